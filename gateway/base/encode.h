@@ -1,0 +1,17 @@
+#ifndef GATEWAY_BASE_ENCODE_H
+#define GATEWAY_BASE_ENCODE_H
+
+#include "gateway/base/buf.h"
+
+/* RFC 4648 base64 with padding, strict: no line breaks, no stray bits.
+ * Decoding gives GW_EINVAL; out is appended to. */
+void base64_encode(struct buf *out, struct slice s);
+int base64_decode(struct buf *out, struct slice s);
+void hex_encode(struct buf *out, struct slice s);
+int hex_decode(struct buf *out, struct slice s);
+
+/* xtext of RFC 3461, 4. Decoding gives GW_EINVAL. */
+void xtext_encode(struct buf *out, struct slice s);
+int xtext_decode(struct buf *out, struct slice s);
+
+#endif

@@ -1,0 +1,21 @@
+#ifndef GATEWAY_BASE_HASH_H
+#define GATEWAY_BASE_HASH_H
+
+/*
+ * uthash with a keyed SipHash-1-3: a peer who chooses names cannot choose
+ * buckets. Include this, never <uthash.h>.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "gateway/base/slice.h"
+
+/* Keyed with a random key of the process. */
+uint64_t hash_bytes(const void *p, size_t n);
+
+#define HASH_FUNCTION(keyptr, keylen, hashv)                                   \
+	((hashv) = (unsigned)hash_bytes((keyptr), (keylen)))
+#define uthash_fatal(msg) abort()
+#include <uthash.h>
+
+#endif

@@ -1,0 +1,195 @@
+#ifndef GATEWAY_SPOOL_SPOOL_H
+#define GATEWAY_SPOOL_SPOOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/slice.h"
+#include "gateway/spool/message.h"
+#include "gateway/store/change.h"
+
+/*
+ * The durable queue: bodies in segment files, everything else in LMDB, one
+ * writer thread that commits in groups. One commit is the acceptance.
+ *
+ * Operations are structs of the caller's, valid until their done has run.
+ * done runs on the store thread: it may push to a queue and nothing else. No
+ * operation can be cancelled; done always runs, at the latest in spool_close.
+ */
+struct spool;
+
+/* Takes *msg. On the store thread, after the commit. */
+typedef void spool_accepted_fn(void *arg, struct spool_msg **msg);
+
+struct spool_opts {
+	const char *path;	   /* directory, made if missing (0700) */
+	uint64_t segment_bytes;	   /* 0: 64 MiB */
+	uint64_t large_bytes;	   /* 0: 256 KiB; larger: a segment of its own */
+	uint64_t map_bytes;	   /* 0: 64 GiB, sparse */
+	uint64_t reserve_bytes;	   /* 0: 64 MiB; less free: answer FULL */
+	int64_t resub_window_s;	   /* 0: 24 h */
+	spool_accepted_fn *accepted;
+	void *accepted_arg;
+};
+
+/* GW_EBUSY: another process has it; GW_ECORRUPT; error says what and where. */
+int spool_open(struct spool **spool, const struct spool_opts *opts,
+	       char *error, size_t error_size);
+void spool_close(struct spool **spool); /* after all who submit stopped */
+
+/* --- bodies on their way in ------------------------------------------- */
+
+/*
+ * Collects one body: in memory up to large_bytes, then streamed to a segment
+ * of its own by a writer thread. Used by one thread at a time.
+ */
+struct spool_body;
+
+struct spool_body *spool_body_create(struct spool *spool);
+void spool_body_destroy(struct spool_body **body); /* forgets what came */
+void spool_body_add(struct spool_body *body, struct slice s);
+uint64_t spool_body_bytes(const struct spool_body *body);
+/* The digest of all bytes; nothing may be added afterwards. */
+void spool_body_end(struct spool_body *body, uint8_t digest[DIGEST_SIZE]);
+
+/*
+ * Over SPOOL_BACKLOG_MAX bytes wait for the disk: stop reading from the
+ * client. drained runs once on the writer thread when they fell below half.
+ */
+#define SPOOL_BACKLOG_MAX (1024 * 1024)
+typedef void spool_drained_fn(void *arg);
+bool spool_body_backlogged(struct spool_body *body, spool_drained_fn *drained,
+			   void *arg);
+
+/* --- acceptance -------------------------------------------------------- */
+
+enum spool_answer {
+	SPOOL_ACCEPTED,
+	SPOOL_DUPLICATE, /* first_id has it already; nothing was kept */
+	SPOOL_FULL,	 /* no space; nothing was kept */
+	SPOOL_FAILED,	 /* the disk failed; nothing was kept */
+};
+
+struct spool_accept {
+	/* in; all three are taken by spool_accept_start */
+	struct spool_msg *msg; /* id set; body ref is filled in by the spool */
+	struct spool_body *body; /* ended */
+	const struct store_change *changes;
+	size_t change_count;
+	void (*done)(struct spool_accept *op);
+	/* out */
+	enum spool_answer answer;
+	uint64_t first_id;
+	/* internal */
+	struct spool_accept *next;
+};
+
+void spool_accept_start(struct spool *spool, struct spool_accept *op);
+
+/* --- outcomes ---------------------------------------------------------- */
+
+struct spool_outcome_rcpt {
+	uint32_t index;
+	enum rcpt_state state; /* RCPT_QUEUED: deferred until next_wall_s */
+	uint32_t holds;	       /* for RCPT_HELD */
+	uint16_t attempts;
+	int64_t next_wall_s;
+	const char *reply; /* kept with a deferral; may be NULL */
+};
+
+/*
+ * What became of some recipients of one message, and with it, in the same
+ * transaction, the DSN that tells of it. Outcomes wait up to 50 ms for company
+ * unless a commit goes by earlier.
+ */
+struct spool_outcome {
+	uint64_t id;
+	const struct spool_outcome_rcpt *rcpts;
+	size_t rcpt_count;
+	uint16_t set_flags;	     /* MSG_DELAYED */
+	struct spool_msg *dsn;	     /* taken; NULL: none. accepted gets it */
+	struct spool_body *dsn_body; /* taken */
+	void (*done)(struct spool_outcome *op);
+	int err; /* out: 0, GW_ENOENT (no such entry), GW_EIO, GW_ENOSPC */
+	struct spool_outcome *next;
+};
+
+void spool_outcome_start(struct spool *spool, struct spool_outcome *op);
+
+/* --- other tables ------------------------------------------------------ */
+
+/* Changes of administrators: users, later blocks. Durable when done runs. */
+struct spool_change {
+	const struct store_change *changes;
+	size_t change_count;
+	void (*done)(struct spool_change *op);
+	int err; /* out */
+	struct spool_change *next;
+};
+
+void spool_change_start(struct spool *spool, struct spool_change *op);
+
+/* --- reading: any thread ----------------------------------------------- */
+
+/* A message with all its recipients that are not final. GW_ENOENT,
+ * GW_ECORRUPT. */
+int spool_load(struct spool *spool, uint64_t id, struct spool_msg **msg);
+
+/* One queue entry of a listing; strings are valid during fn only. */
+struct spool_entry {
+	uint64_t id;
+	uint32_t index;
+	const struct spool_rcpt *rcpt;
+};
+
+/* fn false stops. Entries in order of (id, index), from `after` (exclusive;
+ * id 0: the start); at most max. *last is the last one seen, so that a listing
+ * resumes; returns the number of entries given, or GW_ECORRUPT, GW_EIO. */
+struct spool_cursor {
+	uint64_t id;
+	uint32_t index;
+};
+typedef bool spool_entry_fn(void *arg, const struct spool_entry *entry);
+int spool_scan(struct spool *spool, const struct spool_cursor *after,
+	       size_t max, spool_entry_fn *fn, void *arg,
+	       struct spool_cursor *last);
+
+/* Body bytes, by pread; the segment is pinned while the reader is open. */
+struct spool_reader;
+int spool_reader_open(struct spool *spool, const struct spool_ref *ref,
+		      struct spool_reader **reader);
+/* Bytes read (short only at the end of the file: truncated by somebody), or
+ * GW_EIO. offset counts within the body. */
+int64_t spool_reader_read(struct spool_reader *reader, uint64_t offset,
+			  void *p, size_t n);
+void spool_reader_close(struct spool_reader **reader);
+
+/* accepted + generated = delivered + bounced + dropped + discarded + queued +
+ * held + quarantined + purged, in recipients; duplicates are apart. */
+struct spool_ledger {
+	int64_t accepted, generated;
+	int64_t by_state[RCPT_STATES];
+	int64_t duplicates;
+};
+int spool_ledger_read(struct spool *spool, struct spool_ledger *ledger);
+
+struct spool_status {
+	uint64_t disk_free_bytes;
+	uint64_t disk_total_bytes;
+	uint64_t map_used_bytes;
+	uint64_t map_bytes;
+	uint64_t segments;
+	uint64_t segment_bytes;
+	uint64_t live_bytes;
+	uint64_t commits;	/* since start */
+	uint64_t accepts;	/* since start, messages */
+	bool full;		/* submissions are answered FULL */
+	int failing;		/* 0, or the gw_err of the last commit */
+};
+void spool_status_get(struct spool *spool, struct spool_status *status);
+
+/* For gateway/auth and policy to read their tables. */
+struct store_env;
+struct store_env *spool_store(struct spool *spool);
+
+#endif
