@@ -1,0 +1,132 @@
+#ifndef GATEWAY_BACK_BACK_H
+#define GATEWAY_BACK_BACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/addr.h"
+#include "gateway/spool/spool.h"
+
+/*
+ * Everything behind the 250: which next hop, when, again when, and the DSN
+ * that tells of a failure. Runs on a thread of its own. Built from plain
+ * options; server.c fills them from the configuration.
+ */
+struct back;
+
+enum back_hop_kind { BACK_SMTP, BACK_MX, BACK_MAILDIR };
+enum back_tls {
+	BACK_TLS_NONE,
+	BACK_TLS_OPPORTUNISTIC,
+	BACK_TLS_REQUIRED,
+	BACK_TLS_IMPLICIT
+};
+
+struct back_host {
+	const char *name; /* name or IP literal, without brackets */
+	uint16_t port;
+	uint16_t weight;   /* share among hosts of the same priority; >= 1 */
+	uint16_t priority; /* lower first; the others are for fail-over */
+};
+
+struct back_hop {
+	const char *name;
+	enum back_hop_kind kind;
+	const struct back_host *hosts; /* BACK_SMTP */
+	size_t host_count;
+	enum back_tls tls;
+	bool tls_verify;     /* REQUIRED, IMPLICIT: chain and name */
+	const char *ca_file; /* NULL: the system's */
+	const char *user, *password;
+	const char *maildir; /* BACK_MAILDIR: the directory, made if missing */
+	bool eightbit_pass;  /* send 8-bit to a hop without 8BITMIME as is */
+	uint32_t connection_max; /* at once, to this hop; MX: to one domain */
+	uint32_t messages_max;	 /* a connection; then a fresh one */
+	const struct ip_addr *source; /* or NULL */
+	int64_t timeout_ms;	      /* each command; 0: RFC 5321's */
+	int64_t idle_ms; /* an unused connection is kept; default 5 s */
+};
+
+struct back_route {
+	const char *const *domains; /* key form; ".example.com": and below */
+	size_t domain_count;	    /* 0: the default route */
+	size_t hop;		    /* index into hops */
+};
+
+/* An immutable value; back copies what it keeps (deeply). */
+struct back_conf {
+	const char *hostname;
+	const char *postmaster; /* From: of DSNs, "postmaster@hostname" */
+	const char *const *own_domains; /* `internal` and auth's domain */
+	size_t own_domain_count;
+	const struct back_hop *hops;
+	size_t hop_count;
+	const struct back_route *routes; /* exactly one default */
+	size_t route_count;
+	const int64_t *retry_s; /* waits after the 1st, 2nd ... failure; the
+				   last repeats */
+	size_t retry_count;
+	int64_t expire_s;	 /* 4 days: then bounce */
+	int64_t delay_notice_s;	 /* 0: none */
+	const char *dns_servers; /* NULL: resolv.conf */
+	uint32_t connection_max; /* in all */
+};
+
+struct back_opts {
+	struct spool *spool; /* opened; outlives back */
+	const struct back_conf *conf;
+};
+
+/* Loads the queue and starts the thread. error says what is wrong. */
+int back_start(struct back **back, const struct back_opts *opts, char *error,
+	       size_t error_size);
+/* Ends what is under way within grace_ms, then closes connections. A message
+ * whose dot was not answered by then is tried again after the restart. */
+void back_stop(struct back **back, int64_t grace_ms);
+
+/* The functions below may be called on any thread. */
+
+/* For spool_opts.accepted: takes *msg. */
+void back_accepted(struct back *back, struct spool_msg **msg);
+int back_reload(struct back *back, const struct back_conf *conf, char *error,
+		size_t error_size);
+
+/* Whether SMTPUTF8 may be offered: every route's next hop showed it (a hop
+ * that has not been spoken to yet is asked at start). */
+bool back_offers_utf8(const struct back *back);
+
+/* Make deferred entries due now: all (NULLs), of one domain, of one hop, of
+ * one message. */
+struct back_flush {
+	const char *domain;
+	const char *hop;
+	uint64_t id;
+};
+void back_flush(struct back *back, const struct back_flush *what);
+
+struct back_status {
+	uint64_t delivered, deferred, bounced; /* recipients since start */
+	uint64_t altered; /* messages held as altered since start */
+	uint64_t dsn_sent, dsn_dropped;
+	uint64_t queued; /* recipients waiting or under way */
+	uint64_t active; /* messages under way */
+	uint64_t connections;
+	int64_t oldest_wall_s; /* of the queue; 0: empty */
+	/* accept -> delivered, of the last minute-or-so */
+	double delay_p50_s, delay_p99_s;
+};
+void back_status_get(const struct back *back, struct back_status *status);
+
+struct back_hop_status {
+	char name[64];
+	bool up;	 /* the last attempt reached it */
+	char error[256]; /* the last failure, escaped */
+	int64_t since_wall_s;
+	uint32_t connections;
+	uint64_t delivered, failed;
+};
+/* Copies up to max; returns how many there are. */
+size_t back_hops_get(const struct back *back, struct back_hop_status *out,
+		     size_t max);
+
+#endif

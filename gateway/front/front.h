@@ -1,0 +1,82 @@
+#ifndef GATEWAY_FRONT_FRONT_H
+#define GATEWAY_FRONT_FRONT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/auth/auth.h"
+#include "gateway/base/addr.h"
+#include "gateway/net/tls.h"
+#include "gateway/spool/spool.h"
+
+/*
+ * The clients' side: one thread a core, each with its own loop and sessions.
+ */
+struct front;
+
+enum front_tls { FRONT_TLS_STARTTLS, FRONT_TLS_IMPLICIT, FRONT_TLS_NONE };
+
+struct front_listener { /* one `listen` block and one of its addresses */
+	const char *name;
+	int fd;		    /* listening; borrowed for front's life */
+	enum front_tls tls; /* NONE: no AUTH in the clear unless the address
+			     * is loopback and insecure_auth is set */
+	bool insecure_auth;
+	bool normalise; /* bare CR and LF become CRLF instead of 521 */
+	const struct ip_prefix *proxy; /* who may send a PROXY header, must */
+	size_t proxy_count;
+};
+
+/* An immutable value; front copies it deeply and swaps it as a whole: live
+ * sessions keep theirs until their next transaction. */
+struct front_conf {
+	const char *hostname;
+	uint64_t message_size_max;
+	uint32_t recipient_max;
+	uint32_t connection_max;	 /* in all */
+	uint32_t connection_address_max; /* per /32, /64; 0: none */
+	int64_t idle_ms;	   /* authenticated, between commands: 5 min */
+	int64_t preauth_ms;	   /* from connect to AUTH: 30 s */
+	uint32_t progress_bytes_s; /* least average over 60 s in DATA: 100 */
+	bool resubmission;	   /* recognise them */
+	const struct front_listener *listeners;
+	size_t listener_count;
+	struct tls_ctx *tls; /* shared; NULL: no TLS listener */
+};
+
+struct front_opts {
+	struct spool *spool;
+	struct auth_pool *auth;
+	unsigned thread_count; /* 0: one a core */
+	const struct front_conf *conf;
+	/* May SMTPUTF8 be offered now? Any thread. */
+	bool (*utf8_fn)(void *arg);
+	void *utf8_arg;
+};
+
+int front_start(struct front **front, const struct front_opts *opts,
+		char *error, size_t error_size);
+/*
+ * Clean stop: closes the listeners' share, 421 to sessions outside a
+ * transaction, waits up to grace_ms for those inside, then 421 to all; returns
+ * when every session and commit has ended.
+ */
+void front_stop(struct front **front, int64_t grace_ms);
+
+/* Any thread. Listeners that are gone from conf are no longer accepted on;
+ * fds of new ones are used. */
+void front_reload(struct front *front, const struct front_conf *conf);
+
+struct front_status {
+	uint64_t sessions, sessions_tls, sessions_authenticated; /* now */
+	uint64_t connections_total, connections_refused;
+	uint64_t auth_ok, auth_failed, auth_busy;
+	uint64_t messages_accepted, messages_refused, messages_duplicate;
+	uint64_t recipients_accepted, recipients_refused;
+	uint64_t bytes_accepted;
+	/* final dot -> 250, milliseconds, of the last minute-or-so */
+	double dot_p50_ms, dot_p99_ms;
+};
+void front_status_get(const struct front *front, struct front_status *status);
+
+#endif
