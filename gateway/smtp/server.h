@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "gateway/base/slice.h"
+#include "gateway/smtp/lines.h"
 #include "gateway/smtp/param.h"
 
 /*
@@ -87,9 +88,6 @@ struct smtp_server_ops {
 	void (*replied)(void *arg, const char *cmd, int code,
 			const char *enhanced, const char *text);
 };
-
-/* How a bare CR or LF in a message is met. */
-enum line_ending_policy { LINE_REFUSE, LINE_NORMALISE };
 
 struct smtp_server_opts {
 	const char *hostname; /* in greetings; borrowed for the life */
