@@ -21,8 +21,8 @@ struct buf {
 };
 
 void buf_init(struct buf *b, size_t cap);
-void buf_fini(struct buf *b); /* frees, leaves a valid empty buffer */
-void buf_wipe(struct buf *b); /* overwrites, then frees: for secrets */
+void buf_fini(struct buf *b);  /* frees, leaves a valid empty buffer */
+void buf_wipe(struct buf *b);  /* overwrites, then frees: for secrets */
 void buf_clear(struct buf *b); /* n = 0, keeps the memory, clears overflow */
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_slice(struct buf *b, struct slice s);
@@ -57,8 +57,8 @@ uint8_t reader_u8(struct reader *r);
 uint16_t reader_u16(struct reader *r);
 uint32_t reader_u32(struct reader *r);
 uint64_t reader_u64(struct reader *r);
-struct slice reader_bytes(struct reader *r);		/* u32 length, bytes */
-struct slice reader_raw(struct reader *r, size_t n);	/* exactly n bytes */
-bool reader_end(const struct reader *r);		/* ok and all used */
+struct slice reader_bytes(struct reader *r);	     /* u32 length, bytes */
+struct slice reader_raw(struct reader *r, size_t n); /* exactly n bytes */
+bool reader_end(const struct reader *r);	     /* ok and all used */
 
 #endif

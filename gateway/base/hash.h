@@ -10,10 +10,14 @@
 
 #include "gateway/base/slice.h"
 
-/* Keyed with a random key of the process. */
+/* Keyed with a random key of the process: never stored, never sent. */
 uint64_t hash_bytes(const void *p, size_t n);
 
-#define HASH_FUNCTION(keyptr, keylen, hashv)                                   \
+#define HASH_KEY_SIZE 16
+uint64_t hash_siphash13(const uint8_t k[HASH_KEY_SIZE], const void *p,
+			size_t n);
+
+#define HASH_FUNCTION(keyptr, keylen, hashv) \
 	((hashv) = (unsigned)hash_bytes((keyptr), (keylen)))
 #define uthash_fatal(msg) abort()
 #include <uthash.h>

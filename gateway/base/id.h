@@ -13,6 +13,8 @@
  */
 #define ID_TEXT_SIZE 14 /* with NUL */
 
+/* Only ever raises the counter. The control loop calls it again each second,
+ * id_start(now, 0), so that id_wall_ms stays true in a long-lived process. */
 void id_start(int64_t wall_ms, uint64_t largest_seen);
 uint64_t id_next(void); /* any thread */
 void id_format(uint64_t id, char out[ID_TEXT_SIZE]);

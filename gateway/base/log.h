@@ -1,9 +1,11 @@
 #ifndef GATEWAY_BASE_LOG_H
 #define GATEWAY_BASE_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "gateway/base/addr.h"
+#include "gateway/base/error.h"
 #include "gateway/base/slice.h"
 
 /*
@@ -33,14 +35,14 @@ struct log_field {
 	} v;
 };
 
-#define LF_SLICE(k, val)                                                       \
+#define LF_SLICE(k, val) \
 	((struct log_field){.key = (k), .kind = LOG_F_SLICE, .v.s = (val)})
 #define LF_STR(k, val) LF_SLICE((k), slice_str(val))
-#define LF_I64(k, val)                                                         \
+#define LF_I64(k, val) \
 	((struct log_field){.key = (k), .kind = LOG_F_I64, .v.i = (val)})
-#define LF_U64(k, val)                                                         \
+#define LF_U64(k, val) \
 	((struct log_field){.key = (k), .kind = LOG_F_U64, .v.u = (val)})
-#define LF_IP(k, val)                                                          \
+#define LF_IP(k, val) \
 	((struct log_field){.key = (k), .kind = LOG_F_IP, .v.ip = (val)})
 #define LF_ERR(err) LF_STR("error", gw_err_text(err))
 
@@ -59,13 +61,13 @@ bool log_wants(enum log_level level);
 void log_fields(enum log_level level, const char *event,
 		const struct log_field *fields, size_t count);
 
-#define log_event(level, event, ...)                                           \
-	do {                                                                   \
-		if (log_wants(level)) {                                        \
-			const struct log_field log_f_[] = {__VA_ARGS__};       \
-			log_fields((level), (event), log_f_,                   \
-				   sizeof(log_f_) / sizeof(log_f_[0]));        \
-		}                                                              \
+#define log_event(level, event, ...)                                     \
+	do {                                                             \
+		if (log_wants(level)) {                                  \
+			const struct log_field log_f_[] = {__VA_ARGS__}; \
+			log_fields((level), (event), log_f_,             \
+				   sizeof(log_f_) / sizeof(log_f_[0]));  \
+		}                                                        \
 	} while (0)
 
 #endif
