@@ -1,0 +1,93 @@
+#include "policy/reply.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+struct row {
+	int code;
+	const char *enhanced;
+	const char *text;
+};
+
+static const struct row rows[REPLY_IDS] = {
+    [REPLY_AUTH_OK] = {235, "2.7.0", "Authentication successful"},
+    [REPLY_AUTH_DENIED] = {535, "5.7.8", "Authentication credentials invalid"},
+    [REPLY_AUTH_MALFORMED] = {501, "5.5.2",
+			      "Authentication exchange not understood"},
+    [REPLY_AUTH_NO_MECHANISM] = {504, "5.5.4",
+				 "Authentication mechanism not offered"},
+    [REPLY_AUTH_UNAVAILABLE] = {454, "4.7.0",
+				"Temporary authentication failure, try again "
+				"later"},
+    [REPLY_AUTH_BUSY] = {454, "4.7.0",
+			 "Temporary authentication failure, try again later"},
+    [REPLY_AUTH_CANCELLED] = {501, "5.7.0", "Authentication cancelled"},
+    [REPLY_AUTH_CLOSED] = {421, "4.7.0",
+			   "Too many failed logins from your address, try "
+			   "again after {time}"},
+    [REPLY_TOO_MANY_CONNECTIONS] = {421, "4.7.0",
+				    "Too many connections, try again in a "
+				    "minute"},
+    [REPLY_TIMEOUT] = {421, "4.4.2", "Timeout"},
+    [REPLY_SHUTDOWN] = {421, "4.3.2", "Service shutting down"},
+    [REPLY_PROXY_EXPECTED] = {421, "4.7.0", "PROXY protocol header expected"},
+    [REPLY_SENDER_OK] = {250, "2.1.0", "Sender OK"},
+    [REPLY_RECIPIENT_OK] = {250, "2.1.5", "Recipient OK"},
+    [REPLY_DATA] = {354, NULL, "Start mail input; end with <CRLF>.<CRLF>"},
+    [REPLY_NO_SPACE] = {452, "4.3.1",
+			"Insufficient system storage, try again later"},
+    [REPLY_ACCEPTED] = {250, "2.0.0", "Accepted as {id}"},
+    [REPLY_DUPLICATE] = {250, "2.0.0", "Already accepted as {id}"},
+    [REPLY_FAILED] = {451, "4.3.0",
+		      "The message could not be stored, try again later"},
+    [REPLY_HEADER_TOO_BIG] = {554, "5.6.0",
+			      "Message format error: the header is over {n} "
+			      "bytes"},
+    [REPLY_HEADER_REPEATED] = {554, "5.6.0",
+			       "Message format error: more than one {what} "
+			       "field"},
+    [REPLY_LOOP] = {554, "5.4.6", "Routing loop detected"},
+};
+
+/* The argument whose {name} stands at text, or NULL. */
+static const struct reply_arg *
+arg_at(const char *text, const struct reply_arg *args, size_t count)
+{
+	size_t i, n;
+
+	for (i = 0; i < count; i++) {
+		n = strlen(args[i].name);
+		if (strncmp(text + 1, args[i].name, n) == 0 &&
+		    text[n + 1] == '}')
+			return &args[i];
+	}
+	return NULL;
+}
+
+void
+reply_make(struct reply *reply, enum reply_id id, const struct reply_arg *args,
+	   size_t count)
+{
+	const struct row *row = &rows[id];
+	const struct reply_arg *arg;
+	size_t n = 0, room = sizeof(reply->text) - 1;
+	const char *t = row->text;
+
+	assert(id < REPLY_IDS && row->text != NULL);
+	reply->code = row->code;
+	reply->enhanced = row->enhanced;
+	while (*t != '\0' && n < room) {
+		arg = *t == '{' ? arg_at(t, args, count) : NULL;
+		if (arg == NULL) {
+			reply->text[n++] = *t++;
+			continue;
+		}
+		n += (size_t)snprintf(reply->text + n, room - n + 1, "%s",
+				      arg->value);
+		if (n > room)
+			n = room;
+		t += strlen(arg->name) + 2;
+	}
+	reply->text[n] = '\0';
+}

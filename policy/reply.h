@@ -1,0 +1,57 @@
+#ifndef POLICY_REPLY_H
+#define POLICY_REPLY_H
+
+#include <stddef.h>
+
+/*
+ * The reply table: what a client is told about a decision. The only place
+ * where a verdict becomes text; replies about the grammar of SMTP are
+ * gateway/smtp's. A text is one line of plain words, at most 200 characters,
+ * with {name} where an argument goes.
+ */
+enum reply_id {
+	/* logins */
+	REPLY_AUTH_OK,
+	REPLY_AUTH_DENIED,
+	REPLY_AUTH_MALFORMED,
+	REPLY_AUTH_NO_MECHANISM,
+	REPLY_AUTH_UNAVAILABLE,
+	REPLY_AUTH_BUSY,
+	REPLY_AUTH_CANCELLED,
+	REPLY_AUTH_CLOSED, /* {time} */
+	/* connections */
+	REPLY_TOO_MANY_CONNECTIONS,
+	REPLY_TIMEOUT,
+	REPLY_SHUTDOWN,
+	REPLY_PROXY_EXPECTED,
+	/* envelopes */
+	REPLY_SENDER_OK,
+	REPLY_RECIPIENT_OK,
+	REPLY_DATA,
+	REPLY_NO_SPACE,
+	/* messages */
+	REPLY_ACCEPTED,	 /* {id} */
+	REPLY_DUPLICATE, /* {id} */
+	REPLY_FAILED,
+	REPLY_HEADER_TOO_BIG,  /* {n} */
+	REPLY_HEADER_REPEATED, /* {what} */
+	REPLY_LOOP,
+	REPLY_IDS
+};
+
+struct reply {
+	int code;
+	const char *enhanced; /* "2.1.0" */
+	char text[256];
+};
+
+struct reply_arg {
+	const char *name;
+	const char *value;
+};
+
+/* A name without an argument stays as it is: tests look for braces. */
+void reply_make(struct reply *reply, enum reply_id id,
+		const struct reply_arg *args, size_t count);
+
+#endif
