@@ -56,6 +56,9 @@ enum { /* message flags */
 enum { LANE_PERSONAL, LANE_BULK, LANE_DSN, LANES };
 
 struct spool_rcpt {
+	/* Names the recipient for good: a loaded message has no final ones, so
+	 * this may differ from the place in rcpts. Outcomes want this one. */
+	uint32_t index;
 	const char *address;
 	const char *orcpt; /* as given, "rfc822;xtext" */
 	uint8_t notify;

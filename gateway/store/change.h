@@ -25,7 +25,7 @@ enum store_table {
 };
 
 enum store_change_kind {
-	STORE_PUT, /* replaces */
+	STORE_PUT,    /* replaces */
 	STORE_DELETE, /* absent is fine */
 	STORE_ADD, /* value is i64 big-endian, added to what is there (or 0) */
 };

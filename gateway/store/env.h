@@ -25,6 +25,8 @@ int store_open(struct store_env **env, const struct store_opts *opts,
 void store_close(struct store_env **env);
 /* Bytes of the map in use, and its size. */
 void store_usage(struct store_env *env, uint64_t *used, uint64_t *map);
+/* The same without LMDB's list of free pages: cheap, an upper bound. */
+void store_high_water(struct store_env *env, uint64_t *used, uint64_t *map);
 void store_check_readers(struct store_env *env); /* each minute */
 
 /*
@@ -50,6 +52,9 @@ void store_put(struct store_txn *txn, enum store_table table, struct slice key,
 /* A buffer of n bytes to fill in place, NULL after an error. */
 void *store_reserve(struct store_txn *txn, enum store_table table,
 		    struct slice key, size_t n);
+/* The same, quicker when the key sorts behind all others of the table. */
+void *store_reserve_last(struct store_txn *txn, enum store_table table,
+			 struct slice key, size_t n);
 bool store_delete(struct store_txn *txn, enum store_table table,
 		  struct slice key); /* true: it was there */
 void store_apply(struct store_txn *txn, const struct store_change *changes,

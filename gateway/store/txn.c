@@ -1,0 +1,243 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/error.h"
+#include "gateway/base/mem.h"
+#include "gateway/store/internal.h"
+#include "gateway/store/key.h"
+
+/*
+ * Transactions with a sticky error: whoever builds one writes straight on and
+ * asks once, at the commit. A transaction whose begin failed is a transaction
+ * with an error like any other, so no caller sees NULL.
+ */
+
+static MDB_val
+val_of(struct slice s)
+{
+	return (MDB_val){.mv_size = s.n, .mv_data = (void *)(uintptr_t)s.p};
+}
+
+static struct store_txn *
+txn_begin(struct store_txn *txn, struct store_env *env, unsigned flags)
+{
+	int rc;
+
+	memset(txn, 0, sizeof(*txn));
+	txn->env = env;
+	txn->writes = (flags & MDB_RDONLY) == 0;
+	rc = mdb_txn_begin(env->mdb, NULL, flags, &txn->mdb);
+	if (rc != 0) {
+		txn->mdb = NULL;
+		txn->err = store_err_from_mdb(rc);
+	}
+	return txn;
+}
+
+struct store_txn *
+store_read(struct store_env *env)
+{
+	return txn_begin(mem_alloc(sizeof(struct store_txn)), env, MDB_RDONLY);
+}
+
+struct store_txn *
+store_write(struct store_env *env)
+{
+	assert(env->writer.env == NULL);
+	return txn_begin(&env->writer, env, 0);
+}
+
+static void
+txn_free(struct store_txn **txn)
+{
+	if ((*txn)->writes)
+		(*txn)->env = NULL;
+	else
+		free(*txn);
+	*txn = NULL;
+}
+
+int
+store_commit(struct store_txn **txn)
+{
+	struct store_txn *t = *txn;
+	int err = t->err;
+
+	if (err == 0)
+		err = store_err_from_mdb(mdb_txn_commit(t->mdb));
+	else if (t->mdb != NULL)
+		mdb_txn_abort(t->mdb);
+	txn_free(txn);
+	return err;
+}
+
+void
+store_abort(struct store_txn **txn)
+{
+	if (*txn == NULL)
+		return;
+	if ((*txn)->mdb != NULL)
+		mdb_txn_abort((*txn)->mdb);
+	txn_free(txn);
+}
+
+int
+store_error(const struct store_txn *txn)
+{
+	return txn->err;
+}
+
+void
+store_fail(struct store_txn *txn, int err)
+{
+	if (txn->err == 0)
+		txn->err = err;
+}
+
+int
+store_get(struct store_txn *txn, enum store_table table, struct slice key,
+	  struct slice *value)
+{
+	MDB_val k = val_of(key), v;
+	int rc;
+
+	*value = SLICE_NONE;
+	if (txn->err != 0)
+		return txn->err;
+	rc = mdb_get(txn->mdb, txn->env->dbi[table], &k, &v);
+	if (rc == MDB_NOTFOUND)
+		return GW_ENOENT;
+	if (rc != 0) {
+		store_fail(txn, store_err_from_mdb(rc));
+		return txn->err;
+	}
+	*value = slice_of(v.mv_data, v.mv_size);
+	return 0;
+}
+
+static void *
+reserve(struct store_txn *txn, enum store_table table, struct slice key,
+	size_t n, unsigned flags)
+{
+	MDB_val k = val_of(key), v = {.mv_size = n, .mv_data = NULL};
+	int rc;
+
+	if (txn->err != 0)
+		return NULL;
+	rc = mdb_put(txn->mdb, txn->env->dbi[table], &k, &v,
+		     MDB_RESERVE | flags);
+	if (rc == MDB_KEYEXIST && flags != 0)
+		rc = mdb_put(txn->mdb, txn->env->dbi[table], &k, &v,
+			     MDB_RESERVE);
+	if (rc != 0) {
+		store_fail(txn, store_err_from_mdb(rc));
+		return NULL;
+	}
+	return v.mv_data;
+}
+
+void *
+store_reserve(struct store_txn *txn, enum store_table table, struct slice key,
+	      size_t n)
+{
+	return reserve(txn, table, key, n, 0);
+}
+
+void *
+store_reserve_last(struct store_txn *txn, enum store_table table,
+		   struct slice key, size_t n)
+{
+	return reserve(txn, table, key, n, MDB_APPEND);
+}
+
+void
+store_put(struct store_txn *txn, enum store_table table, struct slice key,
+	  struct slice value)
+{
+	void *p = reserve(txn, table, key, value.n, 0);
+
+	if (p != NULL && value.n > 0)
+		memcpy(p, value.p, value.n);
+}
+
+bool
+store_delete(struct store_txn *txn, enum store_table table, struct slice key)
+{
+	MDB_val k = val_of(key);
+	int rc;
+
+	if (txn->err != 0)
+		return false;
+	rc = mdb_del(txn->mdb, txn->env->dbi[table], &k, NULL);
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		store_fail(txn, store_err_from_mdb(rc));
+	return rc == 0;
+}
+
+static void
+add(struct store_txn *txn, const struct store_change *change)
+{
+	struct slice old;
+	uint8_t sum[8];
+	uint64_t v = 0;
+	int err;
+
+	if (change->value.n != 8) {
+		store_fail(txn, GW_EINVAL);
+		return;
+	}
+	err = store_get(txn, change->table, change->key, &old);
+	if (err == 0 && old.n == 8)
+		v = key_get_u64(old.p);
+	else if (err == 0)
+		store_fail(txn, GW_ECORRUPT);
+	/* Two's complement: the unsigned sum is the signed one. */
+	key_put_u64(sum, v + key_get_u64(change->value.p));
+	store_put(txn, change->table, change->key, slice_of(sum, sizeof(sum)));
+}
+
+void
+store_apply(struct store_txn *txn, const struct store_change *changes,
+	    size_t count)
+{
+	for (size_t i = 0; i < count && txn->err == 0; i++) {
+		const struct store_change *c = &changes[i];
+
+		switch (c->kind) {
+		case STORE_PUT:
+			store_put(txn, c->table, c->key, c->value);
+			break;
+		case STORE_DELETE:
+			store_delete(txn, c->table, c->key);
+			break;
+		case STORE_ADD:
+			add(txn, c);
+			break;
+		}
+	}
+}
+
+void
+store_each(struct store_txn *txn, enum store_table table, struct slice from,
+	   store_each_fn *fn, void *arg)
+{
+	MDB_val k = val_of(from), v;
+	MDB_cursor *cursor;
+	int rc;
+
+	if (txn->err != 0)
+		return;
+	rc = mdb_cursor_open(txn->mdb, txn->env->dbi[table], &cursor);
+	if (rc != 0) {
+		store_fail(txn, store_err_from_mdb(rc));
+		return;
+	}
+	rc = mdb_cursor_get(cursor, &k, &v, from.p ? MDB_SET_RANGE : MDB_FIRST);
+	while (rc == 0 && fn(arg, slice_of(k.mv_data, k.mv_size),
+			     slice_of(v.mv_data, v.mv_size)))
+		rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+	mdb_cursor_close(cursor);
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		store_fail(txn, store_err_from_mdb(rc));
+}
