@@ -12,8 +12,8 @@ struct connect_req {
 };
 
 struct connect_op;
-/* 0 and a nonblocking fd that is the callee's; or GW_ETIMEDOUT, GW_EREFUSED,
- * GW_EIO and -1. */
+/* 0 and a nonblocking fd that is the callee's; or GW_ETIMEDOUT, GW_EREFUSED
+ * (also: unreachable, no such path), GW_EDENIED, GW_EIO and -1. */
 typedef void connect_done_fn(void *arg, int err, int fd);
 
 struct connect_op *connect_start(struct loop *loop,

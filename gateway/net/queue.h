@@ -17,7 +17,8 @@ typedef void queue_fn(void *arg, struct queue_item *item);
 
 struct queue *queue_create(struct loop *loop, queue_fn *fn, void *arg);
 void queue_push(struct queue *queue, struct queue_item *item); /* any thread */
-/* On the loop's thread, after all pushers are gone; fn gets what is left. */
+/* On the loop's thread, after all pushers are gone, not inside fn; fn gets
+ * what is left. */
 void queue_destroy(struct queue **queue);
 
 #endif

@@ -29,12 +29,19 @@ struct stream_ops {
 	void (*on_drain)(void *arg);
 	/* The handshake ended well. */
 	void (*on_secure)(void *arg);
-	/* The peer closed (GW_ECLOSED), or GW_EIO, GW_ETLS. Nothing follows;
-	 * destroy it. */
+	/*
+	 * The peer closed (GW_ECLOSED), or GW_EIO, GW_ETLS; GW_EPROTO: bytes
+	 * of the clear behind the start of TLS; GW_ETOOBIG: more than
+	 * STREAM_UNSENT_MAX queued. Nothing follows; destroy or finish it. A
+	 * close is told once all bytes before it were presented and the stream
+	 * is not paused; a failure to write is told at once.
+	 */
 	void (*on_end)(void *arg, int err);
 };
 
 #define STREAM_PENDING_MAX 65536
+/* The last bound, not a plan: who writes much waits for on_drain. */
+#define STREAM_UNSENT_MAX (32u << 20)
 
 /* Takes fd (nonblocking is set here, TCP_NODELAY too). ops outlives it. */
 struct stream *stream_create(struct loop *loop, int fd,
@@ -49,9 +56,19 @@ void stream_destroy(struct stream **stream); /* closes at once */
 void stream_finish(struct stream **stream, int64_t linger_ms);
 
 /*
- * Start TLS. GW_EPROTO when bytes are pending that came in the clear: they
- * must never be read as if they had come inside (CVE-2011-0411). For the
- * client, name is what the certificate must show when ctx verifies, and SNI.
+ * Start TLS, after everything written so far has left in the clear; what is
+ * written from now on waits for the handshake.
+ *
+ * Bytes that came in the clear must never be read as if they had come inside
+ * (CVE-2011-0411). GW_EPROTO when bytes are pending. Inside on_data nothing is
+ * pending yet: there the owner checks that its slice ends with the STARTTLS
+ * line, before it answers 220; should it leave bytes unused, on_end says
+ * GW_EPROTO. Owners that count the line as used only later call this from
+ * there, and get GW_EPROTO from here.
+ *
+ * For the client, name is what the certificate must show when ctx verifies (a
+ * DNS name or an IP literal), and SNI (a DNS name only). GW_EINVAL: no name to
+ * verify, or TLS is on already. GW_ETLS: OpenSSL did not take it.
  */
 int stream_tls_server(struct stream *stream, struct tls_ctx *ctx);
 int stream_tls_client(struct stream *stream, struct tls_ctx *ctx,
@@ -64,8 +81,8 @@ const char *stream_tls_cipher(const struct stream *stream);
 const char *stream_tls_error(const struct stream *stream);
 
 /* Copies. What does not go out at once is queued; see stream_unsent. Writes
- * made inside on_data leave together when it returns; elsewhere between cork
- * and uncork. */
+ * made inside a callback leave together when it returns; elsewhere between
+ * cork and uncork. */
 void stream_write(struct stream *stream, struct slice s);
 void stream_cork(struct stream *stream);
 void stream_uncork(struct stream *stream);
