@@ -128,15 +128,13 @@ ip_prefix_has(const struct ip_prefix *prefix, const struct ip_addr *ip)
 void
 ip_prefix_format(const struct ip_prefix *prefix, char out[IP_TEXT_SIZE + 4])
 {
-	bool v4 = prefix->bits >= 96 && ip_is_v4(&prefix->addr);
+	/* with less than 96 bits the host bits would not be zero */
+	bool v4 = ip_is_v4(&prefix->addr);
 	size_t n;
 
 	ip_format(&prefix->addr, out);
 	if (prefix->bits == 128)
 		return;
-	/* ::ffff:0:0 with less than 96 bits is no v4 network: spell it so */
-	if (!v4 && ip_is_v4(&prefix->addr))
-		inet_ntop(AF_INET6, prefix->addr.b, out, IP_TEXT_SIZE);
 	n = strlen(out);
 	snprintf(out + n, IP_TEXT_SIZE + 4 - n, "/%u",
 		 (unsigned)prefix->bits - (v4 ? 96u : 0u));

@@ -35,7 +35,8 @@ int ip_parse(struct slice s, struct ip_addr *ip); /* GW_EINVAL */
 void ip_format(const struct ip_addr *ip, char out[IP_TEXT_SIZE]);
 
 /* "10.0.0.0/8", "2001:db8::/32", or an address (all bits). Set host bits are
- * GW_EINVAL: an administrator's typo is told, not masked away. */
+ * GW_EINVAL: an administrator's typo is told, not masked away. ::/0 has every
+ * address, v4 too. Formatting leaves out the bits of a single address. */
 int ip_prefix_parse(struct slice s, struct ip_prefix *prefix);
 void ip_prefix_of(const struct ip_addr *ip, uint8_t bits,
 		  struct ip_prefix *prefix); /* masks */
@@ -43,7 +44,8 @@ bool ip_prefix_has(const struct ip_prefix *prefix, const struct ip_addr *ip);
 void ip_prefix_format(const struct ip_prefix *prefix,
 		      char out[IP_TEXT_SIZE + 4]);
 
-/* "127.0.0.1:25", "[::1]:25"; "*:25" is the v6 wildcard (both families). */
+/* "127.0.0.1:25", "[::1]:25"; "*:25" is the v6 wildcard (both families).
+ * Port 0 is let pass. */
 int sock_addr_parse(struct slice s, struct sock_addr *addr);
 void sock_addr_format(const struct sock_addr *addr,
 		      char out[SOCK_ADDR_TEXT_SIZE]);

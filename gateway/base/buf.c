@@ -94,9 +94,12 @@ buf_reserve(struct buf *b, size_t n)
 void
 buf_add(struct buf *b, const void *p, size_t n)
 {
-	char *room = buf_reserve(b, n);
+	char *room;
 
-	if (room == NULL || n == 0)
+	if (n == 0)
+		return;
+	room = buf_reserve(b, n);
+	if (room == NULL)
 		return;
 	memcpy(room, p, n);
 	b->n += n;

@@ -30,8 +30,10 @@ void buf_add_str(struct buf *b, const char *s);
 void buf_add_byte(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-void buf_drop(struct buf *b, size_t n); /* remove n bytes from the front */
-/* Room for n more bytes at p + n, or NULL over the cap; then add to b->n. */
+/* Remove n bytes from the front. Moves the rest: drop in large steps. */
+void buf_drop(struct buf *b, size_t n);
+/* Room for n more bytes at p + n, or NULL (and overflow) over the cap; what
+ * was written there is taken by adding to b->n. */
 char *buf_reserve(struct buf *b, size_t n);
 struct slice buf_slice(const struct buf *b);
 const char *buf_cstr(struct buf *b); /* NUL behind the content; borrowed */

@@ -93,7 +93,6 @@ gw_err_from_errno(int errnum)
 	case EHOSTUNREACH:
 	case ENETDOWN:
 	case EHOSTDOWN:
-	case EADDRNOTAVAIL:
 		return GW_EREFUSED;
 	case EAGAIN:
 	case EBUSY:

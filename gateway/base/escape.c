@@ -72,9 +72,15 @@ point_shows(uint32_t c)
 	return true;
 }
 
+static bool
+is_special(char c, const char *special)
+{
+	return c != '\0' && strchr(special, c) != NULL;
+}
+
 /*
- * How many bytes at p pass as they are (`special` ends the run: quotes and
- * backslashes, which each form treats its own way).
+ * How many bytes at p pass as they are. `special` ends the run, too: of the
+ * quote and the backslash, those that the form treats its own way.
  */
 static size_t
 passing(const char *p, size_t n, const char *special)
@@ -82,11 +88,15 @@ passing(const char *p, size_t n, const char *special)
 	size_t at = 0;
 
 	while (at < n) {
+		char c = p[at];
 		uint32_t point;
 		size_t len;
 
-		/* memchr, not strchr: NUL is not one of the specials */
-		if (memchr(special, p[at], strlen(special)) != NULL)
+		if (c >= ' ' && c <= '~' && c != '"' && c != '\\') {
+			at++;
+			continue;
+		}
+		if (is_special(c, special))
 			break;
 		len = utf8_sequence(p + at, n - at, &point);
 		if (len == 0 || !point_shows(point))
@@ -118,7 +128,7 @@ add_escaped(struct buf *out, struct slice s, const char *special)
 		s = slice_from(s, run);
 		if (s.n == 0)
 			break;
-		if (memchr(special, s.p[0], strlen(special)) != NULL) {
+		if (is_special(s.p[0], special)) {
 			char pair[2] = {'\\', s.p[0]};
 
 			buf_add(out, pair, sizeof(pair));

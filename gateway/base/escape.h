@@ -5,8 +5,9 @@
 
 /*
  * Bytes of a peer on their way to a person. Printable ASCII and well-formed
- * UTF-8 (without C1 controls, bidirectional overrides and line separators)
- * pass; everything else becomes \xNN.
+ * UTF-8 (without C1 controls, bidirectional controls, line separators and
+ * invisible characters) pass; everything else becomes \xNN. Over the cap of
+ * the buffer the output is cut, and overflow says so.
  */
 
 /* For a terminal: additionally the backslash is doubled. No quotes added. */

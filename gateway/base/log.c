@@ -75,10 +75,14 @@ open_file(const char *path)
 
 	if (path == NULL)
 		return GW_EINVAL;
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+	/* Not waiting for the reader of a FIFO: a reload must not hang. */
+	fd = open(path,
+		  O_NONBLOCK | O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
+		      O_NOCTTY,
 		  0640);
 	if (fd < 0)
 		return GW_EIO;
+	fcntl(fd, F_SETFL, O_APPEND);
 	if (old < 0) {
 		file_fd = fd;
 		return 0;

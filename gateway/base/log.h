@@ -54,7 +54,8 @@ struct log_opts {
 };
 
 /* Until the first call lines go to stderr in logfmt at INFO. May be called
- * again (reload, SIGHUP reopens the file). GW_EIO: the old target stays. */
+ * again (reload, SIGHUP reopens the file). GW_EIO, or GW_EINVAL for no
+ * path: the old target stays. */
 int log_setup(const struct log_opts *opts);
 bool log_wants(enum log_level level);
 

@@ -29,7 +29,8 @@ struct slice slice_from(struct slice s, size_t offset); /* clamped */
 struct slice slice_head(struct slice s, size_t n);	/* clamped */
 struct slice slice_trim(struct slice s); /* SP and HTAB at both ends */
 
-/* Cut the next token before sep off *rest; false when *rest is used up. */
+/* Cut the next token before sep off *rest; false when *rest is used up (so a
+ * sep at the very end is followed by no empty token). */
 bool slice_split(struct slice *rest, char sep, struct slice *token);
 
 /* Whole slice as a decimal, no sign; false on anything else or overflow. */

@@ -73,9 +73,6 @@ units_size(struct slice s, uint64_t *bytes)
 	uint64_t number, factor = 0;
 	int err = take_number(&s, &number);
 
-	if (err == GW_EINVAL)
-		return err;
-	/* An over-long number with a wrong unit is told as too big: fine. */
 	if (err != 0)
 		return err;
 	if (s.n == 0)
