@@ -124,11 +124,15 @@ units_time_ms(struct slice s, int64_t *ms)
 int
 units_count(struct slice s, uint64_t *count)
 {
-	int err = take_number(&s, count);
+	uint64_t number;
+	int err = take_number(&s, &number);
 
 	if (err != 0)
 		return err;
-	return s.n == 0 ? 0 : GW_EINVAL;
+	if (s.n > 0)
+		return GW_EINVAL;
+	*count = number;
+	return 0;
 }
 
 void
