@@ -28,7 +28,7 @@ struct front_listener { /* one `listen` block and one of its addresses */
 };
 
 /* An immutable value; front copies it deeply and swaps it as a whole: live
- * sessions keep theirs until their next transaction. */
+ * sessions keep theirs. */
 struct front_conf {
 	const char *hostname;
 	uint64_t message_size_max;

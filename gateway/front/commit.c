@@ -1,0 +1,153 @@
+/*
+ * One message on its way through the store thread. The note carries ids and
+ * what the log needs, never a session: when the answer comes back the client
+ * may be gone, and the message is accepted all the same.
+ */
+#include "gateway/front/commit.h"
+
+#include <stdlib.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/front/checks.h"
+
+#define FULL_REST_MS 1000
+
+struct commit {
+	struct note note;
+	struct spool_accept op;
+	struct worker *worker;
+	uint64_t session_id, id;
+	struct ip_addr client;
+	int64_t dot_us;
+	uint64_t bytes;
+	uint32_t rcpt_count;
+	char *cred, *mail_from, *message_id; /* for the log */
+};
+
+/* On the store thread: hand it over, nothing else. */
+static void
+on_stored(struct spool_accept *op)
+{
+	struct commit *commit =
+	    (struct commit *)((char *)op - offsetof(struct commit, op));
+
+	worker_push(commit->worker, &commit->note);
+}
+
+void
+commit_start(struct transaction *t)
+{
+	struct commit *commit = mem_zalloc(sizeof(*commit));
+	struct worker *worker = t->session->worker;
+
+	commit->note.kind = NOTE_COMMIT;
+	commit->worker = worker;
+	commit->session_id = t->session->id;
+	commit->id = t->msg->id;
+	commit->client = t->msg->client;
+	commit->dot_us = t->dot_us;
+	commit->bytes = spool_body_bytes(t->body);
+	commit->rcpt_count = t->msg->rcpt_count;
+	commit->cred = mem_strdup(t->msg->cred);
+	commit->mail_from = mem_strdup(t->msg->mail_from);
+	if (header_has_message_id(t->header))
+		commit->message_id = slice_dup(header_message_id(t->header));
+	commit->op.msg = t->msg;
+	commit->op.body = t->body;
+	commit->op.done = on_stored;
+	t->msg = NULL;
+	t->body = NULL;
+	t->committing = true;
+	worker->commits++;
+	spool_accept_start(worker->shared->spool, &commit->op);
+}
+
+static const char *
+event_of(enum spool_answer answer)
+{
+	switch (answer) {
+	case SPOOL_ACCEPTED:
+		return "accept";
+	case SPOOL_DUPLICATE:
+		return "duplicate";
+	case SPOOL_FULL:
+		return "spool-full";
+	case SPOOL_FAILED:
+		return "spool-failed";
+	}
+	return "?";
+}
+
+static void
+log_answer(const struct commit *commit, bool client_gone)
+{
+	char session[ID_TEXT_SIZE], id[ID_TEXT_SIZE], first[ID_TEXT_SIZE];
+	bool duplicate = commit->op.answer == SPOOL_DUPLICATE;
+
+	id_format(commit->session_id, session);
+	id_format(commit->id, id);
+	id_format(commit->op.first_id, first);
+	log_event(
+	    GW_LOG_INFO, event_of(commit->op.answer), LF_STR("id", id),
+	    LF_STR("session", session), LF_STR("cred", commit->cred),
+	    LF_IP("client", &commit->client), LF_STR("from", commit->mail_from),
+	    LF_U64("rcpts", commit->rcpt_count), LF_U64("bytes", commit->bytes),
+	    LF_STR("message_id", commit->message_id),
+	    LF_STR("first", duplicate ? first : NULL),
+	    LF_I64("us", clock_mono_us() - commit->dot_us),
+	    LF_STR("client_gone", client_gone ? "yes" : NULL));
+}
+
+static void
+count_answer(struct worker *worker, const struct commit *commit)
+{
+	int64_t now_ms = loop_now_ms(worker->loop);
+
+	switch (commit->op.answer) {
+	case SPOOL_ACCEPTED:
+		COUNT(worker, messages_accepted);
+		COUNT_ADD(worker, bytes_accepted, commit->bytes);
+		break;
+	case SPOOL_DUPLICATE:
+		COUNT(worker, messages_duplicate);
+		break;
+	case SPOOL_FULL:
+		worker->full_until_ms = now_ms + FULL_REST_MS;
+		break;
+	case SPOOL_FAILED:
+		break;
+	}
+	histogram_add(&worker->dot_latency,
+		      (uint64_t)(clock_mono_us() - commit->dot_us), now_ms);
+}
+
+static void
+commit_free(struct commit *commit)
+{
+	free(commit->cred);
+	free(commit->mail_from);
+	free(commit->message_id);
+	free(commit);
+}
+
+void
+commit_done(struct worker *worker, struct note *note)
+{
+	struct commit *commit = (struct commit *)note;
+	struct session *session = worker_find(worker, commit->session_id);
+	struct transaction *t = session == NULL ? NULL : session->transaction;
+
+	/* the same session may have begun another message by now */
+	if (t != NULL && (!t->committing || session->state == SESSION_CLOSING))
+		t = NULL;
+	log_answer(commit, t == NULL);
+	count_answer(worker, commit);
+	if (t != NULL) {
+		t->answer = commit->op.answer;
+		t->first_id = commit->op.first_id;
+		checks_resume(t);
+	}
+	commit_free(commit);
+}

@@ -1,0 +1,166 @@
+/*
+ * AUTH between the SMTP engine and gateway/auth: words in, verdict out, and
+ * what the client is told. Nothing of the exchange reaches the log but the
+ * name that was tried.
+ */
+#include <stdlib.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/front/session.h"
+#include "policy/reply.h"
+
+const char *
+login_mechanisms(const struct session *session)
+{
+	return auth_mechanisms(session->worker->auth);
+}
+
+static void
+logged_in(struct session *session, const struct auth_result *result)
+{
+	struct login *login = &session->login;
+
+	login->cred = mem_strdup(result->cred);
+	login->owner = mem_strdup(result->owner);
+	login->class = mem_strdup(result->class);
+	TAILQ_REMOVE(&session->worker->lobby, session, lobby);
+	session->in_lobby = false;
+	COUNT(session->worker, auth_ok);
+	COUNT(session->worker, sessions_authenticated);
+	log_event(GW_LOG_INFO, "login", LF_STR("session", session->id_text),
+		  LF_STR("cred", login->cred),
+		  LF_IP("client", &session->peer.ip),
+		  LF_STR("tls", stream_tls_version(session->stream)),
+		  LF_STR("helo", smtp_server_helo(session->server)),
+		  LF_STR("cached", result->cached ? "yes" : NULL));
+}
+
+static void
+log_failure(struct session *session, const struct auth_result *result,
+	    const char *why)
+{
+	log_event(GW_LOG_INFO, "login-failed",
+		  LF_STR("session", session->id_text),
+		  LF_IP("client", &session->peer.ip),
+		  LF_SLICE("tried", result->tried), LF_STR("why", why));
+}
+
+static void
+answer(struct session *session, enum reply_id id)
+{
+	session_reply(session, session->login.ticket, (int)id);
+}
+
+static void
+on_auth(void *arg, const struct auth_result *result)
+{
+	struct session *session = arg;
+
+	if (result->verdict == AUTH_CHALLENGE) {
+		smtp_server_challenge(session->server, session->login.ticket,
+				      result->challenge);
+		return;
+	}
+	session->login.op = NULL;
+	switch (result->verdict) {
+	case AUTH_OK:
+		logged_in(session, result);
+		answer(session, REPLY_AUTH_OK);
+		return;
+	case AUTH_CHALLENGE:
+		return;
+	case AUTH_DENIED:
+		COUNT(session->worker, auth_failed);
+		log_failure(session, result, "denied");
+		answer(session, REPLY_AUTH_DENIED);
+		return;
+	case AUTH_BUSY:
+		COUNT(session->worker, auth_busy);
+		log_failure(session, result, "hash-queue-full");
+		answer(session, REPLY_AUTH_BUSY);
+		return;
+	case AUTH_UNAVAILABLE:
+		COUNT(session->worker, auth_busy);
+		log_failure(session, result, "backend-away");
+		answer(session, REPLY_AUTH_UNAVAILABLE);
+		return;
+	case AUTH_MALFORMED:
+		log_failure(session, result, "malformed");
+		answer(session, REPLY_AUTH_MALFORMED);
+		return;
+	case AUTH_NO_MECHANISM:
+		log_failure(session, result, "no-mechanism");
+		answer(session, REPLY_AUTH_NO_MECHANISM);
+		return;
+	}
+}
+
+/* True: told to come back later. */
+static bool
+address_closed(struct session *session, uint32_t ticket)
+{
+	struct worker *worker = session->worker;
+	int64_t now_wall_s = clock_wall_s(), until_wall_s;
+	char time[CLOCK_HUMAN_SIZE];
+	struct reply_arg arg = {"time", time};
+	struct reply reply;
+
+	until_wall_s =
+	    auth_address_closed(worker->auth, &session->peer.ip,
+				loop_now_ms(worker->loop), now_wall_s);
+	if (until_wall_s == 0)
+		return false;
+	clock_human(until_wall_s, now_wall_s, time);
+	reply_make(&reply, REPLY_AUTH_CLOSED, &arg, 1);
+	COUNT(worker, auth_failed);
+	smtp_server_reply(session->server, ticket, reply.code, reply.enhanced,
+			  reply.text);
+	return true;
+}
+
+void
+login_auth(void *arg, uint32_t ticket, struct slice mechanism,
+	   struct slice initial)
+{
+	struct session *session = arg;
+	struct auth_req req = {
+	    .mechanism = mechanism,
+	    .initial = initial,
+	    .client = session->peer.ip,
+	    .local = session->local.ip,
+	    .tls = stream_is_tls(session->stream),
+	    .session = session->id_text,
+	};
+
+	if (address_closed(session, ticket))
+		return;
+	session->login.ticket = ticket;
+	session->login.op =
+	    auth_start(session->worker->auth, &req, on_auth, session);
+}
+
+void
+login_auth_more(void *arg, uint32_t ticket, enum smtp_auth_end end,
+		struct slice response)
+{
+	struct session *session = arg;
+
+	session->login.ticket = ticket;
+	if (end == SMTP_AUTH_CANCEL) {
+		auth_cancel(&session->login.op);
+		answer(session, REPLY_AUTH_CANCELLED);
+		return;
+	}
+	auth_respond(session->login.op, response);
+}
+
+void
+login_fini(struct session *session)
+{
+	auth_cancel(&session->login.op);
+	free(session->login.cred);
+	free(session->login.owner);
+	free(session->login.class);
+}

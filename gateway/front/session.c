@@ -1,0 +1,545 @@
+/*
+ * A connection from accept to close: PROXY header, TLS, the SMTP engine and
+ * the clock. Who logs in is login.c's business, messages are transaction.c's.
+ *
+ * The engine may ask for the end inside any of its calls, so a session is
+ * never freed there: it becomes CLOSING and is reaped in the next turn. Time:
+ * one timer a session, asleep until the nearest limit; a slow client is judged
+ * by its progress, never by how long a message takes.
+ */
+#include "gateway/front/session.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "gateway/base/error.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/front/transaction.h"
+#include "policy/reply.h"
+
+#define PROXY_MS 5000
+#define LINGER_MS 2000
+#define PROGRESS_WINDOW_MS 60000
+#define BODY_TICK_MS 15000
+
+static void on_timer(void *arg);
+
+void
+session_reply(struct session *session, uint32_t ticket, int reply_id)
+{
+	struct reply reply;
+
+	reply_make(&reply, (enum reply_id)reply_id, NULL, 0);
+	smtp_server_reply(session->server, ticket, reply.code, reply.enhanced,
+			  reply.text);
+}
+
+/* --- the end ------------------------------------------------------------ */
+
+static void
+log_end(const struct session *session)
+{
+	log_event(GW_LOG_INFO, "disconnect",
+		  LF_STR("session", session->id_text),
+		  LF_STR("cred", session->login.cred),
+		  LF_IP("client", &session->peer.ip),
+		  LF_STR("why", session->end_reason),
+		  LF_U64("messages", session->message_count),
+		  LF_I64("ms", loop_now_ms(session->worker->loop) -
+				   session->watch.since_ms));
+}
+
+static void
+forget(struct session *session)
+{
+	struct worker *worker = session->worker;
+
+	if (session->in_lobby)
+		TAILQ_REMOVE(&worker->lobby, session, lobby);
+	TAILQ_REMOVE(&worker->sessions, session, all);
+	HASH_DEL(worker->by_id, session);
+	COUNT_DOWN(worker, sessions);
+	if (session->secured)
+		COUNT_DOWN(worker, sessions_tls);
+	if (session->login.cred != NULL)
+		COUNT_DOWN(worker, sessions_authenticated);
+	if (session->counted)
+		crowd_leave(worker->shared->crowd, &session->peer.ip);
+}
+
+void
+session_destroy(struct session **session)
+{
+	struct session *s = *session;
+
+	if (s == NULL)
+		return;
+	*session = NULL;
+	log_end(s);
+	forget(s);
+	timer_cancel(&s->timer);
+	timer_cancel(&s->reaper);
+	proxy_read_cancel(&s->proxy);
+	transaction_destroy(&s->transaction);
+	login_fini(s);
+	smtp_server_destroy(&s->server);
+	if (s->stream != NULL)
+		stream_finish(&s->stream, LINGER_MS);
+	if (s->fd >= 0)
+		close(s->fd);
+	snapshot_release(&s->snapshot);
+	free(s);
+}
+
+void
+session_drop(struct session **session)
+{
+	stream_destroy(&(*session)->stream);
+	session_destroy(session);
+}
+
+static void
+on_reap(void *arg)
+{
+	struct session *session = arg;
+
+	session->reaper = NULL;
+	session_destroy(&session);
+}
+
+static void
+closing(struct session *session, const char *reason)
+{
+	if (session->state == SESSION_CLOSING)
+		return;
+	session->state = SESSION_CLOSING;
+	session->end_reason = reason;
+	session->reaper =
+	    timer_start(session->worker->loop, 0, on_reap, session);
+}
+
+void
+session_end(struct session *session, int code, const char *enhanced,
+	    const char *text, const char *reason)
+{
+	if (session->state == SESSION_OPEN)
+		smtp_server_shutdown(session->server, code, enhanced, text,
+				     reason);
+	closing(session, reason);
+}
+
+void
+session_stop(struct session *session, bool force)
+{
+	struct reply reply;
+
+	if (session->state == SESSION_CLOSING)
+		return;
+	if (session->state == SESSION_OPEN && !force &&
+	    (smtp_server_in_transaction(session->server) ||
+	     !smtp_server_idle(session->server)))
+		return;
+	/* its commit is under way: the answer first, then 421 */
+	if (session->transaction != NULL && session->transaction->committing)
+		return;
+	reply_make(&reply, REPLY_SHUTDOWN, NULL, 0);
+	session_end(session, reply.code, reply.enhanced, reply.text,
+		    "shutdown");
+}
+
+/* --- the clock ---------------------------------------------------------- */
+
+static void
+arm(struct session *session, int64_t delay_ms)
+{
+	timer_cancel(&session->timer);
+	session->timer =
+	    timer_start(session->worker->loop, delay_ms > 0 ? delay_ms : 1,
+			on_timer, session);
+}
+
+static void
+timed_out(struct session *session, const char *reason)
+{
+	struct reply reply;
+
+	reply_make(&reply, REPLY_TIMEOUT, NULL, 0);
+	session_end(session, reply.code, reply.enhanced, reply.text, reason);
+}
+
+/* Start a window of progress at the bytes seen so far. */
+static void
+mark(struct session *session, uint64_t bytes, int64_t now_ms)
+{
+	session->watch.mark_ms = now_ms;
+	session->watch.mark_bytes = bytes;
+}
+
+/* Bytes must flow at the least average over the window. */
+static bool
+too_slow(struct session *session, uint64_t bytes, int64_t now_ms)
+{
+	uint64_t need = (uint64_t)session->snapshot->conf.progress_bytes_s *
+			(PROGRESS_WINDOW_MS / 1000);
+
+	if (session->watch.mark_ms == 0) {
+		mark(session, bytes, now_ms);
+		return false;
+	}
+	if (now_ms - session->watch.mark_ms < PROGRESS_WINDOW_MS)
+		return false;
+	if (bytes - session->watch.mark_bytes < need)
+		return true;
+	mark(session, bytes, now_ms);
+	return false;
+}
+
+static void
+tick_open(struct session *session, int64_t now_ms)
+{
+	const struct front_conf *conf = &session->snapshot->conf;
+	struct stream *stream = session->stream;
+	int64_t limit_ms, idle_ms;
+
+	if (stream_unsent(stream) > 0) {
+		if (too_slow(session, stream_bytes_out(stream), now_ms))
+			timed_out(session, "slow-reader");
+		else
+			arm(session, BODY_TICK_MS);
+		return;
+	}
+	if (smtp_server_in_body(session->server) &&
+	    smtp_server_idle(session->server)) {
+		if (too_slow(session, stream_bytes_in(stream), now_ms))
+			timed_out(session, "slow-body");
+		else
+			arm(session, BODY_TICK_MS);
+		return;
+	}
+	session->watch.mark_ms = 0;
+	if (!smtp_server_idle(session->server)) { /* it waits for us */
+		arm(session, BODY_TICK_MS);
+		return;
+	}
+	if (session->in_lobby) {
+		idle_ms = now_ms - session->watch.since_ms;
+		limit_ms = conf->preauth_ms;
+	} else {
+		idle_ms = now_ms - session->watch.activity_ms;
+		limit_ms = conf->idle_ms;
+	}
+	if (idle_ms >= limit_ms)
+		timed_out(session, "idle");
+	else
+		arm(session, limit_ms - idle_ms);
+}
+
+static void
+on_timer(void *arg)
+{
+	struct session *session = arg;
+	int64_t now_ms = loop_now_ms(session->worker->loop);
+
+	session->timer = NULL;
+	switch (session->state) {
+	case SESSION_PROXY: /* has a deadline of its own */
+	case SESSION_CLOSING:
+		return;
+	case SESSION_HANDSHAKE:
+		closing(session, "handshake-timeout");
+		return;
+	case SESSION_OPEN:
+		tick_open(session, now_ms);
+		return;
+	}
+}
+
+/* --- the SMTP engine's calls -------------------------------------------- */
+
+static void
+on_write(void *arg, struct slice out)
+{
+	struct session *session = arg;
+
+	stream_write(session->stream, out);
+}
+
+static void
+on_wake(void *arg)
+{
+	struct session *session = arg;
+
+	if (session->state != SESSION_CLOSING)
+		stream_resume(session->stream);
+}
+
+static void
+on_close(void *arg, const char *reason)
+{
+	closing(arg, reason);
+}
+
+static void
+on_helo(void *arg, struct slice name, bool extended)
+{
+	struct session *session = arg;
+	struct shared *shared = session->worker->shared;
+
+	(void)name;
+	session->extended = extended;
+	smtp_server_offer_utf8(session->server,
+			       shared->utf8_fn != NULL &&
+				   shared->utf8_fn(shared->utf8_arg));
+}
+
+static void
+on_starttls(void *arg)
+{
+	struct session *session = arg;
+
+	if (stream_tls_server(session->stream, session->snapshot->conf.tls) !=
+	    0)
+		closing(session, "starttls-pipelined");
+}
+
+static void
+on_replied(void *arg, const char *cmd, int code, const char *enhanced,
+	   const char *text)
+{
+	struct session *session = arg;
+
+	session->watch.activity_ms = loop_now_ms(session->worker->loop);
+	/* a message's own refusal is logged where it is decided */
+	if (code < 400)
+		return;
+	log_event(GW_LOG_INFO, "refuse", LF_STR("session", session->id_text),
+		  LF_STR("cred", session->login.cred),
+		  LF_IP("client", &session->peer.ip), LF_STR("command", cmd),
+		  LF_I64("code", code), LF_STR("enhanced", enhanced),
+		  LF_STR("text", text));
+}
+
+static const struct smtp_server_ops engine_ops = {
+    .write = on_write,
+    .wake = on_wake,
+    .close = on_close,
+    .helo = on_helo,
+    .starttls = on_starttls,
+    .auth = login_auth,
+    .auth_more = login_auth_more,
+    .mail = transaction_mail,
+    .rcpt = transaction_rcpt,
+    .data = transaction_data,
+    .body = transaction_body,
+    .dot = transaction_dot,
+    .reset = transaction_reset,
+    .replied = on_replied,
+};
+
+static void
+engine_create(struct session *session)
+{
+	const struct front_conf *conf = &session->snapshot->conf;
+	const struct front_listener *on = session->listener;
+	bool clear = on->tls == FRONT_TLS_NONE && on->insecure_auth;
+	struct smtp_server_opts opts = {
+	    .hostname = conf->hostname,
+	    .size_max = conf->message_size_max,
+	    .rcpt_max = conf->recipient_max,
+	    .line_endings = on->normalise ? LINE_NORMALISE : LINE_REFUSE,
+	    .offer_starttls = on->tls == FRONT_TLS_STARTTLS,
+	    .require_tls = !clear,
+	    .require_auth = true,
+	    .mechanisms = clear ? login_mechanisms(session) : NULL,
+	};
+
+	session->server = smtp_server_create(&opts, &engine_ops, session);
+}
+
+/* --- the stream's calls ------------------------------------------------- */
+
+static size_t
+on_data(void *arg, struct slice in)
+{
+	struct session *session = arg;
+	size_t used;
+
+	if (session->state != SESSION_OPEN)
+		return in.n;
+	used = smtp_server_input(session->server, in);
+	if (session->state == SESSION_CLOSING)
+		return in.n;
+	if (used < in.n)
+		stream_pause(session->stream);
+	return used;
+}
+
+static void
+on_drain(void *arg)
+{
+	struct session *session = arg;
+
+	session->watch.mark_ms = 0;
+}
+
+static void
+on_secure(void *arg)
+{
+	struct session *session = arg;
+
+	if (session->state == SESSION_CLOSING)
+		return;
+	session->secured = true;
+	COUNT(session->worker, sessions_tls);
+	log_event(GW_LOG_DEBUG, "tls", LF_STR("session", session->id_text),
+		  LF_STR("version", stream_tls_version(session->stream)),
+		  LF_STR("cipher", stream_tls_cipher(session->stream)));
+	smtp_server_secured(session->server, login_mechanisms(session));
+	if (session->state == SESSION_HANDSHAKE) {
+		session->state = SESSION_OPEN;
+		smtp_server_greet(session->server, 220, NULL, NULL);
+	}
+}
+
+static void
+on_end(void *arg, int err)
+{
+	struct session *session = arg;
+
+	if (session->state != SESSION_CLOSING)
+		session->end_reason = err == GW_ETLS
+					  ? stream_tls_error(session->stream)
+					  : gw_err_text(err);
+	session_destroy(&session);
+}
+
+static const struct stream_ops stream_ops = {
+    .on_data = on_data,
+    .on_drain = on_drain,
+    .on_secure = on_secure,
+    .on_end = on_end,
+};
+
+/* --- the beginning ------------------------------------------------------ */
+
+static void
+open_stream(struct session *session)
+{
+	session->stream = stream_create(session->worker->loop, session->fd,
+					&stream_ops, session);
+	session->fd = -1;
+	engine_create(session);
+	arm(session, session->snapshot->conf.preauth_ms);
+	if (session->listener->tls == FRONT_TLS_IMPLICIT) {
+		session->state = SESSION_HANDSHAKE;
+		if (stream_tls_server(session->stream,
+				      session->snapshot->conf.tls) != 0)
+			closing(session, "tls");
+		return;
+	}
+	session->state = SESSION_OPEN;
+	smtp_server_greet(session->server, 220, NULL, NULL);
+}
+
+static void
+proxy_refuse(struct session *session, enum reply_id id, const char *reason)
+{
+	struct reply reply;
+
+	COUNT(session->worker, connections_refused);
+	log_event(GW_LOG_WARN, "refuse", LF_STR("session", session->id_text),
+		  LF_STR("stage", "connect"), LF_STR("why", reason),
+		  LF_IP("client", &session->peer.ip));
+	if (session->listener->tls != FRONT_TLS_IMPLICIT) {
+		session->stream = stream_create(
+		    session->worker->loop, session->fd, &stream_ops, session);
+		session->fd = -1;
+		engine_create(session);
+		session->state = SESSION_OPEN;
+		reply_make(&reply, id, NULL, 0);
+		smtp_server_greet(session->server, reply.code, reply.enhanced,
+				  reply.text);
+	}
+	closing(session, reason);
+}
+
+static void
+on_proxy(void *arg, const struct proxy_read_result *result)
+{
+	struct session *session = arg;
+	const struct front_conf *conf = &session->snapshot->conf;
+
+	session->proxy = NULL;
+	if (result->err != 0) {
+		proxy_refuse(session, REPLY_PROXY_EXPECTED, "proxy-header");
+		return;
+	}
+	if (!result->local) {
+		session->peer = result->source;
+		session->local = result->destination;
+		if (crowd_enter(session->worker->shared->crowd,
+				&session->peer.ip, conf->connection_max,
+				conf->connection_address_max) != CROWD_IN) {
+			proxy_refuse(session, REPLY_TOO_MANY_CONNECTIONS,
+				     "too-many-connections");
+			return;
+		}
+		session->counted = true;
+	}
+	open_stream(session);
+}
+
+static bool
+proxy_listed(const struct front_listener *on, const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < on->proxy_count; i++)
+		if (ip_prefix_has(&on->proxy[i], ip))
+			return true;
+	return false;
+}
+
+static void
+begin(struct session *session)
+{
+	const struct front_listener *on = session->listener;
+
+	if (on->proxy_count == 0) {
+		session->counted = true; /* by the worker */
+		open_stream(session);
+		return;
+	}
+	if (!proxy_listed(on, &session->peer.ip)) {
+		proxy_refuse(session, REPLY_PROXY_EXPECTED, "proxy-unlisted");
+		return;
+	}
+	session->state = SESSION_PROXY;
+	session->proxy = proxy_read_start(session->worker->loop, session->fd,
+					  PROXY_MS, on_proxy, session);
+}
+
+void
+session_accept(struct worker *worker, const struct front_listener *on, int fd,
+	       const struct sock_addr *peer, const struct sock_addr *local)
+{
+	struct session *session = mem_zalloc(sizeof(*session));
+
+	session->worker = worker;
+	session->snapshot = snapshot_share(worker->snapshot);
+	session->listener = on;
+	session->id = id_next();
+	id_format(session->id, session->id_text);
+	session->fd = fd;
+	session->peer = *peer;
+	session->local = *local;
+	session->watch.since_ms = loop_now_ms(worker->loop);
+	session->watch.activity_ms = session->watch.since_ms;
+	session->in_lobby = true;
+	TAILQ_INSERT_TAIL(&worker->sessions, session, all);
+	TAILQ_INSERT_TAIL(&worker->lobby, session, lobby);
+	HASH_ADD(hh, worker->by_id, id, sizeof(session->id), session);
+	COUNT(worker, sessions);
+	log_event(GW_LOG_DEBUG, "connect", LF_STR("session", session->id_text),
+		  LF_IP("client", &peer->ip), LF_STR("listener", on->name));
+	begin(session);
+}

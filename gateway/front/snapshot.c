@@ -1,0 +1,67 @@
+#include "gateway/front/snapshot.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/arena.h"
+#include "gateway/base/mem.h"
+
+static void
+copy_listeners(struct snapshot *snapshot, const struct front_conf *conf)
+{
+	size_t bytes = conf->listener_count * sizeof(*conf->listeners);
+	struct front_listener *copy = arena_alloc(snapshot->arena, bytes);
+	struct ip_prefix *proxy;
+
+	if (conf->listener_count > 0)
+		memcpy(copy, conf->listeners, bytes);
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		copy[i].name =
+		    arena_dup(snapshot->arena, slice_str(copy[i].name));
+		bytes = copy[i].proxy_count * sizeof(*proxy);
+		proxy = arena_alloc(snapshot->arena, bytes);
+		if (bytes > 0)
+			memcpy(proxy, copy[i].proxy, bytes);
+		copy[i].proxy = proxy;
+	}
+	snapshot->conf.listeners = copy;
+}
+
+struct snapshot *
+snapshot_create(const struct front_conf *conf)
+{
+	struct snapshot *snapshot = mem_zalloc(sizeof(*snapshot));
+
+	snapshot->arena = arena_create(1024);
+	snapshot->conf = *conf;
+	snapshot->conf.hostname =
+	    arena_dup(snapshot->arena, slice_str(conf->hostname));
+	snapshot->conf.tls =
+	    conf->tls == NULL ? NULL : tls_ctx_share(conf->tls);
+	copy_listeners(snapshot, conf);
+	atomic_init(&snapshot->users, 1);
+	return snapshot;
+}
+
+struct snapshot *
+snapshot_share(struct snapshot *snapshot)
+{
+	atomic_fetch_add_explicit(&snapshot->users, 1, memory_order_relaxed);
+	return snapshot;
+}
+
+void
+snapshot_release(struct snapshot **snapshot)
+{
+	struct snapshot *s = *snapshot;
+
+	if (s == NULL)
+		return;
+	*snapshot = NULL;
+	if (atomic_fetch_sub_explicit(&s->users, 1, memory_order_acq_rel) != 1)
+		return;
+	tls_ctx_destroy(&s->conf.tls);
+	arena_destroy(&s->arena);
+	free(s);
+}

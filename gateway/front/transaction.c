@@ -1,0 +1,203 @@
+/*
+ * From MAIL to the answer to the dot. Builds the message that the store will
+ * take: envelope as the client gave it, bytes as they came. What may pass is
+ * asked of checks.c; this file decides nothing.
+ */
+#include "gateway/front/transaction.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/front/checks.h"
+#include "policy/reply.h"
+
+#define BACKLOG_POLL_MS 5
+
+void
+transaction_destroy(struct transaction **transaction)
+{
+	struct transaction *t = *transaction;
+	struct rcpt_key *key, *next;
+
+	if (t == NULL)
+		return;
+	*transaction = NULL;
+	timer_cancel(&t->backlog);
+	HASH_ITER(hh, t->seen, key, next)
+	{
+		HASH_DEL(t->seen, key);
+		free(key);
+	}
+	header_scan_destroy(&t->header);
+	spool_body_destroy(&t->body);
+	spool_msg_destroy(&t->msg);
+	free(t);
+}
+
+/* --- envelope ----------------------------------------------------------- */
+
+static struct transaction *
+begin(struct session *session, const struct smtp_mail *mail)
+{
+	struct transaction *t = mem_zalloc(sizeof(*t));
+	struct spool_msg *msg = spool_msg_create();
+	struct arena *arena = msg->arena;
+
+	t->session = session;
+	t->msg = msg;
+	t->eightbit_declared = mail->eightbit;
+	msg->id = id_next();
+	id_format(msg->id, t->id_text);
+	msg->cred = arena_dup(arena, slice_str(session->login.cred));
+	msg->owner = arena_dup(arena, slice_str(session->login.owner));
+	msg->session = arena_dup(arena, slice_str(session->id_text));
+	msg->client = session->peer.ip;
+	msg->mail_from = arena_dup(
+	    arena, mail->sender.p == NULL ? SLICE_LIT("") : mail->sender);
+	msg->envid = arena_dup(arena, mail->envid);
+	msg->ret = mail->ret;
+	msg->flags = mail->utf8 ? MSG_UTF8 : 0;
+	return t;
+}
+
+void
+transaction_mail(void *arg, uint32_t ticket, const struct smtp_mail *mail)
+{
+	struct session *session = arg;
+	int id = checks_mail(session, mail);
+
+	assert(session->transaction == NULL);
+	if (id == REPLY_SENDER_OK)
+		session->transaction = begin(session, mail);
+	session_reply(session, ticket, id);
+}
+
+/* False: the address stands in the message already. */
+static bool
+first_time(struct transaction *t, struct slice address)
+{
+	struct rcpt_key *key;
+
+	HASH_FIND(hh, t->seen, address.p, (unsigned)address.n, key);
+	return key == NULL;
+}
+
+static void
+recipient_add(struct transaction *t, const struct smtp_rcpt *rcpt)
+{
+	struct rcpt_key *key;
+	struct spool_rcpt *entry;
+
+	if (!first_time(t, rcpt->recipient))
+		return;
+	entry = spool_msg_add_rcpt(t->msg, rcpt->recipient);
+	entry->notify = rcpt->notify;
+	entry->orcpt = arena_dup(t->msg->arena, rcpt->orcpt);
+	key = mem_zalloc(sizeof(*key));
+	key->address = entry->address;
+	HASH_ADD_KEYPTR(hh, t->seen, key->address, (unsigned)rcpt->recipient.n,
+			key);
+}
+
+void
+transaction_rcpt(void *arg, uint32_t ticket, const struct smtp_rcpt *rcpt)
+{
+	struct session *session = arg;
+	struct transaction *t = session->transaction;
+	int id = checks_rcpt(t, rcpt);
+
+	if (id == REPLY_RECIPIENT_OK) {
+		recipient_add(t, rcpt);
+		COUNT(session->worker, recipients_accepted);
+	} else {
+		COUNT(session->worker, recipients_refused);
+	}
+	session_reply(session, ticket, id);
+}
+
+/* --- body --------------------------------------------------------------- */
+
+void
+transaction_data(void *arg, uint32_t ticket)
+{
+	struct session *session = arg;
+	struct transaction *t = session->transaction;
+
+	t->header = header_scan_create();
+	t->body = spool_body_create(session->worker->shared->spool);
+	session_reply(session, ticket, REPLY_DATA);
+}
+
+/* The disk is behind: look again until it is not. */
+static void
+on_backlog(void *arg)
+{
+	struct transaction *t = arg;
+
+	t->backlog = NULL;
+	if (spool_body_backlogged(t->body, NULL, NULL))
+		t->backlog = timer_start(t->session->worker->loop,
+					 BACKLOG_POLL_MS, on_backlog, t);
+	else
+		smtp_server_resume(t->session->server);
+}
+
+/* Eight bytes at a time: 8-bit content is the exception. */
+static bool
+has_high_bit(struct slice s)
+{
+	uint64_t word;
+
+	while (s.n >= sizeof(word)) {
+		memcpy(&word, s.p, sizeof(word));
+		if ((word & 0x8080808080808080u) != 0)
+			return true;
+		s = slice_from(s, sizeof(word));
+	}
+	for (size_t i = 0; i < s.n; i++)
+		if (((unsigned char)s.p[i] & 0x80) != 0)
+			return true;
+	return false;
+}
+
+bool
+transaction_body(void *arg, struct slice bytes)
+{
+	struct session *session = arg;
+	struct transaction *t = session->transaction;
+
+	if (!header_scan_done(t->header))
+		header_scan_add(t->header, bytes);
+	if ((t->msg->flags & MSG_EIGHTBIT) == 0 && has_high_bit(bytes))
+		t->msg->flags |= MSG_EIGHTBIT;
+	spool_body_add(t->body, bytes);
+	if (!spool_body_backlogged(t->body, NULL, NULL))
+		return true;
+	t->backlog =
+	    timer_start(session->worker->loop, BACKLOG_POLL_MS, on_backlog, t);
+	return false;
+}
+
+void
+transaction_dot(void *arg, uint32_t ticket)
+{
+	struct session *session = arg;
+	struct transaction *t = session->transaction;
+
+	t->dot_ticket = ticket;
+	t->dot_us = clock_mono_us();
+	header_scan_end(t->header);
+	checks_dot(t);
+}
+
+void
+transaction_reset(void *arg)
+{
+	struct session *session = arg;
+
+	/* under way in the store: it is committed and logged all the same */
+	transaction_destroy(&session->transaction);
+}

@@ -1,0 +1,43 @@
+#ifndef GATEWAY_FRONT_TRANSACTION_H
+#define GATEWAY_FRONT_TRANSACTION_H
+
+#include "gateway/front/session.h"
+#include "gateway/smtp/header.h"
+
+/*
+ * One message on its way in: from MAIL to the answer to the dot, or to RSET.
+ */
+struct rcpt_key { /* recipients seen, to store each once */
+	const char *address;
+	UT_hash_handle hh;
+};
+
+struct transaction {
+	struct session *session;
+	struct spool_msg *msg; /* until the store takes it */
+	char id_text[ID_TEXT_SIZE];
+	struct spool_body *body;
+	struct header_scan *header;
+	struct rcpt_key *seen;
+	bool eightbit_declared;
+	bool committing;
+	uint32_t dot_ticket;
+	int64_t dot_us;
+	size_t step; /* of the checks under way */
+	struct timer_op *backlog;
+	/* facts for the last step */
+	enum spool_answer answer;
+	uint64_t first_id;
+};
+
+/* Calls of the SMTP engine. */
+void transaction_mail(void *arg, uint32_t ticket, const struct smtp_mail *mail);
+void transaction_rcpt(void *arg, uint32_t ticket, const struct smtp_rcpt *rcpt);
+void transaction_data(void *arg, uint32_t ticket);
+bool transaction_body(void *arg, struct slice bytes);
+void transaction_dot(void *arg, uint32_t ticket);
+void transaction_reset(void *arg);
+
+void transaction_destroy(struct transaction **transaction);
+
+#endif

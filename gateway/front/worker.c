@@ -1,0 +1,299 @@
+/*
+ * A front thread's life: it accepts, it hands notes of other threads to
+ * sessions, and it stops cleanly. What a session does is session.c's; what
+ * must hold here: everything of a worker is touched by its own thread only,
+ * and the loop ends when stopping and no session and no commit is left.
+ */
+#include "gateway/front/worker.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "gateway/base/error.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/front/commit.h"
+#include "gateway/front/session.h"
+#include "policy/reply.h"
+
+#define STOP_SWEEP_MS 50
+#define LINGER_MS 2000
+#define SHED_AGE_MS 1000
+
+int *
+worker_fds(const struct front_conf *conf)
+{
+	int *fds = mem_array(conf->listener_count + 1, sizeof(*fds));
+
+	for (size_t i = 0; i < conf->listener_count; i++)
+		fds[i] = fcntl(conf->listeners[i].fd, F_DUPFD_CLOEXEC, 3);
+	return fds;
+}
+
+struct worker *
+worker_create(struct shared *shared, struct snapshot *snapshot)
+{
+	struct worker *worker = mem_zalloc(sizeof(*worker));
+
+	worker->shared = shared;
+	worker->snapshot = snapshot_share(snapshot);
+	worker->fds = worker_fds(&snapshot->conf);
+	TAILQ_INIT(&worker->sessions);
+	TAILQ_INIT(&worker->lobby);
+	return worker;
+}
+
+/* --- accepting ---------------------------------------------------------- */
+
+bool
+worker_shed(struct worker *worker, int64_t older_than_ms)
+{
+	struct session *oldest = TAILQ_FIRST(&worker->lobby);
+	struct reply reply;
+
+	if (oldest == NULL ||
+	    loop_now_ms(worker->loop) - oldest->watch.since_ms < older_than_ms)
+		return false;
+	reply_make(&reply, REPLY_TOO_MANY_CONNECTIONS, NULL, 0);
+	log_event(GW_LOG_WARN, "shed", LF_STR("session", oldest->id_text),
+		  LF_IP("client", &oldest->peer.ip));
+	session_end(oldest, reply.code, reply.enhanced, reply.text, "shed");
+	/* its descriptor is wanted now, not when it has lingered */
+	session_drop(&oldest);
+	return true;
+}
+
+static void
+refuse(struct worker *worker, const struct front_listener *on, int fd,
+       const struct sock_addr *peer)
+{
+	static const struct stream_ops none;
+	struct stream *stream;
+	struct reply reply;
+	char line[320];
+	int n;
+
+	COUNT(worker, connections_refused);
+	log_event(GW_LOG_WARN, "refuse", LF_STR("stage", "connect"),
+		  LF_STR("why", "too-many-connections"),
+		  LF_IP("client", &peer->ip));
+	if (on->tls == FRONT_TLS_IMPLICIT) {
+		close(fd);
+		return;
+	}
+	reply_make(&reply, REPLY_TOO_MANY_CONNECTIONS, NULL, 0);
+	n = snprintf(line, sizeof(line), "%d %s %s\r\n", reply.code,
+		     reply.enhanced, reply.text);
+	stream = stream_create(worker->loop, fd, &none, NULL);
+	stream_write(stream, slice_of(line, (size_t)n));
+	stream_finish(&stream, LINGER_MS);
+}
+
+static enum crowd_verdict
+enter(struct worker *worker, const struct sock_addr *peer)
+{
+	const struct front_conf *conf = &worker->snapshot->conf;
+	enum crowd_verdict verdict;
+
+	verdict =
+	    crowd_enter(worker->shared->crowd, &peer->ip, conf->connection_max,
+			conf->connection_address_max);
+	if (verdict == CROWD_FULL && worker_shed(worker, SHED_AGE_MS))
+		verdict = crowd_enter(worker->shared->crowd, &peer->ip,
+				      conf->connection_max,
+				      conf->connection_address_max);
+	return verdict;
+}
+
+static void
+on_accept(void *arg, int fd, const struct sock_addr *peer,
+	  const struct sock_addr *local)
+{
+	struct listening *listening = arg;
+	struct worker *worker = listening->worker;
+	const struct front_listener *on =
+	    &worker->snapshot->conf.listeners[listening->index];
+
+	COUNT(worker, connections_total);
+	/* behind a proxy the client is known later: session.c counts it */
+	if (on->proxy_count == 0 && enter(worker, peer) != CROWD_IN) {
+		refuse(worker, on, fd, peer);
+		return;
+	}
+	session_accept(worker, on, fd, peer, local);
+}
+
+static void
+on_full(void *arg)
+{
+	struct listening *listening = arg;
+
+	log_event(GW_LOG_WARN, "descriptors-gone",
+		  LF_U64("sessions",
+			 atomic_load(&listening->worker->counters.sessions)));
+	worker_shed(listening->worker, 0);
+}
+
+static void
+listen_stop(struct worker *worker)
+{
+	size_t count = worker->snapshot->conf.listener_count;
+
+	for (size_t i = 0; i < count; i++) {
+		if (worker->listening != NULL)
+			listener_destroy(&worker->listening[i].listener);
+		if (worker->fds != NULL && worker->fds[i] >= 0)
+			close(worker->fds[i]);
+	}
+	free(worker->listening);
+	free(worker->fds);
+	worker->listening = NULL;
+	worker->fds = NULL;
+}
+
+static void
+listen_start(struct worker *worker)
+{
+	const struct front_conf *conf = &worker->snapshot->conf;
+
+	worker->listening =
+	    mem_array(conf->listener_count, sizeof(*worker->listening));
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		worker->listening[i].worker = worker;
+		worker->listening[i].index = i;
+		worker->listening[i].listener =
+		    listener_create(worker->loop, conf->listeners[i].fd,
+				    on_accept, on_full, &worker->listening[i]);
+	}
+}
+
+/* --- stopping ----------------------------------------------------------- */
+
+static void
+on_stop_sweep(void *arg)
+{
+	struct worker *worker = arg;
+	struct session *session, *next;
+	bool force;
+
+	force = loop_now_ms(worker->loop) >= worker->stop_at_ms;
+	worker->stop_timer = NULL;
+	TAILQ_FOREACH_SAFE (session, &worker->sessions, all, next)
+		session_stop(session, force);
+	if (TAILQ_EMPTY(&worker->sessions) && worker->commits == 0) {
+		loop_stop(worker->loop);
+		return;
+	}
+	worker->stop_timer =
+	    timer_start(worker->loop, STOP_SWEEP_MS, on_stop_sweep, worker);
+}
+
+static void
+stop(struct worker *worker, int64_t grace_ms)
+{
+	worker->stop_at_ms = loop_now_ms(worker->loop) + grace_ms;
+	if (worker->stopping)
+		return;
+	worker->stopping = true;
+	listen_stop(worker);
+	on_stop_sweep(worker);
+}
+
+/* --- notes -------------------------------------------------------------- */
+
+static void
+on_note(void *arg, struct queue_item *item)
+{
+	struct worker *worker = arg;
+	struct note *note = (struct note *)item;
+	struct note_conf *conf;
+
+	switch (note->kind) {
+	case NOTE_COMMIT:
+		worker->commits--;
+		commit_done(worker, note);
+		return;
+	case NOTE_CONF:
+		conf = (struct note_conf *)note;
+		listen_stop(worker);
+		snapshot_release(&worker->snapshot);
+		worker->snapshot = conf->snapshot;
+		worker->fds = conf->fds;
+		if (worker->stopping)
+			listen_stop(worker);
+		else
+			listen_start(worker);
+		free(conf);
+		return;
+	case NOTE_STOP:
+		stop(worker, ((struct note_stop *)note)->grace_ms);
+		free(note);
+		return;
+	}
+}
+
+void
+worker_push(struct worker *worker, struct note *note)
+{
+	queue_push(worker->inbox, &note->item);
+}
+
+/* --- the thread --------------------------------------------------------- */
+
+static void *
+run(void *arg)
+{
+	struct worker *worker = arg;
+
+	listen_start(worker);
+	loop_run(worker->loop);
+	return NULL;
+}
+
+int
+worker_start(struct worker *worker)
+{
+	worker->loop = loop_create();
+	if (worker->loop == NULL)
+		return GW_EIO;
+	worker->inbox = queue_create(worker->loop, on_note, worker);
+	worker->auth = auth_create(worker->loop, worker->shared->auth);
+	if (pthread_create(&worker->thread, NULL, run, worker) != 0)
+		return GW_EIO;
+	return 0;
+}
+
+void
+worker_join(struct worker *worker)
+{
+	pthread_join(worker->thread, NULL);
+}
+
+void
+worker_destroy(struct worker **worker)
+{
+	struct worker *w = *worker;
+
+	if (w == NULL)
+		return;
+	*worker = NULL;
+	listen_stop(w);
+	timer_cancel(&w->stop_timer);
+	auth_destroy(&w->auth);
+	if (w->inbox != NULL)
+		queue_destroy(&w->inbox);
+	loop_destroy(&w->loop);
+	snapshot_release(&w->snapshot);
+	free(w);
+}
+
+struct session *
+worker_find(struct worker *worker, uint64_t id)
+{
+	struct session *session;
+
+	HASH_FIND(hh, worker->by_id, &id, sizeof(id), session);
+	return session;
+}

@@ -1,0 +1,111 @@
+#ifndef GATEWAY_FRONT_WORKER_H
+#define GATEWAY_FRONT_WORKER_H
+
+#include <bsd/sys/queue.h>
+#include <pthread.h>
+
+#include "gateway/base/histogram.h"
+#include "gateway/front/crowd.h"
+#include "gateway/front/front.h"
+#include "gateway/front/snapshot.h"
+#include "gateway/net/listen.h"
+#include "gateway/net/queue.h"
+
+/*
+ * One front thread: its loop, its listeners, its sessions. Other threads reach
+ * it through its inbox only.
+ */
+struct session;
+
+/* Read by any thread, written by this one. */
+struct counters {
+	_Atomic uint64_t sessions, sessions_tls, sessions_authenticated;
+	_Atomic uint64_t connections_total, connections_refused;
+	_Atomic uint64_t auth_ok, auth_failed, auth_busy;
+	_Atomic uint64_t messages_accepted, messages_refused;
+	_Atomic uint64_t messages_duplicate;
+	_Atomic uint64_t recipients_accepted, recipients_refused;
+	_Atomic uint64_t bytes_accepted;
+};
+
+#define COUNT(worker, what) COUNT_ADD(worker, what, 1)
+#define COUNT_ADD(worker, what, n)                               \
+	atomic_fetch_add_explicit(&(worker)->counters.what, (n), \
+				  memory_order_relaxed)
+#define COUNT_DOWN(worker, what)                               \
+	atomic_fetch_sub_explicit(&(worker)->counters.what, 1, \
+				  memory_order_relaxed)
+
+/* What all workers share; constant but for what locks itself. */
+struct shared {
+	struct spool *spool;
+	struct auth_pool *auth;
+	struct crowd *crowd;
+	bool (*utf8_fn)(void *arg);
+	void *utf8_arg;
+};
+
+enum note_kind { NOTE_COMMIT, NOTE_CONF, NOTE_STOP };
+
+/* First member of everything that is pushed to an inbox. */
+struct note {
+	struct queue_item item;
+	enum note_kind kind;
+};
+
+struct note_conf { /* NOTE_CONF; freed by the worker */
+	struct note note;
+	struct snapshot *snapshot;
+	int *fds; /* worker_fds of it */
+};
+
+struct note_stop { /* NOTE_STOP; freed by the worker */
+	struct note note;
+	int64_t grace_ms;
+};
+
+struct listening {
+	struct listener *listener;
+	struct worker *worker;
+	size_t index; /* in the snapshot it was made of */
+};
+
+TAILQ_HEAD(session_list, session);
+
+struct worker {
+	struct shared *shared;
+	pthread_t thread;
+	struct loop *loop;
+	struct queue *inbox;
+	struct auth *auth;
+	struct snapshot *snapshot;
+	int *fds; /* our own duplicates of the listening sockets */
+	struct listening *listening;  /* one a listener of the snapshot */
+	struct session_list sessions; /* all */
+	struct session_list lobby;    /* without a login, oldest first */
+	struct session *by_id;
+	unsigned commits;      /* under way in the store */
+	int64_t full_until_ms; /* the store said full: refuse MAIL until */
+	bool stopping;
+	int64_t stop_at_ms; /* end even what is in a transaction */
+	struct timer_op *stop_timer;
+	struct counters counters;
+	struct histogram dot_latency;
+};
+
+/* Duplicates of the configuration's sockets, so that the owner may close its
+ * own as soon as a reload was pushed. Freed with the worker or its next
+ * configuration. */
+int *worker_fds(const struct front_conf *conf);
+
+struct worker *worker_create(struct shared *shared, struct snapshot *snapshot);
+int worker_start(struct worker *worker); /* GW_EIO: no thread */
+void worker_push(struct worker *worker, struct note *note); /* any thread */
+void worker_join(struct worker *worker);
+void worker_destroy(struct worker **worker); /* after worker_join */
+
+/* A descriptor is wanted: end the oldest session without a login. */
+bool worker_shed(struct worker *worker, int64_t older_than_ms);
+struct session *worker_find(struct worker *worker, uint64_t id);
+
+#endif
