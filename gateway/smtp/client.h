@@ -8,6 +8,7 @@
 #include "gateway/base/slice.h"
 #include "gateway/net/loop.h"
 #include "gateway/net/tls.h"
+#include "gateway/smtp/reply_parse.h"
 
 /*
  * One connection to a next hop (RFC 5321, 3207, 4954, 2920, 3030 not used).
@@ -49,15 +50,6 @@ struct smtp_client_req {
 	const char *user, *password; /* NULL: no AUTH. Only inside TLS, or to
 				      * a loopback address */
 	struct smtp_client_timeouts timeouts;
-};
-
-/* What the peer said, or what went wrong before it said anything. */
-struct smtp_reply {
-	int err;	     /* 0: a reply; else gw_err, code is 0 */
-	int code;	     /* 200..599 */
-	uint8_t enhanced[3]; /* class is 0 when there was none */
-	struct slice text;   /* of all lines joined by a space, escaped,
-			      * <= 512; also filled in for errors */
 };
 
 /* An op as in style.md 3; 0: client is the callee's. On failure client is NULL
