@@ -182,7 +182,8 @@ loop_now_ms(const struct loop *loop)
 void
 loop_turn(struct loop *loop)
 {
-	event_base_loop(loop->base, EVLOOP_NONBLOCK);
+	/* Without ONCE it would go on for as long as something is active. */
+	event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
 void *
