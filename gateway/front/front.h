@@ -18,7 +18,7 @@ enum front_tls { FRONT_TLS_STARTTLS, FRONT_TLS_IMPLICIT, FRONT_TLS_NONE };
 
 struct front_listener { /* one `listen` block and one of its addresses */
 	const char *name;
-	int fd;		    /* listening; borrowed for front's life */
+	int fd;		    /* listening; front duplicates it */
 	enum front_tls tls; /* NONE: no AUTH in the clear unless the address
 			     * is loopback and insecure_auth is set */
 	bool insecure_auth;
