@@ -32,6 +32,7 @@ struct auth_opts {
 	unsigned fail_max;	    /* failures an address; 0: 10 */
 	int64_t fail_window_ms;	    /* 0: 10 min */
 	int64_t fail_block_ms;	    /* 0: 15 min, doubling to 24 h */
+	int64_t fail_delay_ms;	    /* 0: 2 s, growing to 5/2 of it; <0: none */
 };
 
 int auth_pool_create(struct auth_pool **pool, const struct auth_opts *opts,

@@ -25,7 +25,7 @@ void user_fini(struct user *user);
 int user_normalise(struct slice login, const char *domain, struct buf *out);
 
 /* A yescrypt hash with a fresh salt; takes 25 ms: never on a mail loop.
- * GW_EINVAL: empty or over 512 bytes. */
+ * GW_EINVAL: empty, over 511 bytes (crypt(3) takes no more) or a NUL. */
 int user_hash(struct slice password, char **hash);
 
 /* Record bytes for a STORE_PUT to STORE_USER. */
