@@ -327,6 +327,8 @@ END_TEST
 #define THREADS 4
 #define EACH 2000
 
+static _Atomic int running = THREADS;
+
 static void *
 log_many(void *arg)
 {
@@ -335,6 +337,7 @@ log_many(void *arg)
 		log_event(GW_LOG_INFO, "line", LF_I64("i", i),
 			  LF_STR("pad", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
 			  LF_STR("end", "end"));
+	running--;
 	return NULL;
 }
 
@@ -363,7 +366,7 @@ START_TEST(reopening_under_load_loses_nothing)
 	for (size_t i = 0; i < THREADS; i++)
 		ck_assert_int_eq(
 		    pthread_create(&threads[i], NULL, log_many, NULL), 0);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; running > 0; i++) {
 		struct log_opts opts = {.target = LOG_TO_FILE,
 					.level = GW_LOG_INFO,
 					.path = i % 2 ? path : other};
