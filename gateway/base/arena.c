@@ -67,7 +67,8 @@ arena_alloc(struct arena *arena, size_t n)
 	assert(n < SIZE_MAX / 2);
 	n = (n + 7) & ~(size_t)7;
 	if (chunk->size - chunk->used < n) {
-		size = chunk->size * 2 < CHUNK_MAX ? chunk->size * 2 : CHUNK_MAX;
+		size =
+		    chunk->size * 2 < CHUNK_MAX ? chunk->size * 2 : CHUNK_MAX;
 		chunk = chunk_add(arena, n > size ? n : size);
 	}
 	p = chunk->bytes + chunk->used;
