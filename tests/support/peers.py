@@ -272,3 +272,84 @@ def rss_anon_kib(pid):
             if line.startswith("RssAnon:"):
                 return int(line.split()[1])
     return 0
+
+
+class Sluice:
+    """The gateway under test. `conf` is put behind the common part; `route`
+    is the text of the default route's block."""
+
+    def __init__(self, work, build, route, conf="", users=None, listen=None,
+                 auth="backend local;", name="sluice", start=True):
+        self.work, self.build = work, build
+        self.port, self.tls_port = free_port(), free_port()
+        self.http_port = free_port()
+        self.control = work / (name + ".sock")
+        self.spool = work / (name + "-spool")
+        self.log = work / (name + ".log")
+        crt, key = certificate(work)
+        listen = listen or """
+listen submission { address 127.0.0.1:%d; tls starttls; }
+listen submissions { address 127.0.0.1:%d; tls implicit; }
+""" % (self.port, self.tls_port)
+        self.common = """hostname gate.example.com;
+spool %s;
+control %s;
+tls { certificate %s; key %s; }
+http 127.0.0.1:%d;
+auth { domain example.com; %s }
+log { to file %s; }
+%s
+""" % (self.spool, self.control, crt, key, self.http_port, auth, self.log, listen)
+        self.conf_path = work / (name + ".conf")
+        self.configure(route, conf)
+        self.process = None
+        self.users = users if users is not None else {}
+        if start:
+            self.start()
+
+    def configure(self, route, conf=""):
+        with open(self.conf_path, "w") as f:
+            f.write(self.common + "route default { %s }\n" % route + conf)
+
+    def start(self, env=None):
+        self.process = self.work.start(
+            self.build + "/sluiced", "-c", self.conf_path, name="sluiced",
+            env=dict(os.environ, **(env or {})))
+        wait_for(lambda: self.process.poll() is not None or self.ready(), 60,
+                 "sluiced to answer")
+        if self.process.poll() is not None:
+            with open(self.work / "sluiced.out") as f:
+                raise RuntimeError("sluiced ended with %d: %s" % (
+                    self.process.returncode, f.read()[-4000:]))
+        for user, password in self.users.items():
+            self.ctl("user", "add", user, "--address", user + "@example.com",
+                     stdin=password + "\n")
+        self.users = {}
+
+    def ready(self):
+        return os.path.exists(self.control) and self.ctl(
+            "status", check=False).returncode == 0
+
+    def ctl(self, *words, stdin="", check=True):
+        result = subprocess.run(
+            [self.build + "/sluice", "-s", self.control, *words], input=stdin,
+            capture_output=True, text=True, timeout=60)
+        if check and result.returncode != 0:
+            raise AssertionError("sluice %s: %s%s" % (
+                " ".join(words), result.stdout, result.stderr))
+        return result
+
+    def stop(self):
+        return stop(self.process, 60)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def log_lines(self, event=None):
+        with open(self.log, errors="replace") as f:
+            lines = f.read().splitlines()
+        if event is None:
+            return lines
+        return [l for l in lines if " event=%s " % event in l + " "
+                or " %s " % event in l + " "]
