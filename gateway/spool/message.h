@@ -16,41 +16,41 @@
  * was not given is NULL, except mail_from ("" is the null sender).
  */
 enum rcpt_state { /* on disk: never renumber */
-	RCPT_QUEUED = 0,
-	RCPT_HELD = 1, /* holds is not empty */
-	/* From here on final; the entry leaves the queue. */
-	RCPT_DELIVERED = 2,
-	RCPT_BOUNCED = 3,
-	RCPT_DROPPED = 4,
-	RCPT_DISCARDED = 5,
-	RCPT_QUARANTINED = 6,
-	RCPT_PURGED = 7,
-	RCPT_STATES
+		  RCPT_QUEUED = 0,
+		  RCPT_HELD = 1, /* holds is not empty */
+		  /* From here on final; the entry leaves the queue. */
+		  RCPT_DELIVERED = 2,
+		  RCPT_BOUNCED = 3,
+		  RCPT_DROPPED = 4,
+		  RCPT_DISCARDED = 5,
+		  RCPT_QUARANTINED = 6,
+		  RCPT_PURGED = 7,
+		  RCPT_STATES
 };
 
-enum { /* hold reasons, a set */
-	HOLD_ALTERED = 1 << 0,	/* bytes on disk are not the client's */
-	HOLD_ADMIN = 1 << 1,
-	HOLD_BLOCK = 1 << 2,
-	HOLD_LIMIT = 1 << 3,
-	HOLD_SCAN = 1 << 4,
-	HOLD_CAMPAIGN = 1 << 5,
+enum {			      /* hold reasons, a set */
+       HOLD_ALTERED = 1 << 0, /* bytes on disk are not the client's */
+       HOLD_ADMIN = 1 << 1,
+       HOLD_BLOCK = 1 << 2,
+       HOLD_LIMIT = 1 << 3,
+       HOLD_SCAN = 1 << 4,
+       HOLD_CAMPAIGN = 1 << 5,
 };
 
 enum { /* NOTIFY of RFC 3461; 0: not given */
-	NOTIFY_NEVER = 1 << 0,
-	NOTIFY_SUCCESS = 1 << 1,
-	NOTIFY_FAILURE = 1 << 2,
-	NOTIFY_DELAY = 1 << 3,
+       NOTIFY_NEVER = 1 << 0,
+       NOTIFY_SUCCESS = 1 << 1,
+       NOTIFY_FAILURE = 1 << 2,
+       NOTIFY_DELAY = 1 << 3,
 };
 
 enum { RET_NONE, RET_FULL, RET_HDRS };
 
-enum { /* message flags */
-	MSG_EIGHTBIT = 1 << 0,	/* BODY=8BITMIME, or 8-bit bytes seen */
-	MSG_UTF8 = 1 << 1,	/* SMTPUTF8 */
-	MSG_GENERATED = 1 << 2, /* ours: DSN, notice */
-	MSG_DELAYED = 1 << 3,	/* a delay DSN went out */
+enum {			       /* message flags */
+       MSG_EIGHTBIT = 1 << 0,  /* BODY=8BITMIME, or 8-bit bytes seen */
+       MSG_UTF8 = 1 << 1,      /* SMTPUTF8 */
+       MSG_GENERATED = 1 << 2, /* ours: DSN, notice */
+       MSG_DELAYED = 1 << 3,   /* a delay DSN went out */
 };
 
 enum { LANE_PERSONAL, LANE_BULK, LANE_DSN, LANES };
@@ -80,12 +80,12 @@ struct spool_ref {
 struct spool_msg {
 	uint64_t id;
 	int64_t accepted_wall_ms;
-	const char *cred;    /* normalised login; "" for generated mail */
+	const char *cred; /* normalised login; "" for generated mail */
 	struct ip_addr client;
 	const char *session; /* the session's id */
 	const char *mail_from;
-	const char *owner;   /* the login's registered address, or NULL */
-	const char *envid;   /* as given, xtext */
+	const char *owner; /* the login's registered address, or NULL */
+	const char *envid; /* as given, xtext */
 	uint8_t ret;
 	uint8_t lane;
 	uint16_t flags;

@@ -22,19 +22,21 @@ struct spool;
 typedef void spool_accepted_fn(void *arg, struct spool_msg **msg);
 
 struct spool_opts {
-	const char *path;	   /* directory, made if missing (0700) */
-	uint64_t segment_bytes;	   /* 0: 64 MiB */
-	uint64_t large_bytes;	   /* 0: 256 KiB; larger: a segment of its own */
-	uint64_t map_bytes;	   /* 0: 64 GiB, sparse */
-	uint64_t reserve_bytes;	   /* 0: 64 MiB; less free: answer FULL */
-	int64_t resub_window_s;	   /* 0: 24 h */
+	const char *path;	/* directory, made if missing (0700) */
+	uint64_t segment_bytes; /* 0: 64 MiB */
+	uint64_t large_bytes;	/* 0: 256 KiB; larger: a segment of its own */
+	uint64_t map_bytes;	/* 0: 64 GiB, sparse */
+	uint64_t reserve_bytes; /* 0: 64 MiB; less free: answer FULL */
+	int64_t resub_window_s; /* 0: 24 h */
+	/* How long a mostly dead segment is left alone; 0: 10 min, < 0: not. */
+	int64_t compact_after_s;
 	spool_accepted_fn *accepted;
 	void *accepted_arg;
 };
 
 /* GW_EBUSY: another process has it; GW_ECORRUPT; error says what and where. */
-int spool_open(struct spool **spool, const struct spool_opts *opts,
-	       char *error, size_t error_size);
+int spool_open(struct spool **spool, const struct spool_opts *opts, char *error,
+	       size_t error_size);
 void spool_close(struct spool **spool); /* after all who submit stopped */
 
 /* --- bodies on their way in ------------------------------------------- */
@@ -154,15 +156,20 @@ int spool_scan(struct spool *spool, const struct spool_cursor *after,
 	       size_t max, spool_entry_fn *fn, void *arg,
 	       struct spool_cursor *last);
 
-/* Body bytes, by pread; the segment is pinned while the reader is open. */
+/* Body bytes, by pread; the segment is pinned while the reader is open. A body
+ * that was moved since the message was loaded is found all the same; GW_ENOENT:
+ * the message is gone. */
 struct spool_reader;
 int spool_reader_open(struct spool *spool, const struct spool_ref *ref,
 		      struct spool_reader **reader);
 /* Bytes read (short only at the end of the file: truncated by somebody), or
  * GW_EIO. offset counts within the body. */
-int64_t spool_reader_read(struct spool_reader *reader, uint64_t offset,
-			  void *p, size_t n);
+int64_t spool_reader_read(struct spool_reader *reader, uint64_t offset, void *p,
+			  size_t n);
 void spool_reader_close(struct spool_reader **reader);
+/* Reads it all: 0, GW_ECORRUPT when it is not what was accepted, GW_EIO. For
+ * workers and tests, not for a loop. */
+int spool_digest_check(struct spool *spool, const struct spool_ref *ref);
 
 /* accepted + generated = delivered + bounced + dropped + discarded + queued +
  * held + quarantined + purged, in recipients; duplicates are apart. */
@@ -181,10 +188,10 @@ struct spool_status {
 	uint64_t segments;
 	uint64_t segment_bytes;
 	uint64_t live_bytes;
-	uint64_t commits;	/* since start */
-	uint64_t accepts;	/* since start, messages */
-	bool full;		/* submissions are answered FULL */
-	int failing;		/* 0, or the gw_err of the last commit */
+	uint64_t commits; /* since start */
+	uint64_t accepts; /* since start, messages */
+	bool full;	  /* submissions are answered FULL */
+	int failing;	  /* 0, or the gw_err of the last commit */
 };
 void spool_status_get(struct spool *spool, struct spool_status *status);
 

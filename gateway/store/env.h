@@ -57,6 +57,9 @@ void *store_reserve_last(struct store_txn *txn, enum store_table table,
 			 struct slice key, size_t n);
 bool store_delete(struct store_txn *txn, enum store_table table,
 		  struct slice key); /* true: it was there */
+/* What is not valid fails the whole transaction: ask first. */
+#define STORE_KEY_MAX 511
+bool store_change_valid(const struct store_change *change);
 void store_apply(struct store_txn *txn, const struct store_change *changes,
 		 size_t count);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "gateway/base/error.h"
+#include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/store/internal.h"
 #include "gateway/store/key.h"
@@ -183,18 +184,25 @@ add(struct store_txn *txn, const struct store_change *change)
 	uint64_t v = 0;
 	int err;
 
-	if (change->value.n != 8) {
-		store_fail(txn, GW_EINVAL);
-		return;
-	}
 	err = store_get(txn, change->table, change->key, &old);
 	if (err == 0 && old.n == 8)
 		v = key_get_u64(old.p);
-	else if (err == 0)
-		store_fail(txn, GW_ECORRUPT);
+	else if (err == 0) /* one bad counter must not stop all mail */
+		log_event(GW_LOG_ERROR, "store-counter-bad",
+			  LF_U64("table", change->table),
+			  LF_U64("bytes", old.n));
 	/* Two's complement: the unsigned sum is the signed one. */
 	key_put_u64(sum, v + key_get_u64(change->value.p));
 	store_put(txn, change->table, change->key, slice_of(sum, sizeof(sum)));
+}
+
+bool
+store_change_valid(const struct store_change *change)
+{
+	if (change->table >= STORE_TABLES || change->key.n < 1 ||
+	    change->key.n > STORE_KEY_MAX)
+		return false;
+	return change->kind != STORE_ADD || change->value.n == 8;
 }
 
 void
@@ -204,6 +212,10 @@ store_apply(struct store_txn *txn, const struct store_change *changes,
 	for (size_t i = 0; i < count && txn->err == 0; i++) {
 		const struct store_change *c = &changes[i];
 
+		if (!store_change_valid(c)) {
+			store_fail(txn, GW_EINVAL);
+			return;
+		}
 		switch (c->kind) {
 		case STORE_PUT:
 			store_put(txn, c->table, c->key, c->value);

@@ -1,0 +1,470 @@
+#include <string.h>
+
+#include "gateway/base/error.h"
+#include "gateway/base/id.h"
+#include "gateway/base/log.h"
+#include "gateway/spool/body.h"
+#include "gateway/spool/internal.h"
+#include "gateway/store/key.h"
+
+/*
+ * What one operation does within the transaction: the records, the indices,
+ * the ledger. Nothing here touches a file or answers anybody. All counting is
+ * done in the batch's copy, which becomes true with the commit or is thrown
+ * away.
+ *
+ * A value got from the store points into a page: it is used up, or copied,
+ * before the next write.
+ */
+
+#define SWEEP_MAX 256
+#define REPLY_MAX 512
+
+static struct slice
+key_id(uint64_t id, uint8_t p[KEY_ID_SIZE])
+{
+	key_put_u64(p, id);
+	return slice_of(p, KEY_ID_SIZE);
+}
+
+static struct slice
+key_of_rcpt(uint64_t id, uint32_t index, uint8_t p[KEY_RCPT_SIZE])
+{
+	key_rcpt(id, index, p);
+	return slice_of(p, KEY_RCPT_SIZE);
+}
+
+/* A record read back that makes no sense: said once, here. */
+static void
+complain(const char *event, uint64_t id)
+{
+	char text[ID_TEXT_SIZE];
+
+	id_format(id, text);
+	log_event(GW_LOG_ERROR, event, LF_STR("id", text));
+}
+
+/* --- resubmission -----------------------------------------------------------
+ */
+
+static bool
+resub_get(struct store_txn *txn, const uint8_t key[DIGEST_SIZE],
+	  struct record_resub *resub)
+{
+	struct slice value;
+
+	return store_get(txn, STORE_RESUB, slice_of(key, DIGEST_SIZE),
+			 &value) == 0 &&
+	       record_resub_decode(value, resub) == 0;
+}
+
+static void
+expiry_delete(struct store_txn *txn, int64_t wall_s,
+	      const uint8_t key[DIGEST_SIZE])
+{
+	uint8_t p[KEY_EXPIRY_SIZE];
+
+	key_expiry(wall_s, key, p);
+	store_delete(txn, STORE_EXPIRY, slice_of(p, sizeof(p)));
+}
+
+static void
+resub_put(struct store_txn *txn, const struct spool_msg *msg, int64_t expiry)
+{
+	struct record_resub resub = {.id = msg->id, .expiry_wall_s = expiry};
+	uint8_t value[RECORD_RESUB_SIZE];
+	uint8_t p[KEY_EXPIRY_SIZE];
+
+	record_resub_encode(&resub, value);
+	store_put(txn, STORE_RESUB, slice_of(msg->resub_key, DIGEST_SIZE),
+		  slice_of(value, sizeof(value)));
+	key_expiry(expiry, msg->resub_key, p);
+	store_put(txn, STORE_EXPIRY, slice_of(p, sizeof(p)), SLICE_NONE);
+}
+
+/* Only the message's own: a later one may have taken its place. */
+static void
+resub_drop(struct store_txn *txn, uint64_t id, const uint8_t key[DIGEST_SIZE])
+{
+	struct record_resub resub;
+
+	if (!resub_get(txn, key, &resub) || resub.id != id)
+		return;
+	store_delete(txn, STORE_RESUB, slice_of(key, DIGEST_SIZE));
+	expiry_delete(txn, resub.expiry_wall_s, key);
+}
+
+/* True: the message is there already. */
+static bool
+resub_match(struct store_txn *txn, const struct spool_msg *msg, int64_t now,
+	    uint64_t *first_id)
+{
+	struct record_resub resub;
+
+	if (!resub_get(txn, msg->resub_key, &resub))
+		return false;
+	*first_id = resub.id;
+	if (resub.expiry_wall_s > now)
+		return true;
+	expiry_delete(txn, resub.expiry_wall_s, msg->resub_key);
+	return false;
+}
+
+struct expired {
+	size_t count;
+	int64_t now;
+	bool more;
+	uint8_t keys[SWEEP_MAX][KEY_EXPIRY_SIZE];
+};
+
+static bool
+expired_collect(void *arg, struct slice key, struct slice value)
+{
+	struct expired *e = arg;
+
+	(void)value;
+	if (key.n != KEY_EXPIRY_SIZE || (int64_t)key_get_u64(key.p) > e->now)
+		return false;
+	if (e->count == SWEEP_MAX) {
+		e->more = true;
+		return false;
+	}
+	memcpy(e->keys[e->count++], key.p, KEY_EXPIRY_SIZE);
+	return true;
+}
+
+void
+apply_sweep(struct batch *batch, struct store_txn *txn, int64_t now_wall_s)
+{
+	struct expired e = {.now = now_wall_s};
+	struct record_resub resub;
+
+	store_each(txn, STORE_EXPIRY, SLICE_NONE, expired_collect, &e);
+	for (size_t i = 0; i < e.count; i++) {
+		const uint8_t *key = e.keys[i] + 8;
+
+		if (resub_get(txn, key, &resub) &&
+		    resub.expiry_wall_s <= now_wall_s)
+			store_delete(txn, STORE_RESUB,
+				     slice_of(key, DIGEST_SIZE));
+		store_delete(txn, STORE_EXPIRY,
+			     slice_of(e.keys[i], KEY_EXPIRY_SIZE));
+	}
+	batch->sweep_more = e.more;
+}
+
+bool
+msg_stays(const struct spool_msg *msg)
+{
+	for (uint32_t i = 0; i < msg->rcpt_count; i++)
+		if (msg->rcpts[i].state < RCPT_DELIVERED)
+			return true;
+	return false;
+}
+
+/* --- a message comes --------------------------------------------------------
+ */
+
+static void
+rcpts_put(struct batch *batch, struct store_txn *txn,
+	  const struct spool_msg *msg)
+{
+	uint8_t key[KEY_RCPT_SIZE];
+	void *p;
+
+	for (uint32_t i = 0; i < msg->rcpt_count; i++) {
+		const struct spool_rcpt *rcpt = &msg->rcpts[i];
+
+		batch->ledger.count[LEDGER_STATE + rcpt->state]++;
+		if (rcpt->state >= RCPT_DELIVERED)
+			continue;
+		p = store_reserve_last(txn, STORE_RCPT,
+				       key_of_rcpt(msg->id, rcpt->index, key),
+				       record_rcpt_size(rcpt));
+		if (p != NULL)
+			record_rcpt_encode(rcpt, p);
+	}
+}
+
+static void
+cred_put(struct spool *spool, struct store_txn *txn,
+	 const struct spool_msg *msg)
+{
+	uint8_t key[KEY_CRED_SIZE];
+
+	if (msg->cred == NULL || msg->cred[0] == '\0')
+		return;
+	key_cred(spool->digest, msg->cred, msg->id, key);
+	store_put(txn, STORE_CRED, slice_of(key, sizeof(key)), SLICE_NONE);
+}
+
+/* The body's row. A small one was given its place before. */
+static void
+body_gain(struct spool *spool, struct spool_msg *msg,
+	  const struct spool_body *body)
+{
+	if (body != NULL && body->stream != NULL) {
+		stream_result(body->stream, &msg->body.segment,
+			      &msg->body.length);
+		msg->body.offset = 0;
+		segments_add_large(&spool->segs, msg->body.segment,
+				   msg->body.length);
+	}
+	segments_gain(&spool->segs, &msg->body, msg->id);
+}
+
+static void
+msg_put(struct spool *spool, struct batch *batch, struct store_txn *txn,
+	struct spool_msg *msg, const struct spool_body *body)
+{
+	uint8_t key[KEY_ID_SIZE];
+	void *p;
+
+	if (msg->id > batch->largest_id)
+		batch->largest_id = msg->id;
+	rcpts_put(batch, txn, msg);
+	if (!msg_stays(msg))
+		return;
+	body_gain(spool, msg, body);
+	p = store_reserve_last(txn, STORE_MESSAGE, key_id(msg->id, key),
+			       record_msg_size(msg));
+	if (p != NULL)
+		record_msg_encode(msg, p);
+	cred_put(spool, txn, msg);
+}
+
+void
+apply_accept(struct spool *spool, struct batch *batch, struct store_txn *txn,
+	     struct spool_accept *op, int64_t now_wall_s)
+{
+	struct spool_msg *msg = op->msg;
+
+	op->answer = SPOOL_ACCEPTED;
+	op->first_id = msg->id;
+	if (msg->has_resub_key &&
+	    resub_match(txn, msg, now_wall_s, &op->first_id)) {
+		op->answer = SPOOL_DUPLICATE;
+		batch->ledger.count[LEDGER_DUPLICATES] += msg->rcpt_count;
+		return;
+	}
+	op->first_id = msg->id;
+	batch->ledger.count[LEDGER_ACCEPTED] += msg->rcpt_count;
+	msg_put(spool, batch, txn, msg, op->body);
+	if (msg->has_resub_key)
+		resub_put(txn, msg, now_wall_s + spool->opts.resub_window_s);
+	store_apply(txn, op->changes, op->change_count);
+}
+
+/* --- recipients leave --------------------------------------------------------
+ */
+
+static int
+msg_get(struct store_txn *txn, uint64_t id, struct spool_msg *msg)
+{
+	uint8_t key[KEY_ID_SIZE];
+	struct slice value;
+	int err = store_get(txn, STORE_MESSAGE, key_id(id, key), &value);
+
+	memset(msg, 0, sizeof(*msg));
+	msg->id = id;
+	return err == 0 ? record_msg_decode(value, msg) : err;
+}
+
+static int
+rcpt_get(struct store_txn *txn, uint64_t id, uint32_t index,
+	 struct spool_rcpt *rcpt)
+{
+	uint8_t key[KEY_RCPT_SIZE];
+	struct slice value;
+	int err =
+	    store_get(txn, STORE_RCPT, key_of_rcpt(id, index, key), &value);
+
+	memset(rcpt, 0, sizeof(*rcpt));
+	rcpt->index = index;
+	return err == 0 ? record_rcpt_decode(value, rcpt) : err;
+}
+
+static bool
+rcpt_is_of(void *arg, struct slice key, struct slice value)
+{
+	uint64_t *id = arg;
+	uint32_t index;
+	uint64_t found;
+
+	(void)value;
+	if (key_rcpt_decode(key, &found, &index) == 0 && found == *id)
+		*id = 0;
+	return false;
+}
+
+static bool
+rcpts_left(struct store_txn *txn, uint64_t id)
+{
+	uint8_t key[KEY_RCPT_SIZE];
+	uint64_t wanted = id;
+
+	store_each(txn, STORE_RCPT, key_of_rcpt(id, 0, key), rcpt_is_of,
+		   &wanted);
+	return wanted == 0 || store_error(txn) != 0;
+}
+
+static void
+msg_remove(struct spool *spool, struct store_txn *txn, uint64_t id)
+{
+	uint8_t cred[KEY_CRED_SIZE];
+	uint8_t key[KEY_ID_SIZE];
+	struct spool_msg msg;
+	int err = msg_get(txn, id, &msg);
+
+	if (err == 0) {
+		bool indexed = msg.cred != NULL && msg.cred[0] != '\0';
+
+		if (indexed)
+			key_cred(spool->digest, msg.cred, id, cred);
+		segments_lose(&spool->segs, &msg.body);
+		if (indexed)
+			store_delete(txn, STORE_CRED,
+				     slice_of(cred, sizeof(cred)));
+	} else {
+		complain("spool-message-bad", id);
+	}
+	store_delete(txn, STORE_MESSAGE, key_id(id, key));
+}
+
+/* The record is copied: it cannot be written from its own page. */
+static void
+rcpt_keep(struct spool *spool, struct store_txn *txn, uint64_t id,
+	  struct spool_rcpt *rcpt, const struct spool_outcome_rcpt *what)
+{
+	uint8_t key[KEY_RCPT_SIZE];
+	char reply[REPLY_MAX + 1];
+	char *p;
+
+	rcpt->state = (uint8_t)what->state;
+	rcpt->holds = what->state == RCPT_HELD ? what->holds : 0;
+	rcpt->attempts = what->attempts;
+	rcpt->next_wall_s = what->next_wall_s;
+	if (what->reply != NULL) {
+		size_t n = strnlen(what->reply, REPLY_MAX);
+
+		memcpy(reply, what->reply, n);
+		reply[n] = '\0';
+		rcpt->last_reply = reply;
+	}
+	buf_clear(&spool->scratch);
+	p = buf_reserve(&spool->scratch, record_rcpt_size(rcpt));
+	if (p == NULL) {
+		store_fail(txn, GW_ETOOBIG);
+		return;
+	}
+	record_rcpt_encode(rcpt, p);
+	store_put(txn, STORE_RCPT, key_of_rcpt(id, rcpt->index, key),
+		  slice_of(p, record_rcpt_size(rcpt)));
+}
+
+static int
+rcpt_apply(struct spool *spool, struct batch *batch, struct store_txn *txn,
+	   uint64_t id, const struct spool_outcome_rcpt *what)
+{
+	uint8_t key[KEY_RCPT_SIZE];
+	struct spool_rcpt rcpt;
+	int err = rcpt_get(txn, id, what->index, &rcpt);
+
+	if (err != 0)
+		return err;
+	batch->ledger.count[LEDGER_STATE + rcpt.state]--;
+	batch->ledger.count[LEDGER_STATE + what->state]++;
+	if (what->state >= RCPT_DELIVERED)
+		store_delete(txn, STORE_RCPT,
+			     key_of_rcpt(id, what->index, key));
+	else
+		rcpt_keep(spool, txn, id, &rcpt, what);
+	return 0;
+}
+
+static void
+flags_set(struct spool *spool, struct store_txn *txn, uint64_t id,
+	  uint16_t flags)
+{
+	uint8_t key[KEY_ID_SIZE];
+	struct spool_msg msg;
+	struct slice value;
+
+	if (msg_get(txn, id, &msg) != 0 ||
+	    store_get(txn, STORE_MESSAGE, key_id(id, key), &value) != 0)
+		return;
+	buf_clear(&spool->scratch);
+	buf_add_slice(&spool->scratch, value);
+	if (spool->scratch.overflow) {
+		store_fail(txn, GW_ETOOBIG);
+		return;
+	}
+	record_msg_set_flags(spool->scratch.p, msg.flags | flags);
+	store_put(txn, STORE_MESSAGE, key_id(id, key),
+		  buf_slice(&spool->scratch));
+}
+
+/* All entries are there, or nothing is done. */
+static int
+outcome_check(struct store_txn *txn, const struct spool_outcome *op)
+{
+	struct spool_rcpt rcpt;
+	int err;
+
+	for (size_t i = 0; i < op->rcpt_count; i++) {
+		if (op->rcpts[i].state >= RCPT_STATES)
+			return GW_EINVAL;
+		if (op->rcpt_count == 1)
+			break; /* rcpt_apply looks itself */
+		err = rcpt_get(txn, op->id, op->rcpts[i].index, &rcpt);
+		if (err != 0)
+			return err;
+	}
+	return 0;
+}
+
+/* Matched only while the first is queued, held or delivered. */
+static void
+outcome_resub(struct store_txn *txn, const struct spool_outcome *op)
+{
+	uint8_t key[DIGEST_SIZE];
+	struct spool_msg msg;
+
+	for (size_t i = 0; i < op->rcpt_count; i++) {
+		if (op->rcpts[i].state <= RCPT_DELIVERED)
+			continue;
+		if (msg_get(txn, op->id, &msg) != 0 || !msg.has_resub_key)
+			return;
+		memcpy(key, msg.resub_key, DIGEST_SIZE);
+		resub_drop(txn, op->id, key);
+		return;
+	}
+}
+
+void
+apply_outcome(struct spool *spool, struct batch *batch, struct store_txn *txn,
+	      struct spool_outcome *op)
+{
+	bool final = false;
+	int err;
+
+	op->err = outcome_check(txn, op);
+	for (size_t i = 0; i < op->rcpt_count && op->err == 0; i++) {
+		err = rcpt_apply(spool, batch, txn, op->id, &op->rcpts[i]);
+		/* The same one named twice: the first word counts. */
+		if (err != 0 && op->rcpt_count == 1)
+			op->err = err;
+		final |= op->rcpts[i].state >= RCPT_DELIVERED;
+	}
+	if (op->err != 0)
+		return;
+	outcome_resub(txn, op);
+	if (final && !rcpts_left(txn, op->id))
+		msg_remove(spool, txn, op->id);
+	else if (op->set_flags != 0)
+		flags_set(spool, txn, op->id, op->set_flags);
+	if (op->dsn != NULL) {
+		batch->ledger.count[LEDGER_GENERATED] += op->dsn->rcpt_count;
+		msg_put(spool, batch, txn, op->dsn, op->dsn_body);
+	}
+}

@@ -1,0 +1,344 @@
+#include <string.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/error.h"
+#include "gateway/base/log.h"
+#include "gateway/spool/body.h"
+#include "gateway/spool/internal.h"
+#include "gateway/store/key.h"
+
+/*
+ * The group commit. The order of one attempt: bodies are written (and the
+ * kernel told to start on them), the transaction is built meanwhile, the
+ * bodies are synced, and only then the transaction is committed. So a record
+ * on disk never names a body that is not.
+ *
+ * What a failure means is decided here, once:
+ * - a body could not be written or synced: the segment is sealed for good (by
+ *   then), the whole batch is placed anew once; then FAILED;
+ * - no space: submissions are answered FULL, and outcomes and administrators'
+ *   changes, which give space back, are tried again by themselves, at last
+ *   with the reserve spent;
+ * - the store failed: everybody is told. After a failed write of its meta page
+ *   LMDB takes nothing more until a restart, and says so each time.
+ *
+ * Whatever the outcome, every operation is answered exactly once.
+ */
+
+static int
+body_place(struct spool *spool, struct spool_msg *msg, struct spool_body *body)
+{
+	if (body == NULL)
+		return segments_place(&spool->segs, SLICE_NONE, &msg->body);
+	memcpy(msg->body.digest, body->sum, DIGEST_SIZE);
+	if (body->stream != NULL)
+		return 0;
+	return segments_place(&spool->segs, slice_of(body->p, body->n),
+			      &msg->body);
+}
+
+static int
+bodies_write(struct spool *spool, struct batch *batch)
+{
+	int err = 0;
+
+	for (struct spool_outcome *o = batch->outcomes; o; o = o->next)
+		if (o->dsn != NULL && err == 0)
+			err = body_place(spool, o->dsn, o->dsn_body);
+	for (struct spool_accept *a = batch->accepts; a; a = a->next)
+		if (err == 0)
+			err = body_place(spool, a->msg, a->body);
+	return err != 0 ? err : segments_flush(&spool->segs);
+}
+
+static void
+meta_put(struct store_txn *txn, struct slice name, uint64_t value)
+{
+	uint8_t p[8];
+
+	key_put_u64(p, value);
+	store_put(txn, STORE_META, name, slice_of(p, sizeof(p)));
+}
+
+static void
+txn_fill(struct spool *spool, struct batch *batch, struct store_txn *txn)
+{
+	int64_t now_wall_s = clock_wall_s();
+
+	batch->largest_segment = atomic_load(&spool->segs.next_id) - 1;
+	batch->ledger = spool->ledger;
+	batch->largest_id = spool->largest_id;
+	for (struct spool_change *c = batch->changes; c; c = c->next)
+		store_apply(txn, c->changes, c->change_count);
+	for (struct spool_outcome *o = batch->outcomes; o; o = o->next)
+		apply_outcome(spool, batch, txn, o);
+	for (struct spool_accept *a = batch->accepts; a; a = a->next)
+		apply_accept(spool, batch, txn, a, now_wall_s);
+	if (batch->sweep)
+		apply_sweep(batch, txn, now_wall_s);
+	segments_put_rows(&spool->segs, txn);
+	ledger_put(txn, &spool->ledger, &batch->ledger);
+	if (batch->largest_id != spool->largest_id)
+		meta_put(txn, SLICE_LIT("largest"), batch->largest_id);
+	if (batch->largest_segment != spool->largest_segment)
+		meta_put(txn, SLICE_LIT("segment"), batch->largest_segment);
+}
+
+/* *disk: the failure is the segment's. */
+static int
+attempt(struct spool *spool, struct batch *batch, bool *disk)
+{
+	struct store_txn *txn;
+	int err = bodies_write(spool, batch);
+
+	*disk = true;
+	if (err != 0) {
+		segments_seal(&spool->segs, err != GW_ENOSPC);
+		segments_rolled_back(&spool->segs);
+		return err;
+	}
+	txn = store_write(spool->store);
+	txn_fill(spool, batch, txn);
+	err = segments_sync(&spool->segs);
+	if (err != 0) {
+		store_abort(&txn);
+	} else {
+		*disk = false;
+		err = store_commit(&txn);
+	}
+	if (err != 0)
+		segments_rolled_back(&spool->segs);
+	else
+		segments_committed(&spool->segs);
+	return err;
+}
+
+/* --- answers
+ * ------------------------------------------------------------------ */
+
+/* The message goes on to whoever delivers, its large body stays on disk; or
+ * both are thrown away. */
+static void
+msg_hand_on(struct spool *spool, struct spool_msg *msg, struct spool_body *body,
+	    bool kept)
+{
+	if (kept && body != NULL && body->stream != NULL)
+		stream_keep(body->stream);
+	if (kept && spool->opts.accepted != NULL)
+		spool->opts.accepted(spool->opts.accepted_arg, &msg);
+	spool_msg_destroy(&msg);
+	spool_body_destroy(&body);
+}
+
+static void
+accept_answer(struct spool *spool, struct spool_accept *op)
+{
+	struct spool_msg *msg = op->msg;
+	struct spool_body *body = op->body;
+	bool kept = op->answer == SPOOL_ACCEPTED;
+
+	op->msg = NULL;
+	op->body = NULL;
+	if (kept)
+		atomic_fetch_add_explicit(&spool->accepted, 1,
+					  memory_order_relaxed);
+	op->done(op); /* op may be gone */
+	msg_hand_on(spool, msg, body, kept && msg_stays(msg));
+}
+
+static void
+outcome_answer(struct spool *spool, struct spool_outcome *op)
+{
+	struct spool_msg *dsn = op->dsn;
+	struct spool_body *body = op->dsn_body;
+	bool kept = op->err == 0 && dsn != NULL && msg_stays(dsn);
+
+	op->dsn = NULL;
+	op->dsn_body = NULL;
+	op->done(op);
+	msg_hand_on(spool, dsn, body, kept);
+}
+
+static void
+accepts_answer(struct spool *spool, struct batch *batch)
+{
+	struct spool_accept *op;
+
+	while ((op = batch->accepts) != NULL) {
+		batch->accepts = op->next;
+		accept_answer(spool, op);
+	}
+}
+
+static void
+accepts_refuse(struct spool *spool, struct batch *batch,
+	       enum spool_answer answer)
+{
+	for (struct spool_accept *a = batch->accepts; a; a = a->next)
+		a->answer = answer;
+	accepts_answer(spool, batch);
+}
+
+static void
+others_answer(struct spool *spool, struct batch *batch, int err)
+{
+	struct spool_outcome *outcome;
+	struct spool_change *change;
+
+	while ((change = batch->changes) != NULL) {
+		batch->changes = change->next;
+		change->err = err;
+		change->done(change);
+	}
+	while ((outcome = batch->outcomes) != NULL) {
+		batch->outcomes = outcome->next;
+		if (err != 0)
+			outcome->err = err;
+		outcome_answer(spool, outcome);
+	}
+}
+
+/* --- what never gets into the transaction
+ * --------------------------------------- */
+
+static int
+body_error(const struct spool_body *body)
+{
+	uint64_t segment, bytes;
+
+	if (body == NULL || body->stream == NULL)
+		return 0;
+	return stream_result(body->stream, &segment, &bytes);
+}
+
+static bool
+changes_valid(const struct store_change *changes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!store_change_valid(&changes[i]))
+			return false;
+	return true;
+}
+
+static void
+accepts_screen(struct spool *spool, struct batch *batch)
+{
+	struct spool_accept **at = &batch->accepts, *op;
+	int err;
+
+	while ((op = *at) != NULL) {
+		err = body_error(op->body);
+		if (err == 0 && !changes_valid(op->changes, op->change_count))
+			err = GW_EINVAL;
+		if (err == 0) {
+			at = &op->next;
+			continue;
+		}
+		*at = op->next;
+		log_event(GW_LOG_ERROR, "spool-accept", LF_ERR(err));
+		op->answer = err == GW_ENOSPC ? SPOOL_FULL : SPOOL_FAILED;
+		accept_answer(spool, op);
+	}
+}
+
+static void
+others_screen(struct spool *spool, struct batch *batch)
+{
+	struct spool_outcome **at = &batch->outcomes, *op;
+	struct spool_change **change_at = &batch->changes, *change;
+
+	while ((op = *at) != NULL) {
+		op->err = body_error(op->dsn_body);
+		if (op->err == 0) {
+			at = &op->next;
+			continue;
+		}
+		*at = op->next;
+		outcome_answer(spool, op);
+	}
+	while ((change = *change_at) != NULL) {
+		if (changes_valid(change->changes, change->change_count)) {
+			change_at = &change->next;
+			continue;
+		}
+		*change_at = change->next;
+		change->err = GW_EINVAL;
+		change->done(change);
+	}
+}
+
+/* --- the commit
+ * ------------------------------------------------------------------ */
+
+static void
+failing_note(struct spool *spool, int err)
+{
+	int before = atomic_exchange(&spool->failing, err);
+
+	if (err != 0 && err != before)
+		log_event(GW_LOG_ERROR, "spool-commit", LF_ERR(err));
+	else if (err == 0 && before != 0)
+		log_event(GW_LOG_INFO, "spool-recovered", LF_ERR(before));
+}
+
+static int
+attempt_twice(struct spool *spool, struct batch *batch)
+{
+	bool disk;
+	int err = attempt(spool, batch, &disk);
+
+	if (err == 0 || err == GW_ENOSPC || !disk)
+		return err;
+	log_event(GW_LOG_ERROR, "spool-segment-failed", LF_ERR(err));
+	return attempt(spool, batch, &disk);
+}
+
+static bool
+batch_empty(const struct batch *batch)
+{
+	return batch->accepts == NULL && batch->outcomes == NULL &&
+	       batch->changes == NULL && !batch->sweep;
+}
+
+static int
+batch_try(struct spool *spool, struct batch *batch)
+{
+	int err = attempt_twice(spool, batch);
+
+	if (err == GW_ENOSPC && batch->accepts != NULL) {
+		atomic_store(&spool->full, true);
+		accepts_refuse(spool, batch, SPOOL_FULL);
+		if (batch_empty(batch))
+			return GW_ENOSPC;
+		err = attempt_twice(spool, batch);
+	}
+	if (err == GW_ENOSPC && space_spend_reserve(spool))
+		err = attempt_twice(spool, batch);
+	return err;
+}
+
+void
+batch_commit(struct spool *spool, struct batch *batch)
+{
+	int err;
+
+	accepts_screen(spool, batch);
+	others_screen(spool, batch);
+	if (batch->accepts != NULL && space_low(spool, clock_mono_ms()))
+		accepts_refuse(spool, batch, SPOOL_FULL);
+	if (batch_empty(batch))
+		return;
+	err = batch_try(spool, batch);
+	failing_note(spool, err);
+	if (err == 0) {
+		spool->ledger = batch->ledger;
+		spool->largest_id = batch->largest_id;
+		spool->largest_segment = batch->largest_segment;
+		atomic_fetch_add(&spool->commits, 1);
+		accepts_answer(spool, batch);
+	} else {
+		accepts_refuse(spool, batch,
+			       err == GW_ENOSPC ? SPOOL_FULL : SPOOL_FAILED);
+	}
+	others_answer(spool, batch, err);
+}

@@ -1,0 +1,121 @@
+#ifndef GATEWAY_SPOOL_INTERNAL_H
+#define GATEWAY_SPOOL_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/spool/segment.h"
+#include "gateway/spool/spool.h"
+#include "gateway/spool/writer.h"
+#include "gateway/store/env.h"
+
+/* Counters of STORE_LEDGER, in memory as committed. */
+enum ledger_counter {
+	LEDGER_STATE, /* + enum rcpt_state */
+	LEDGER_ACCEPTED = LEDGER_STATE + RCPT_STATES,
+	LEDGER_GENERATED,
+	LEDGER_DUPLICATES,
+	LEDGER_COUNTERS
+};
+
+struct ledger {
+	int64_t count[LEDGER_COUNTERS];
+};
+
+#define OP_QUEUE(type)                     \
+	struct {                           \
+		struct type *head, **tail; \
+		size_t count;              \
+	}
+
+/* What the store thread took from the queues to commit together. */
+struct batch {
+	struct spool_change *changes;
+	struct spool_outcome *outcomes;
+	struct spool_accept *accepts;
+	size_t change_count, outcome_count, accept_count;
+	/* Of the attempt under way. */
+	struct ledger ledger;
+	uint64_t largest_id;
+	uint64_t largest_segment;
+	bool sweep; /* also delete expired resubmission keys */
+	bool sweep_more;
+};
+
+struct spool {
+	struct spool_opts opts;
+	struct store_env *store;
+	struct segments segs;
+	struct writer *writer;
+	int dir_fd;	/* the spool's own directory */
+	int reserve_fd; /* a file of real blocks, given back in need */
+	uint64_t reserve_file_bytes;
+	bool reserve_held;
+
+	/* Queues of the store thread. */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	OP_QUEUE(spool_change) changes;
+	OP_QUEUE(spool_outcome) outcomes;
+	OP_QUEUE(spool_accept) accepts;
+	int64_t outcome_since_ms; /* of the oldest waiting */
+	bool asleep;
+	bool stop;
+
+	/* The store thread's. */
+	struct ledger ledger;
+	uint64_t largest_id;
+	uint64_t largest_segment;
+	struct digest *digest;
+	struct buf scratch;
+	int64_t space_checked_ms;
+	int64_t swept_s;
+	bool sweep_more;
+	int64_t readers_checked_ms;
+	struct compaction *compaction;
+	int64_t compacted_ms;
+
+	/* Any thread's to read. */
+	_Atomic uint64_t commits, accepted;
+	_Atomic bool full;
+	_Atomic int failing;
+};
+
+/* queue.c */
+void spool_queue_accept(struct spool *spool, struct spool_accept *op);
+void spool_queue_outcome(struct spool *spool, struct spool_outcome *op);
+void *spool_thread(void *arg);
+
+/* batch.c: commits, answers, leaves the batch empty. */
+void batch_commit(struct spool *spool, struct batch *batch);
+
+/* apply.c: the transaction's content. The batch's ledger is changed; answer
+ * and err of each operation are set as they will be if the commit succeeds. */
+void apply_accept(struct spool *spool, struct batch *batch,
+		  struct store_txn *txn, struct spool_accept *op,
+		  int64_t now_wall_s);
+void apply_outcome(struct spool *spool, struct batch *batch,
+		   struct store_txn *txn, struct spool_outcome *op);
+void apply_sweep(struct batch *batch, struct store_txn *txn,
+		 int64_t now_wall_s);
+void ledger_load(struct store_txn *txn, struct ledger *ledger);
+void ledger_put(struct store_txn *txn, const struct ledger *was,
+		const struct ledger *is);
+
+bool msg_stays(const struct spool_msg *msg); /* some recipient is not final */
+
+/* space.c */
+void space_open(struct spool *spool);
+bool space_low(struct spool *spool, int64_t now_ms); /* refuse submissions */
+bool space_spend_reserve(struct spool *spool);	     /* false: spent */
+void space_tend(struct spool *spool);		     /* take it back */
+
+/* compact.c: the store thread, between batches. True: there is more. */
+bool compact_slice(struct spool *spool, int64_t now_ms);
+void compact_fini(struct spool *spool);
+/* The id of the message whose body was moved away from here, or 0. */
+uint64_t moved_lookup(struct segments *segs, uint64_t segment, uint64_t offset);
+
+#endif

@@ -1,0 +1,299 @@
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/error.h"
+#include "gateway/base/mem.h"
+#include "gateway/spool/internal.h"
+#include "gateway/spool/io.h"
+#include "gateway/store/key.h"
+
+/*
+ * Reading, from any thread: each call is one read transaction, and nothing
+ * that points into it leaves the call.
+ *
+ * A body that compaction moved is found under its old reference too, as long
+ * as the move is remembered: whoever holds a message in memory need not know.
+ */
+
+#define MOVES_FOLLOWED 4
+#define CHECK_BYTES 65536
+
+struct spool_reader {
+	struct spool *spool;
+	struct segment *seg;
+	struct spool_ref ref;
+	int fd;
+	bool own_fd;
+};
+
+/* --- messages --------------------------------------------------------------
+ */
+
+struct loading {
+	struct spool_msg *msg;
+	int err;
+};
+
+static bool
+rcpt_load(void *arg, struct slice key, struct slice value)
+{
+	struct loading *l = arg;
+	struct spool_rcpt r = {.index = 0}, *rcpt;
+	uint64_t id;
+
+	if (key_rcpt_decode(key, &id, &r.index) != 0 || id != l->msg->id)
+		return false;
+	l->err = record_rcpt_decode(value, &r);
+	if (l->err != 0)
+		return false;
+	rcpt = spool_msg_add_rcpt(l->msg, slice_str(r.address));
+	r.address = rcpt->address;
+	r.orcpt = arena_dup(l->msg->arena, slice_str(r.orcpt));
+	r.last_reply = arena_dup(l->msg->arena, slice_str(r.last_reply));
+	*rcpt = r;
+	return true;
+}
+
+static void
+msg_own(struct spool_msg *msg)
+{
+	struct arena *arena = msg->arena;
+
+	msg->cred = arena_dup(arena, slice_str(msg->cred));
+	msg->session = arena_dup(arena, slice_str(msg->session));
+	msg->mail_from = arena_dup(arena, slice_str(msg->mail_from));
+	msg->owner = arena_dup(arena, slice_str(msg->owner));
+	msg->envid = arena_dup(arena, slice_str(msg->envid));
+	if (msg->prefix.n > 0)
+		msg->prefix.p = arena_dup(arena, msg->prefix);
+	else
+		msg->prefix = SLICE_NONE;
+}
+
+static int
+msg_load(struct store_txn *txn, struct spool_msg *msg)
+{
+	struct loading l = {.msg = msg};
+	uint8_t key[KEY_RCPT_SIZE];
+	struct slice value;
+	int err;
+
+	key_rcpt(msg->id, 0, key);
+	err = store_get(txn, STORE_MESSAGE, slice_of(key, KEY_ID_SIZE), &value);
+	if (err == 0)
+		err = record_msg_decode(value, msg);
+	if (err != 0)
+		return err;
+	msg_own(msg);
+	store_each(txn, STORE_RCPT, slice_of(key, sizeof(key)), rcpt_load, &l);
+	return l.err != 0 ? l.err : store_error(txn);
+}
+
+int
+spool_load(struct spool *spool, uint64_t id, struct spool_msg **msg)
+{
+	struct store_txn *txn = store_read(spool->store);
+	int err;
+
+	*msg = spool_msg_create();
+	(*msg)->id = id;
+	err = msg_load(txn, *msg);
+	store_abort(&txn);
+	if (err != 0)
+		spool_msg_destroy(msg);
+	return err;
+}
+
+struct scan {
+	struct spool_cursor *last;
+	size_t left;
+	int count;
+	int err;
+	spool_entry_fn *fn;
+	void *arg;
+};
+
+static bool
+scan_entry(void *arg, struct slice key, struct slice value)
+{
+	struct spool_rcpt rcpt = {.index = 0};
+	struct spool_entry entry = {.rcpt = &rcpt};
+	struct scan *s = arg;
+
+	if (s->left == 0)
+		return false;
+	s->err = key_rcpt_decode(key, &entry.id, &entry.index);
+	if (s->err != 0)
+		return false;
+	s->last->id = entry.id;
+	s->last->index = entry.index;
+	rcpt.index = entry.index;
+	s->err = record_rcpt_decode(value, &rcpt);
+	if (s->err != 0)
+		return false;
+	s->left--;
+	s->count++;
+	return s->fn(s->arg, &entry);
+}
+
+int
+spool_scan(struct spool *spool, const struct spool_cursor *after, size_t max,
+	   spool_entry_fn *fn, void *arg, struct spool_cursor *last)
+{
+	struct scan s = {.left = max, .fn = fn, .arg = arg, .last = last};
+	struct spool_cursor from = *after;
+	struct store_txn *txn;
+	uint8_t key[KEY_RCPT_SIZE];
+
+	*last = from;
+	if (from.id != 0 && ++from.index == 0)
+		from.id++;
+	key_rcpt(from.id, from.index, key);
+	txn = store_read(spool->store);
+	store_each(txn, STORE_RCPT, slice_of(key, sizeof(key)), scan_entry, &s);
+	if (s.err == 0)
+		s.err = store_error(txn);
+	store_abort(&txn);
+	return s.err != 0 ? s.err : s.count;
+}
+
+/* --- bodies ----------------------------------------------------------------
+ */
+
+/* Where the message's body lies now. */
+static int
+ref_now(struct spool *spool, uint64_t id, struct spool_ref *ref)
+{
+	struct store_txn *txn = store_read(spool->store);
+	uint8_t key[KEY_ID_SIZE];
+	struct spool_msg msg;
+	struct slice value;
+	int err;
+
+	key_put_u64(key, id);
+	err = store_get(txn, STORE_MESSAGE, slice_of(key, sizeof(key)), &value);
+	if (err == 0)
+		err = record_msg_decode(value, &msg);
+	if (err == 0)
+		*ref = msg.body;
+	store_abort(&txn);
+	return err;
+}
+
+static int
+ref_pin(struct spool *spool, struct spool_ref *ref, struct segment **seg)
+{
+	uint64_t id;
+	int err;
+
+	for (int i = 0; i < MOVES_FOLLOWED; i++) {
+		*seg = segment_pin(&spool->segs, ref->segment);
+		if (*seg != NULL)
+			return 0;
+		id = moved_lookup(&spool->segs, ref->segment, ref->offset);
+		if (id == 0)
+			break;
+		err = ref_now(spool, id, ref);
+		if (err != 0)
+			return err;
+	}
+	return GW_ENOENT;
+}
+
+/* A file that is gone reads as an empty one: what that means for the mail is
+ * decided where the digest is compared. */
+static int
+reader_fd(struct spool_reader *reader)
+{
+	struct segments *segs = &reader->spool->segs;
+	char name[SEGMENT_NAME_SIZE];
+	int err;
+
+	pthread_mutex_lock(&segs->lock);
+	reader->fd = reader->seg->fd;
+	pthread_mutex_unlock(&segs->lock);
+	if (reader->fd >= 0)
+		return 0;
+	segment_name(reader->seg->id, name);
+	err = io_open(segs->dir_fd, name, O_RDONLY, &reader->fd);
+	reader->own_fd = err == 0;
+	return err == GW_ENOENT ? 0 : err;
+}
+
+int
+spool_reader_open(struct spool *spool, const struct spool_ref *ref,
+		  struct spool_reader **reader)
+{
+	struct spool_reader *r = mem_zalloc(sizeof(*r));
+	int err;
+
+	*reader = NULL;
+	r->spool = spool;
+	r->ref = *ref;
+	r->fd = -1;
+	err = ref_pin(spool, &r->ref, &r->seg);
+	if (err != 0) {
+		free(r);
+		return err;
+	}
+	*reader = r;
+	err = reader_fd(r);
+	if (err != 0)
+		spool_reader_close(reader);
+	return err;
+}
+
+int64_t
+spool_reader_read(struct spool_reader *reader, uint64_t offset, void *p,
+		  size_t n)
+{
+	if (reader->fd < 0 || offset >= reader->ref.length)
+		return 0;
+	if (n > reader->ref.length - offset)
+		n = (size_t)(reader->ref.length - offset);
+	return io_read(reader->fd, p, n, reader->ref.offset + offset);
+}
+
+void
+spool_reader_close(struct spool_reader **reader)
+{
+	struct spool_reader *r = *reader;
+
+	*reader = NULL;
+	if (r == NULL)
+		return;
+	if (r->own_fd)
+		io_close(&r->fd);
+	segment_unpin(&r->spool->segs, r->seg);
+	free(r);
+}
+
+int
+spool_digest_check(struct spool *spool, const struct spool_ref *ref)
+{
+	struct digest *digest = digest_create();
+	uint8_t sum[DIGEST_SIZE];
+	struct spool_reader *reader;
+	char *p = mem_alloc(CHECK_BYTES);
+	uint64_t done = 0;
+	int64_t n;
+	int err = spool_reader_open(spool, ref, &reader);
+
+	while (err == 0 && done < ref->length) {
+		n = spool_reader_read(reader, done, p, CHECK_BYTES);
+		if (n < 0)
+			err = (int)n;
+		if (n <= 0)
+			break;
+		digest_add(digest, slice_of(p, (size_t)n));
+		done += (uint64_t)n;
+	}
+	digest_final(digest, sum);
+	if (err == 0 && memcmp(sum, ref->digest, DIGEST_SIZE) != 0)
+		err = GW_ECORRUPT;
+	spool_reader_close(&reader);
+	digest_destroy(&digest);
+	free(p);
+	return err;
+}

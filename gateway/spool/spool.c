@@ -1,0 +1,235 @@
+#include "gateway/spool/spool.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/error.h"
+#include "gateway/base/id.h"
+#include "gateway/base/mem.h"
+#include "gateway/spool/internal.h"
+#include "gateway/spool/io.h"
+#include "gateway/store/key.h"
+
+/*
+ * Opening and closing. In the spool's directory: index/ (LMDB), index.lock,
+ * segments/, and reserve, a file of blocks for the day the disk is full.
+ *
+ * Opening trusts the index alone. It says which segments live; a file nobody
+ * names was never accepted or is dead, and a file that is missing or short is
+ * an error in the log and a message that will not match its digest.
+ */
+
+#define RECORD_MAX (64 * 1024 * 1024) /* the scratch buffer's cap */
+
+static void
+opts_fill(struct spool_opts *opts)
+{
+	if (opts->segment_bytes == 0)
+		opts->segment_bytes = 64ull << 20;
+	if (opts->large_bytes == 0)
+		opts->large_bytes = 256 << 10;
+	if (opts->map_bytes == 0)
+		opts->map_bytes = 64ull << 30;
+	if (opts->reserve_bytes == 0)
+		opts->reserve_bytes = 64 << 20;
+	if (opts->resub_window_s == 0)
+		opts->resub_window_s = 86400;
+	if (opts->compact_after_s == 0)
+		opts->compact_after_s = 600;
+}
+
+static int
+say(char *error, size_t size, int err, const char *path, const char *what)
+{
+	snprintf(error, size, "%s: %s: %s", path, what, gw_err_text(err));
+	return err;
+}
+
+static struct spool *
+spool_create(const struct spool_opts *opts)
+{
+	struct spool *spool = mem_zalloc(sizeof(*spool));
+	pthread_condattr_t attr;
+
+	spool->opts = *opts;
+	opts_fill(&spool->opts);
+	spool->dir_fd = spool->reserve_fd = -1;
+	spool->changes.tail = &spool->changes.head;
+	spool->outcomes.tail = &spool->outcomes.head;
+	spool->accepts.tail = &spool->accepts.head;
+	spool->digest = digest_create();
+	buf_init(&spool->scratch, RECORD_MAX);
+	pthread_mutex_init(&spool->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&spool->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	segments_init(&spool->segs, -1, spool->opts.segment_bytes);
+	return spool;
+}
+
+static void
+spool_free(struct spool *spool)
+{
+	segments_fini(&spool->segs);
+	store_close(&spool->store);
+	io_close(&spool->reserve_fd);
+	io_close(&spool->dir_fd);
+	digest_destroy(&spool->digest);
+	buf_fini(&spool->scratch);
+	pthread_cond_destroy(&spool->wake);
+	pthread_mutex_destroy(&spool->lock);
+	free(spool);
+}
+
+static uint64_t
+meta_get(struct store_txn *txn, struct slice name)
+{
+	struct slice value;
+
+	if (store_get(txn, STORE_META, name, &value) != 0 || value.n != 8)
+		return 0;
+	return key_get_u64(value.p);
+}
+
+static bool
+row_load(void *arg, struct slice key, struct slice value)
+{
+	struct record_segment rec;
+	struct spool *spool = arg;
+
+	if (key.n != 8 || record_segment_decode(value, &rec) != 0) {
+		atomic_store(&spool->failing, GW_ECORRUPT);
+		return false;
+	}
+	segments_load_row(&spool->segs, key_get_u64(key.p), &rec);
+	return true;
+}
+
+static int
+state_load(struct spool *spool)
+{
+	struct store_txn *txn = store_read(spool->store);
+	uint64_t segment;
+	int err;
+
+	spool->largest_id = meta_get(txn, SLICE_LIT("largest"));
+	segment = meta_get(txn, SLICE_LIT("segment"));
+	ledger_load(txn, &spool->ledger);
+	store_each(txn, STORE_SEGMENT, SLICE_NONE, row_load, spool);
+	err = store_error(txn);
+	store_abort(&txn);
+	if (err == 0)
+		err = atomic_exchange(&spool->failing, 0);
+	spool->largest_segment = segment;
+	if (atomic_load(&spool->segs.next_id) <= segment)
+		atomic_store(&spool->segs.next_id, segment + 1);
+	return err;
+}
+
+static int
+spool_start(struct spool *spool, char *error, size_t size)
+{
+	const char *path = spool->opts.path;
+	char name[PATH_MAX];
+	struct store_opts store = {.path = name,
+				   .map_bytes = spool->opts.map_bytes};
+	int err = io_open_dir(path, &spool->dir_fd);
+
+	if (err != 0)
+		return say(error, size, err, path, "spool directory");
+	if (snprintf(name, sizeof(name), "%s/index", path) >= (int)sizeof(name))
+		return say(error, size, GW_EINVAL, path, "path too long");
+	err = store_open(&spool->store, &store, error, size);
+	if (err != 0)
+		return err;
+	err = state_load(spool);
+	if (err != 0)
+		return say(error, size, err, name, "reading");
+	snprintf(name, sizeof(name), "%s/segments", path);
+	err = io_open_dir(name, &spool->segs.dir_fd);
+	if (err == 0)
+		err = segments_load_dir(&spool->segs);
+	if (err != 0)
+		return say(error, size, err, name, "segments");
+	return 0;
+}
+
+int
+spool_open(struct spool **spool, const struct spool_opts *opts, char *error,
+	   size_t error_size)
+{
+	struct spool *s = spool_create(opts);
+	int err = spool_start(s, error, error_size);
+
+	*spool = NULL;
+	if (err != 0) {
+		spool_free(s);
+		return err;
+	}
+	id_start(clock_wall_ms(), s->largest_id);
+	space_open(s);
+	s->opts.path = NULL; /* the caller's */
+	s->writer = writer_create(s);
+	s->segs.dispose = writer_dispose;
+	s->segs.dispose_arg = s->writer;
+	if (pthread_create(&s->thread, NULL, spool_thread, s) != 0)
+		abort();
+	*spool = s;
+	return 0;
+}
+
+void
+spool_close(struct spool **spool)
+{
+	struct spool *s = *spool;
+
+	*spool = NULL;
+	if (s == NULL)
+		return;
+	writer_drain(s->writer); /* its finishes go to the store thread */
+	pthread_mutex_lock(&s->lock);
+	s->stop = true;
+	s->asleep = false;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	compact_fini(s);
+	segments_seal(&s->segs, false);
+	segments_rolled_back(&s->segs);
+	writer_destroy(&s->writer); /* buries what the last batch left */
+	spool_free(s);
+}
+
+void
+spool_status_get(struct spool *spool, struct spool_status *status)
+{
+	struct segment *seg, *tmp;
+
+	memset(status, 0, sizeof(*status));
+	io_space(spool->dir_fd, &status->disk_free_bytes,
+		 &status->disk_total_bytes);
+	store_usage(spool->store, &status->map_used_bytes, &status->map_bytes);
+	pthread_mutex_lock(&spool->segs.lock);
+	HASH_ITER(hh, spool->segs.table, seg, tmp)
+	{
+		status->segments++;
+		status->live_bytes += seg->rec.live_bytes;
+		status->segment_bytes +=
+		    seg->size > seg->rec.end ? seg->size : seg->rec.end;
+	}
+	pthread_mutex_unlock(&spool->segs.lock);
+	status->commits = atomic_load(&spool->commits);
+	status->accepts = atomic_load(&spool->accepted);
+	status->full = atomic_load(&spool->full);
+	status->failing = atomic_load(&spool->failing);
+}
+
+struct store_env *
+spool_store(struct spool *spool)
+{
+	return spool->store;
+}

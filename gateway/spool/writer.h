@@ -1,0 +1,36 @@
+#ifndef GATEWAY_SPOOL_WRITER_H
+#define GATEWAY_SPOOL_WRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/spool/segment.h"
+#include "gateway/spool/spool.h"
+
+/*
+ * The second thread: streams large bodies to segments of their own, syncs
+ * them before their acceptance joins a batch, and disposes of dead segments.
+ */
+struct writer;
+struct stream; /* one large body */
+
+struct writer *writer_create(struct spool *spool);
+/* Returns when every finished stream has been handed on. */
+void writer_drain(struct writer *writer);
+void writer_destroy(struct writer **writer);
+void writer_dispose(void *writer, struct segment *seg);
+
+struct stream *stream_create(struct writer *writer);
+/* Takes p (from malloc). */
+void stream_add(struct stream *stream, char *p, size_t n);
+bool stream_backlogged(struct stream *stream, spool_drained_fn *drained,
+		       void *arg);
+/* Once: when all is on disk, or failed, done(arg) runs on the writer thread. */
+void stream_finish(struct stream *stream, void (*done)(void *arg), void *arg);
+/* After done: what came of it. 0, GW_ENOSPC, GW_EIO. */
+int stream_result(const struct stream *stream, uint64_t *segment,
+		  uint64_t *bytes);
+void stream_keep(struct stream *stream);  /* the file stays when it is freed */
+void stream_free(struct stream **stream); /* any time; unlinks the file */
+
+#endif
