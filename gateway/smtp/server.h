@@ -45,7 +45,11 @@ struct smtp_rcpt {
 
 enum smtp_auth_end { SMTP_AUTH_LINE, SMTP_AUTH_CANCEL };
 
-/* All slices are borrowed for the call. */
+/*
+ * All slices are borrowed for the call. helo and replied may be NULL. The
+ * engine must not be destroyed inside one of these, wake excepted: that is
+ * always the last thing it does.
+ */
 struct smtp_server_ops {
 	/* Reply bytes for the client. */
 	void (*write)(void *arg, struct slice out);
@@ -57,10 +61,12 @@ struct smtp_server_ops {
 	 * "quit", "bare-lf", "too-many-errors". */
 	void (*close)(void *arg, const char *reason);
 
-	/* HELO, EHLO: informs; the reply is the engine's. */
+	/* HELO, EHLO: informs; the reply is the engine's. name: what is not a
+	 * letter, digit or one of ".-_:[]" has become '?'. */
 	void (*helo)(void *arg, struct slice name, bool extended);
-	/* STARTTLS was answered 220; all input so far ended with the line.
-	 * The engine forgot everything (RFC 3207, 4.2). Start TLS. */
+	/* STARTTLS was answered 220; all input given so far ended with the
+	 * line (octets of the same read that were not given are the owner's to
+	 * refuse). The engine forgot everything (RFC 3207, 4.2). Start TLS. */
 	void (*starttls)(void *arg);
 	/* initial.p NULL: no initial response; "=" arrives as an empty one
 	 * with p set. Answer with smtp_server_challenge or smtp_server_reply.
@@ -103,6 +109,7 @@ struct smtp_server_opts {
 	/* Extra text lines limits of RFC 5321 are the engine's. */
 };
 
+/* ops are borrowed for the life; mechanisms are copied. */
 struct smtp_server *smtp_server_create(const struct smtp_server_opts *opts,
 				       const struct smtp_server_ops *ops,
 				       void *arg);
@@ -143,6 +150,8 @@ void smtp_server_offer_utf8(struct smtp_server *server, bool on);
 
 bool smtp_server_in_transaction(const struct smtp_server *server);
 bool smtp_server_in_body(const struct smtp_server *server);
+/* Octets over 127 in the message so far; asked in dot, or before. */
+bool smtp_server_eightbit_seen(const struct smtp_server *server);
 bool smtp_server_authenticated(const struct smtp_server *server);
 /* The client's EHLO name, escaped; "" before it. */
 const char *smtp_server_helo(const struct smtp_server *server);
