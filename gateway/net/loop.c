@@ -32,8 +32,8 @@ struct loop {
 	struct event defer_event;
 	int stop_fd;
 	uint64_t turn; /* of the deferred list */
-	TAILQ_HEAD(, deferred) deferred;
-	LIST_HEAD(, loop_orphan) orphans;
+	TAILQ_HEAD(deferred_list, deferred) deferred;
+	LIST_HEAD(orphan_list, loop_orphan) orphans;
 	char *scratch;
 };
 

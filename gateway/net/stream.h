@@ -83,7 +83,7 @@ const char *stream_tls_error(const struct stream *stream);
 /* Copies. What does not go out at once is queued; see stream_unsent. Writes
  * made inside a callback leave together when it returns; elsewhere between
  * cork and uncork. */
-void stream_write(struct stream *stream, struct slice s);
+void stream_write(struct stream *stream, struct slice in);
 void stream_cork(struct stream *stream);
 void stream_uncork(struct stream *stream);
 size_t stream_unsent(const struct stream *stream); /* queued bytes */

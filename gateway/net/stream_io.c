@@ -45,15 +45,17 @@ set_end(struct stream *s, int err, bool now)
 	s->end_now = now;
 }
 
-/* OpenSSL's words for what just failed. */
+/* OpenSSL's words for what just failed. The verdict is set without
+ * verification too, when it is no cause of anything. */
 static void
 keep_reason(struct stream *s)
 {
+	bool verifies = (SSL_get_verify_mode(s->ssl) & SSL_VERIFY_PEER) != 0;
 	long verdict = SSL_get_verify_result(s->ssl);
 	char text[REASON_MAX];
 
-	if (verdict != X509_V_OK && !SSL_is_init_finished(s->ssl))
-		snprintf(text, sizeof(text), "%s: %s", tls_reason(),
+	if (verifies && verdict != X509_V_OK)
+		snprintf(text, sizeof(text), "certificate verify failed: %s",
 			 X509_verify_cert_error_string(verdict));
 	else
 		snprintf(text, sizeof(text), "%s", tls_reason());

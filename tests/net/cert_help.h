@@ -63,6 +63,7 @@ cert_create(EVP_PKEY *key, const char *san, int days_from, int days_to,
 {
 	static long serial;
 	struct cert cert = {.key = key, .x509 = X509_new()};
+	char cn[32];
 	X509_NAME *name = X509_get_subject_name(cert.x509);
 	X509V3_CTX v3;
 	X509_EXTENSION *ext;
@@ -72,10 +73,9 @@ cert_create(EVP_PKEY *key, const char *san, int days_from, int days_to,
 	ASN1_INTEGER_set(X509_get_serialNumber(cert.x509), ++serial);
 	X509_time_adj_ex(X509_getm_notBefore(cert.x509), days_from, 0, NULL);
 	X509_time_adj_ex(X509_getm_notAfter(cert.x509), days_to, 0, NULL);
-	X509_NAME_add_entry_by_txt(
-	    name, "CN", MBSTRING_ASC,
-	    (const unsigned char *)(san == NULL ? "test CA" : "test"), -1, -1,
-	    0);
+	snprintf(cn, sizeof(cn), "test %ld", serial);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+				   (const unsigned char *)cn, -1, -1, 0);
 	X509_set_issuer_name(
 	    cert.x509,
 	    issuer == NULL ? name : X509_get_subject_name(issuer->x509));
