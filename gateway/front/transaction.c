@@ -48,7 +48,6 @@ begin(struct session *session, const struct smtp_mail *mail)
 
 	t->session = session;
 	t->msg = msg;
-	t->eightbit_declared = mail->eightbit;
 	msg->id = id_next();
 	id_format(msg->id, t->id_text);
 	msg->cred = arena_dup(arena, slice_str(session->login.cred));
@@ -145,24 +144,6 @@ on_backlog(void *arg)
 		smtp_server_resume(t->session->server);
 }
 
-/* Eight bytes at a time: 8-bit content is the exception. */
-static bool
-has_high_bit(struct slice s)
-{
-	uint64_t word;
-
-	while (s.n >= sizeof(word)) {
-		memcpy(&word, s.p, sizeof(word));
-		if ((word & 0x8080808080808080u) != 0)
-			return true;
-		s = slice_from(s, sizeof(word));
-	}
-	for (size_t i = 0; i < s.n; i++)
-		if (((unsigned char)s.p[i] & 0x80) != 0)
-			return true;
-	return false;
-}
-
 bool
 transaction_body(void *arg, struct slice bytes)
 {
@@ -171,8 +152,6 @@ transaction_body(void *arg, struct slice bytes)
 
 	if (!header_scan_done(t->header))
 		header_scan_add(t->header, bytes);
-	if ((t->msg->flags & MSG_EIGHTBIT) == 0 && has_high_bit(bytes))
-		t->msg->flags |= MSG_EIGHTBIT;
 	spool_body_add(t->body, bytes);
 	if (!spool_body_backlogged(t->body, NULL, NULL))
 		return true;
@@ -190,6 +169,9 @@ transaction_dot(void *arg, uint32_t ticket)
 	t->dot_ticket = ticket;
 	t->dot_us = clock_mono_us();
 	header_scan_end(t->header);
+	/* what it is counts, not what BODY= said of it */
+	if (smtp_server_eightbit_seen(session->server))
+		t->msg->flags |= MSG_EIGHTBIT;
 	checks_dot(t);
 }
 

@@ -19,7 +19,6 @@ struct transaction {
 	struct spool_body *body;
 	struct header_scan *header;
 	struct rcpt_key *seen;
-	bool eightbit_declared;
 	bool committing;
 	uint32_t dot_ticket;
 	int64_t dot_us;
