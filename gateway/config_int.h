@@ -1,0 +1,131 @@
+#ifndef GATEWAY_CONFIG_INT_H
+#define GATEWAY_CONFIG_INT_H
+
+/* What the config_*.c files share and nobody else includes. */
+
+#include "gateway/base/arena.h"
+#include "gateway/config_table.h"
+
+/* --- problems: config_problems.c --------------------------------------- */
+
+void config_error(struct config_problems *problems, struct config_place at,
+		  const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void config_warn(struct config_problems *problems, struct config_place at,
+		 const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void config_problems_sort(struct config_problems *problems);
+
+/* What a file wrote, fit for a message: escaped and cut. A few at a time:
+ * each lives until the config's arena goes. */
+const char *config_word_text(struct arena *arena, const char *word);
+/* ", did you mean 'x'?" or "": the nearest of count candidates. */
+const char *config_nearest(struct arena *arena, const char *word,
+			   const char *const *candidates, size_t count);
+
+/* --- words: config_lex.c ----------------------------------------------- */
+
+enum config_token {
+	TOKEN_END,
+	TOKEN_WORD,
+	TOKEN_OPEN,
+	TOKEN_CLOSE,
+	TOKEN_SEMICOLON
+};
+
+struct config_word {
+	enum config_token token;
+	const char *text; /* TOKEN_WORD: without quotes and escapes */
+	bool quoted;
+	bool first; /* on its line */
+	struct config_place at;
+	struct config_place end; /* just behind it */
+};
+
+struct config_lex {
+	struct slice in;
+	size_t at;
+	struct config_place here;
+	bool line_used; /* a token stood on this line already */
+	struct arena *arena;
+	struct config_problems *problems;
+};
+
+void config_lex_init(struct config_lex *lex, struct slice in,
+		     struct config_place start, struct arena *arena,
+		     struct config_problems *problems);
+void config_lex_next(struct config_lex *lex, struct config_word *word);
+
+/* --- statements: config_tree.c ----------------------------------------- */
+
+struct config_node {
+	struct config_node *next;
+	struct config_word *words; /* at least one */
+	size_t count;
+	bool block;
+	struct config_node *children;
+};
+
+/* The file and what it includes as one list of statements; what cannot be
+ * read is in problems, and reading goes on. text: instead of the file. */
+struct config_node *config_tree_read(const char *path, const struct slice *text,
+				     unsigned flags, struct arena *arena,
+				     struct config_problems *problems);
+
+/* --- values: config_value.c -------------------------------------------- */
+
+struct config_reading {
+	struct arena *arena;
+	struct config_problems *problems;
+	unsigned flags;
+};
+
+/* The statement's words into the field of the row; false: an error was told
+ * and the field is as before. Lists grow. */
+bool config_value_read(struct config_reading *r, const struct config_row *row,
+		       const struct config_node *node, void *field);
+/* As it would be written behind the name; a list that stands one a line: only
+ * value i. False: not set, or i is past the last. */
+bool config_value_print(const struct config_row *row, const void *field,
+			size_t i, struct buf *out);
+/* What stands behind the name: "NAME", "on | off". */
+void config_value_syntax(const struct config_row *row, struct buf *out);
+/* "1 to 1000000" of a row with a range; false without. */
+bool config_value_range(const struct config_row *row, struct buf *out);
+void config_word_print(struct buf *out, const char *word); /* quotes it */
+
+/* One kind: how many words it takes, how it is written, read and printed. */
+struct config_shape {
+	size_t least, most; /* words; most 0: any number */
+	const char *syntax; /* NULL: made of the choices */
+	bool (*read)(struct config_reading *r, const struct config_row *row,
+		     const struct config_node *node, void *field);
+	bool (*print)(const struct config_row *row, const void *field, size_t i,
+		      struct buf *out);
+};
+extern const struct config_shape config_shape_listen, config_shape_resolver,
+    config_shape_prefix, config_shape_source, config_shape_http,
+    config_shape_backend, config_shape_host, config_shape_login,
+    config_shape_via, config_shape_target;
+
+/* Grow an arena list by one: the new, zeroed element. */
+void *config_list_add(struct arena *arena, void **v, size_t *count,
+		      size_t size);
+/* Key form; NULL: not a domain, and the reason in *why. */
+const char *config_domain_key(struct arena *arena, const char *text,
+			      const char **why);
+/* A word as a whole number within bounds; false: told. */
+bool config_number(struct config_reading *r, const struct config_word *word,
+		   uint64_t min, uint64_t max, uint64_t *value);
+/* Begins with '/'; false: told. */
+bool config_absolute(struct config_reading *r, const struct config_word *word);
+/* A name as blocks and users have: letters, digits, '.', '_', '-'. */
+bool config_is_name(const char *text);
+
+/* --- the whole: config_check.c ----------------------------------------- */
+
+void config_check(struct config_reading *r, struct config *config);
+/* Where a row of a block was set, or the block itself. */
+struct config_place config_place_of(const struct config_block *block,
+				    const char *name);
+bool config_is_set(const struct config_block *block, const char *name);
+
+#endif

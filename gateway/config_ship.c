@@ -1,0 +1,255 @@
+/*
+ * The shipped gateway.conf and the manual's list of directives, out of the
+ * table. What is written here is only what the table cannot know: example
+ * values, and which of them stand in the shipped file uncommented.
+ */
+#include <string.h>
+
+#include "gateway/config_int.h"
+
+#define WIDTH 76
+
+static const struct {
+	const char *path, *value;
+	bool live;
+} examples[] = {
+    {"hostname", "mail.example.com", true},
+    {"user", "sluice", true},
+    {"internal", "example.com", true},
+    {"connections-per-address", "200", true},
+    {"tls.certificate", "/etc/sluice/tls.crt", true},
+    {"tls.key", "/etc/sluice/tls.key", true},
+    {"listen.address", "*:587", true},
+    {"listen.tls", "starttls", true},
+    {"listen.proxy", "192.0.2.10 2001:db8::/64", false},
+    {"auth.backend", "local", true},
+    {"auth.domain", "example.com", true},
+    {"relay.address", "hub.example.com:25", true},
+    {"relay.tls", "opportunistic", true},
+    {"relay.ca", "/etc/sluice/hub-ca.pem", false},
+    {"relay.login", "sluice password-file /etc/sluice/hub.password", false},
+    {"relay.source", "192.0.2.25", false},
+    {"route.via", "hub", true},
+    {"dns.resolver", "127.0.0.1", false},
+    {"alert.mail", "postmaster@example.com", false},
+    {"alert.exec", "/usr/local/bin/page", false},
+};
+
+/* The named blocks; the first of a scope shows all its directives. */
+static const struct {
+	const char *scope, *name;
+	const char *rest; /* further blocks: what stands in them */
+} blocks[] = {
+    {"listen", "submission", NULL},
+    {"listen", "submissions", "address *:465;\n\ttls implicit;"},
+    {"relay", "hub", NULL},
+    {"route", "default", NULL},
+};
+
+#define EXAMPLES (sizeof(examples) / sizeof(examples[0]))
+#define BLOCKS (sizeof(blocks) / sizeof(blocks[0]))
+
+/* Folds text at blanks. roff: a line must not look like a request. */
+static void
+fold(struct buf *out, const char *prefix, const char *text, bool roff)
+{
+	size_t width = WIDTH - strlen(prefix) - (prefix[0] == '\t' ? 7 : 0);
+
+	while (*text != '\0') {
+		size_t n = strlen(text);
+
+		if (n > width) {
+			n = width;
+			while (n > 0 && text[n] != ' ')
+				n--;
+			if (n == 0)
+				n = strcspn(text, " ");
+		}
+		buf_add_str(out, prefix);
+		if (roff && (*text == '\'' || *text == '.'))
+			buf_add_str(out, "\\&");
+		buf_add(out, text, n);
+		buf_add_byte(out, '\n');
+		text += n;
+		text += strspn(text, " ");
+	}
+}
+
+/* Behind the sentence: "allowed 1 to 64; required". */
+static void
+add_notes(const struct config_row *row, struct buf *out)
+{
+	struct buf range = {.cap = 128};
+	const char *between = "";
+
+	if (config_value_range(row, &range)) {
+		buf_printf(out, "%s%s", buf_cstr(&range),
+			   row->unit != NULL ? " " : "");
+		if (row->unit != NULL)
+			buf_add_str(out, row->unit);
+		between = "; ";
+	}
+	if ((row->flags & CONFIG_REQUIRED) != 0) {
+		buf_printf(out, "%srequired", between);
+		between = "; ";
+	}
+	if ((row->flags & CONFIG_REPEAT) != 0) {
+		buf_printf(out, "%smay stand several times", between);
+		between = "; ";
+	}
+	if ((row->flags & CONFIG_RESTART) != 0)
+		buf_printf(out, "%sneeds a restart", between);
+	buf_fini(&range);
+}
+
+/* --- the shipped file
+ * --------------------------------------------------------- */
+
+static void
+ship_comment(const struct config_row *row, const char *prefix, struct buf *out)
+{
+	struct buf text = {.cap = 2048};
+	struct buf notes = {.cap = 512};
+
+	add_notes(row, &notes);
+	buf_add_str(&text, row->text);
+	if (notes.n > 0)
+		buf_printf(&text, " (%s)", buf_cstr(&notes));
+	fold(out, prefix, buf_cstr(&text), false);
+	buf_fini(&text);
+	buf_fini(&notes);
+}
+
+static void
+ship_value(const struct config_row *row, const char *indent, struct buf *out)
+{
+	const char *value = row->value;
+	bool live = false;
+
+	for (size_t i = 0; i < EXAMPLES; i++) {
+		if (strcmp(examples[i].path, row->path) == 0) {
+			value = examples[i].value;
+			live = examples[i].live;
+		}
+	}
+	if (value == NULL)
+		return;
+	ship_comment(row, indent[0] != '\0' ? "\t# " : "# ", out);
+	buf_printf(out, "%s%s%s %s;\n", indent, live ? "" : "#",
+		   config_row_name(row), value);
+}
+
+static void
+ship_rows(const char *scope, struct buf *out)
+{
+	size_t first, count;
+
+	config_scope(scope, &first, &count);
+	for (size_t i = first; i < first + count; i++)
+		ship_value(config_row(i), "\t", out);
+}
+
+static void
+ship_block(const struct config_row *row, struct buf *out)
+{
+	buf_add_byte(out, '\n');
+	ship_comment(row, "# ", out);
+	if (row->kind == CONFIG_BLOCK) {
+		buf_printf(out, "%s {\n", row->path);
+		ship_rows(row->path, out);
+		buf_add_str(out, "}\n");
+		return;
+	}
+	for (size_t i = 0; i < BLOCKS; i++) {
+		if (strcmp(blocks[i].scope, row->path) != 0)
+			continue;
+		buf_printf(out, "%s %s {\n", row->path, blocks[i].name);
+		if (blocks[i].rest != NULL)
+			buf_printf(out, "\t%s\n", blocks[i].rest);
+		else
+			ship_rows(row->path, out);
+		buf_add_str(out, "}\n");
+	}
+}
+
+void
+config_print_shipped(struct buf *out)
+{
+	size_t first, count;
+
+	buf_add_str(
+	    out,
+	    "# Sluice's configuration. gateway.conf(5) has the grammar and "
+	    "the words;\n"
+	    "# 'sluiced -t' checks a file and says everything that is wrong "
+	    "with it.\n"
+	    "# A directive behind '#' shows its default, or an example.\n\n");
+	config_scope("", &first, &count);
+	for (size_t i = first; i < first + count; i++) {
+		if (!config_row_is_block(config_row(i)))
+			ship_value(config_row(i), "", out);
+	}
+	for (size_t i = first; i < first + count; i++) {
+		if (config_row_is_block(config_row(i)))
+			ship_block(config_row(i), out);
+	}
+	buf_add_str(out, "\n# Further files, relative to this one.\n"
+			 "include conf.d/*.conf;\n");
+}
+
+/* --- the manual's rows
+ * ----------------------------------------------------------- */
+
+static void
+manual_row(const struct config_row *row, struct buf *out)
+{
+	struct buf syntax = {.cap = 256};
+	struct buf notes = {.cap = 512};
+
+	config_value_syntax(row, &syntax);
+	buf_printf(out, ".It Ic %s No %s\n", config_row_name(row),
+		   buf_cstr(&syntax));
+	fold(out, "", row->text, true);
+	if (row->value != NULL) {
+		buf_add_str(out, "The default is\n");
+		buf_printf(out, ".Ql %s .\n", row->value);
+	}
+	add_notes(row, &notes);
+	if (notes.n > 0) {
+		buf_printf(out, ".Pq ");
+		buf_add_slice(out, buf_slice(&notes));
+		buf_add_byte(out, '\n');
+	}
+	buf_fini(&syntax);
+	buf_fini(&notes);
+}
+
+static void
+manual_scope(const char *scope, struct buf *out)
+{
+	size_t first, count;
+
+	config_scope(scope, &first, &count);
+	buf_add_str(out, ".Bl -tag -width Ds\n");
+	for (size_t i = first; i < first + count; i++)
+		manual_row(config_row(i), out);
+	buf_add_str(out, ".El\n");
+}
+
+void
+config_print_manual(struct buf *out)
+{
+	size_t first, count;
+
+	buf_add_str(out, ".Ss Outside of all blocks\n");
+	manual_scope("", out);
+	config_scope("", &first, &count);
+	for (size_t i = first; i < first + count; i++) {
+		const struct config_row *row = config_row(i);
+
+		if (!config_row_is_block(row))
+			continue;
+		buf_printf(out, ".Ss Inside %s\n", row->path);
+		manual_scope(row->path, out);
+	}
+}

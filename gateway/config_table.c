@@ -1,0 +1,316 @@
+/*
+ * THE table. A directive is added here, in its struct in config.h and, when
+ * its shape is new, as a kind in config_value.c; the parser, the checks,
+ * `config show`, the manual page and the shipped file follow.
+ *
+ * Defaults are texts, read by the same functions as the file: what the manual
+ * says is what happens.
+ */
+#include "gateway/config_table.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define KIB ((uint64_t)1 << 10)
+#define MIB ((uint64_t)1 << 20)
+#define GIB ((uint64_t)1 << 30)
+#define SECOND ((uint64_t)1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+#define TOP(f) .field = offsetof(struct config, f)
+#define TLS(f) .field = offsetof(struct config_tls, f)
+#define LISTEN(f) .field = offsetof(struct config_listen, f)
+#define AUTH(f) .field = offsetof(struct config_auth, f)
+#define RELAY(f) .field = offsetof(struct config_relay, f)
+#define ROUTE(f) .field = offsetof(struct config_route, f)
+#define RETRY(f) .field = offsetof(struct config_retry, f)
+#define LOG(f) .field = offsetof(struct config_log, f)
+#define ALERT(f) .field = offsetof(struct config_alert, f)
+#define DNS(f) .field = offsetof(struct config_dns, f)
+
+/* Each in the order of the enum that it fills. */
+static const char *const tls_modes[] = {"starttls", "implicit", "none", NULL};
+static const char *const endings[] = {"refuse", "normalise", NULL};
+static const char *const relay_tls[] = {"none", "opportunistic", "required",
+					"implicit", NULL};
+static const char *const eightbit[] = {"refuse", "pass", NULL};
+static const char *const log_formats[] = {"logfmt", "json", NULL};
+static const char *const log_levels[] = {"error", "warn", "info", "debug",
+					 NULL};
+
+static const struct config_row rows[] = {
+    /* --- the file itself --- */
+    {"hostname", CONFIG_HOSTNAME, NULL, 0, 0, NULL,
+     "The name the gateway greets with, and writes into Received and "
+     "Message-ID.",
+     .flags = CONFIG_REQUIRED, TOP(hostname)},
+    {"spool", CONFIG_PATH, "/var/lib/sluice", 0, 0, NULL,
+     "The directory of the queue and the users; made if missing.",
+     .flags = CONFIG_RESTART, TOP(spool)},
+    {"control", CONFIG_SOCKET, "/run/sluice/control.sock", 0, 0, NULL,
+     "The socket that the sluice command talks to.", .flags = CONFIG_RESTART,
+     TOP(control)},
+    {"user", CONFIG_USER, NULL, 0, 0, NULL,
+     "Whom the daemon becomes once its ports are open, when started as root.",
+     .flags = CONFIG_RESTART, TOP(user)},
+    {"internal", CONFIG_DOMAINS, NULL, 0, 0, NULL, "The domains that are ours.",
+     .flags = CONFIG_REPEAT, TOP(internal)},
+    {"tls", CONFIG_BLOCK, NULL, 0, 0, NULL,
+     "The certificate that listeners show.", TOP(tls),
+     .size = sizeof(struct config_tls)},
+    {"listen", CONFIG_NAMED, NULL, 1, 64, "blocks", "A door for mail clients.",
+     .flags = CONFIG_REQUIRED, TOP(listens),
+     .size = sizeof(struct config_listen)},
+    {"auth", CONFIG_BLOCK, NULL, 0, 0, NULL,
+     "Who may submit: nobody without a login.", .flags = CONFIG_REQUIRED,
+     TOP(auth), .size = sizeof(struct config_auth)},
+    {"relay", CONFIG_NAMED, NULL, 0, 1000, "blocks",
+     "A next hop that speaks SMTP.", TOP(relays),
+     .size = sizeof(struct config_relay)},
+    {"route", CONFIG_NAMED, NULL, 1, 10000, "blocks",
+     "Which recipients go where; 'route default' takes all others.",
+     .flags = CONFIG_REQUIRED, TOP(routes),
+     .size = sizeof(struct config_route)},
+    {"retry", CONFIG_BLOCK, NULL, 0, 0, NULL,
+     "When a delivery that failed for now is tried again.", TOP(retry),
+     .size = sizeof(struct config_retry)},
+    {"connections", CONFIG_COUNT, "10000", 1, 1000000, "connections",
+     "Client connections at once; more are answered 421.", TOP(connections)},
+    {"connections-per-address", CONFIG_COUNT, "0", 0, 1000000, "connections",
+     "Client connections at once from one IPv4 address or IPv6 /64; 0 is no "
+     "cap.",
+     TOP(connections_per_address)},
+    {"message-size", CONFIG_SIZE, "25M", 1 * KIB, 2 * GIB, NULL,
+     "The largest message that is accepted.", TOP(message_size)},
+    {"recipients", CONFIG_COUNT, "50000", 100, 1000000, "recipients",
+     "The most recipients of one message.", TOP(recipients)},
+    {"idle", CONFIG_TIME, "5m", 1 * SECOND, 1 * HOUR, NULL,
+     "How long a client that has logged in may stay silent between commands.",
+     TOP(idle_ms)},
+    {"preauth", CONFIG_TIME, "30s", 1 * SECOND, 10 * MINUTE, NULL,
+     "How long a client has from connecting to its login.", TOP(preauth_ms)},
+    {"min-rate", CONFIG_COUNT, "100", 1, 1000000, "bytes per second",
+     "The least average over a minute at which a message must arrive.",
+     TOP(min_rate)},
+    {"resubmission", CONFIG_SWITCH, "on", 0, 0, NULL,
+     "Whether a message that the client sends again is recognised and "
+     "delivered once.",
+     TOP(resubmission)},
+    {"resubmission-window", CONFIG_TIME, "24h", 1 * MINUTE, 30 * DAY, NULL,
+     "How long a message is remembered for that.", .flags = CONFIG_RESTART,
+     TOP(resubmission_window_ms)},
+    {"delivery-connections", CONFIG_COUNT, "500", 1, 100000, "connections",
+     "Connections to next hops at once, over all of them.",
+     TOP(delivery_connections)},
+    {"threads", CONFIG_COUNT, "0", 0, 256, "threads",
+     "Threads that serve clients; 0 is one for each core.",
+     .flags = CONFIG_RESTART, TOP(threads)},
+    {"http", CONFIG_HTTP, "127.0.0.1:9925", 0, 0, NULL,
+     "Where the metrics for Prometheus are served; it asks for no password.",
+     .flags = CONFIG_RESTART, TOP(http)},
+    {"dns", CONFIG_BLOCK, NULL, 0, 0, NULL, "Who is asked about domains.",
+     TOP(dns), .size = sizeof(struct config_dns)},
+    {"log", CONFIG_BLOCK, NULL, 0, 0, NULL,
+     "Where the one line of each decision goes.", TOP(log),
+     .size = sizeof(struct config_log)},
+    {"alert", CONFIG_BLOCK, NULL, 0, 0, NULL,
+     "Who is told of trouble: once for each cause, until it clears.",
+     TOP(alert), .size = sizeof(struct config_alert)},
+
+    /* --- tls --- */
+    {"tls.certificate", CONFIG_PATH, NULL, 0, 0, NULL,
+     "The certificate with its chain, PEM.", .flags = CONFIG_REQUIRED,
+     TLS(certificate)},
+    {"tls.key", CONFIG_PATH, NULL, 0, 0, NULL, "Its private key, PEM.",
+     .flags = CONFIG_REQUIRED, TLS(key)},
+
+    /* --- listen --- */
+    {"listen.address", CONFIG_LISTEN, NULL, 1, 16, "addresses",
+     "An address and port, '*' for all addresses.",
+     .flags = CONFIG_REQUIRED | CONFIG_REPEAT, LISTEN(addresses)},
+    {"listen.tls", CONFIG_CHOICE, "starttls", 0, 0, NULL,
+     "How TLS begins; none only on loopback.", .choices = tls_modes,
+     LISTEN(tls)},
+    {"listen.line-endings", CONFIG_CHOICE, "refuse", 0, 0, NULL,
+     "Whether a bare CR or LF in a message is refused or becomes CRLF.",
+     .choices = endings, LISTEN(line_endings)},
+    {"listen.proxy", CONFIG_PREFIX, NULL, 0, 1000, "networks",
+     "Networks of the load balancers that begin each connection with a PROXY "
+     "header; all others are turned away.",
+     .flags = CONFIG_REPEAT, LISTEN(proxy)},
+    {"listen.insecure-auth", CONFIG_SWITCH, "off", 0, 0, NULL,
+     "Whether a login is taken without TLS; only on loopback.",
+     LISTEN(insecure_auth)},
+
+    /* --- auth --- */
+    {"auth.backend", CONFIG_BACKEND, NULL, 0, 0, NULL,
+     "The users of 'sluice user add', or Dovecot's auth socket.",
+     .flags = CONFIG_REQUIRED | CONFIG_RESTART, AUTH(backend)},
+    {"auth.domain", CONFIG_DOMAIN, NULL, 0, 0, NULL,
+     "The domain a login may be written with: bob and bob@DOMAIN are one.",
+     .flags = CONFIG_RESTART, AUTH(domain)},
+    {"auth.workers", CONFIG_COUNT, "2", 1, 64, "threads",
+     "Threads that verify passwords.", .flags = CONFIG_RESTART, AUTH(workers)},
+    {"auth.hash-queue", CONFIG_COUNT, "256", 1, 10000, "logins",
+     "Logins that may wait for them; more are answered 454.",
+     .flags = CONFIG_RESTART, AUTH(hash_queue)},
+    {"auth.cache", CONFIG_TIME, "60s", 0, 60 * SECOND, NULL,
+     "How long a login that was right is remembered; 0s is off.",
+     .flags = CONFIG_RESTART, AUTH(cache_ms)},
+    {"auth.fail-delay", CONFIG_TIME, "2s", 0, 30 * SECOND, NULL,
+     "How long the answer to a wrong login takes; 0s is no delay.",
+     .flags = CONFIG_RESTART, AUTH(fail_delay_ms)},
+    {"auth.failures", CONFIG_COUNT, "10", 1, 10000, "logins",
+     "Wrong logins from one address before it must wait; no account is ever "
+     "locked.",
+     .flags = CONFIG_RESTART, AUTH(failures)},
+    {"auth.failure-window", CONFIG_TIME, "10m", 1 * SECOND, 24 * HOUR, NULL,
+     "The time in which they are counted.", .flags = CONFIG_RESTART,
+     AUTH(failure_window_ms)},
+    {"auth.failure-block", CONFIG_TIME, "15m", 1 * SECOND, 24 * HOUR, NULL,
+     "How long the address waits the first time; it doubles up to a day.",
+     .flags = CONFIG_RESTART, AUTH(failure_block_ms)},
+
+    /* --- relay --- */
+    {"relay.address", CONFIG_HOST, NULL, 1, 256, "hosts",
+     "A host of it; lower priorities first, shared by weight.",
+     .flags = CONFIG_REQUIRED | CONFIG_REPEAT, RELAY(hosts)},
+    {"relay.tls", CONFIG_CHOICE, "opportunistic", 0, 0, NULL,
+     "Whether TLS is used: never, when offered, always by STARTTLS, or from "
+     "the first byte.",
+     .choices = relay_tls, RELAY(tls)},
+    {"relay.verify", CONFIG_SWITCH, "on", 0, 0, NULL,
+     "Whether the certificate must be right, with tls required and implicit.",
+     RELAY(verify)},
+    {"relay.ca", CONFIG_PATH, NULL, 0, 0, NULL,
+     "The authorities to believe, PEM, instead of the system's.", RELAY(ca)},
+    {"relay.login", CONFIG_LOGIN, NULL, 0, 0, NULL,
+     "The login there; the password is the first line of the file.",
+     RELAY(login)},
+    {"relay.eightbit", CONFIG_CHOICE, "refuse", 0, 0, NULL,
+     "What becomes of 8-bit mail when the hop lacks 8BITMIME.",
+     .choices = eightbit, RELAY(eightbit)},
+    {"relay.connections", CONFIG_COUNT, "20", 1, 10000, "connections",
+     "Connections to it at once.", RELAY(connections)},
+    {"relay.messages-per-connection", CONFIG_COUNT, "100", 1, 1000000,
+     "messages", "Messages before a fresh connection is made.",
+     RELAY(messages_per_connection)},
+    {"relay.source", CONFIG_SOURCE, NULL, 0, 0, NULL,
+     "The address of ours to connect from.", RELAY(source)},
+    {"relay.timeout", CONFIG_TIME, "0s", 0, 1 * HOUR, NULL,
+     "How long each answer may take; 0s is as in RFC 5321, 4.5.3.2.",
+     RELAY(timeout_ms)},
+    {"relay.idle", CONFIG_TIME, "5s", 0, 5 * MINUTE, NULL,
+     "How long an unused connection is kept.", RELAY(idle_ms)},
+
+    /* --- route --- */
+    {"route.domain", CONFIG_ROUTED, NULL, 0, 100000, "domains",
+     "Recipient domains; '.example.com' is all below example.com.",
+     .flags = CONFIG_REPEAT, ROUTE(domains)},
+    {"route.via", CONFIG_VIA, NULL, 0, 0, NULL,
+     "The next hop: a relay, each domain's own MX, or files in a directory.",
+     .flags = CONFIG_REQUIRED, ROUTE(via)},
+
+    /* --- retry --- */
+    {"retry.after", CONFIG_TIMES, "5m 15m 30m 1h", 1 * SECOND, 7 * DAY, NULL,
+     "The waits after the first, second and further failures; the last "
+     "repeats.",
+     RETRY(after)},
+    {"retry.expire", CONFIG_TIME, "4d", 1 * SECOND, 30 * DAY, NULL,
+     "When the sender gets it back.", RETRY(expire_ms)},
+    {"retry.delay-notice", CONFIG_TIME, "4h", 0, 30 * DAY, NULL,
+     "When the sender is told that it takes longer; 0s is never.",
+     RETRY(delay_notice_ms)},
+
+    /* --- dns --- */
+    {"dns.resolver", CONFIG_RESOLVER, NULL, 1, 16, "addresses",
+     "Resolvers to ask instead of those in /etc/resolv.conf; one on loopback "
+     "is best.",
+     .flags = CONFIG_REPEAT, DNS(resolvers)},
+
+    /* --- log --- */
+    {"log.to", CONFIG_TARGET, "stderr", 0, 0, NULL,
+     "The place; under systemd stderr is the journal.", LOG(to)},
+    {"log.format", CONFIG_CHOICE, "logfmt", 0, 0, NULL,
+     "key=value, or a JSON object a line.", .choices = log_formats,
+     LOG(format)},
+    {"log.level", CONFIG_CHOICE, "info", 0, 0, NULL,
+     "The least important lines that are written.", .choices = log_levels,
+     LOG(level)},
+
+    /* --- alert --- */
+    {"alert.mail", CONFIG_MAIL, NULL, 0, 0, NULL,
+     "The address that is written to.", ALERT(mail)},
+    {"alert.exec", CONFIG_PATH, NULL, 0, 0, NULL, "The program that is run.",
+     ALERT(exec)},
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+size_t
+config_row_count(void)
+{
+	return ROWS;
+}
+
+const struct config_row *
+config_row(size_t i)
+{
+	return &rows[i];
+}
+
+const char *
+config_row_name(const struct config_row *row)
+{
+	const char *dot = strchr(row->path, '.');
+
+	return dot != NULL ? dot + 1 : row->path;
+}
+
+bool
+config_row_is_block(const struct config_row *row)
+{
+	return row->kind == CONFIG_BLOCK || row->kind == CONFIG_NAMED;
+}
+
+static bool
+in_scope(const struct config_row *row, const char *scope, size_t n)
+{
+	const char *dot = strchr(row->path, '.');
+
+	if (dot == NULL)
+		return n == 0;
+	return (size_t)(dot - row->path) == n &&
+	       memcmp(row->path, scope, n) == 0;
+}
+
+bool
+config_scope(const char *scope, size_t *first, size_t *count)
+{
+	size_t n = strlen(scope), at = 0;
+
+	while (at < ROWS && !in_scope(&rows[at], scope, n))
+		at++;
+	*first = at;
+	*count = 0;
+	while (at < ROWS && in_scope(&rows[at], scope, n)) {
+		at++;
+		++*count;
+	}
+	return *count > 0;
+}
+
+const struct config_row *
+config_row_find(const char *scope, const char *name)
+{
+	size_t first, count;
+
+	config_scope(scope, &first, &count);
+	for (size_t i = first; i < first + count; i++) {
+		if (strcmp(config_row_name(&rows[i]), name) == 0)
+			return &rows[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,29 @@
+#ifndef GATEWAY_PLAN_H
+#define GATEWAY_PLAN_H
+
+#include "gateway/back/back.h"
+#include "gateway/config.h"
+#include "gateway/control/control.h"
+#include "gateway/front/front.h"
+#include "gateway/sockets.h"
+
+/*
+ * The configuration in the words of the units: what front, back and control
+ * are told. Borrows from the configuration; the units copy.
+ */
+struct plan {
+	struct front_conf front;
+	struct back_conf back;
+	struct control_conf control;
+	struct arena *arena;
+};
+
+/* sockets: prepared for this configuration. */
+void plan_make(struct plan *plan, const struct config *config,
+	       const struct sockets *sockets);
+void plan_fini(struct plan *plan);
+
+void plan_auth(struct auth_opts *opts, const struct config *config);
+void plan_log(struct log_opts *opts, const struct config *config);
+
+#endif
