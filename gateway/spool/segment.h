@@ -28,9 +28,10 @@ struct segment {
 	uint64_t size; /* of the file: what was written once */
 	unsigned pins;
 	bool sealed;
-	bool missing; /* live messages but no file */
-	bool failed;  /* a write or sync failed: never used again */
-	bool dead;    /* nothing lives here; goes when pins is 0 */
+	bool missing;	/* live messages but no file */
+	bool failed;	/* a write or sync failed: never used again */
+	bool unmovable; /* compaction gave it up */
+	bool dead;	/* nothing lives here; goes when pins is 0 */
 	int64_t sealed_ms;
 	struct segment *dead_next;
 };
