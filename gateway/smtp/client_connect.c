@@ -338,6 +338,11 @@ on_reply(void *arg, const struct smtp_reply *reply, bool more)
 		refused(op, 0, reply);
 		return;
 	}
+	/* nothing is pipelined here, so it cannot be an answer of ours */
+	if (more && op->step != STEP_STARTTLS) {
+		fail(op, GW_EPROTO, "bytes that nobody asked for");
+		return;
+	}
 	switch (op->step) {
 	case STEP_GREETING:
 		if (reply->code / 100 == 2)

@@ -293,19 +293,26 @@ start_body(struct smtp_send_op *op)
 	body_step(op);
 }
 
-/* A batch is answered. */
-static void
-next_batch(struct smtp_send_op *op)
+/* Nobody is left to send to. */
+static bool
+is_over(const struct smtp_send_op *op)
 {
-	bool all = op->replied_count == op->command_count;
+	if (op->stopped || op->replied_count == op->command_count)
+		return true;
+	return op->accepted_count == 0 &&
+	       command_at(op, op->replied_count) == COMMAND_DATA;
+}
 
-	if (op->go)
-		start_body(op);
-	else if (op->stopped || all)
+/* A batch is answered. more: and something that was not asked for yet. */
+static void
+next_batch(struct smtp_send_op *op, bool more)
+{
+	if (!op->go && is_over(op))
 		finish_open(op, false);
-	else if (op->accepted_count == 0 &&
-		 command_at(op, op->replied_count) == COMMAND_DATA)
-		finish_open(op, false); /* nobody to send to */
+	else if (more)
+		give_up(op, GW_EPROTO, "an answer before the command", false);
+	else if (op->go)
+		start_body(op);
 	else
 		write_batch(op);
 }
@@ -412,7 +419,6 @@ on_reply(void *arg, const struct smtp_reply *reply, bool more)
 {
 	struct smtp_send_op *op = arg;
 
-	(void)more;
 	if (reply->code == 421) {
 		closed_by(op, reply);
 		return;
@@ -425,7 +431,7 @@ on_reply(void *arg, const struct smtp_reply *reply, bool more)
 			return;
 		}
 		if (++op->replied_count == op->written_count)
-			next_batch(op);
+			next_batch(op, more);
 		else
 			step_deadline(op);
 		return;
