@@ -73,6 +73,7 @@ struct dovecot {
 	struct timer_op *timer; /* the pause, or the hello's deadline */
 	int64_t pause_ms;
 	int64_t heard_ms; /* when the last line came */
+	int64_t ready_ms; /* when the greeting ended */
 	char mechanisms[MECHANISM_MAX_COUNT][MECHANISM_MAX_BYTES + 1];
 	size_t mechanism_count;
 	struct buf list;	/* the same with spaces between */
@@ -126,6 +127,10 @@ link_lost(struct dovecot *dovecot, const char *why)
 			  LF_STR("socket", dovecot->path),
 			  LF_STR("reason", why));
 	dovecot->told = true;
+	/* One that greets and hangs up at once is no better than none. */
+	if (dovecot->state == LINK_READY &&
+	    loop_now_ms(dovecot->loop) - dovecot->ready_ms > PAUSE_MAX_MS)
+		dovecot->pause_ms = PAUSE_FIRST_MS;
 	dovecot->state = LINK_DOWN;
 	connect_cancel(&dovecot->connect);
 	stream_destroy(&dovecot->stream);
@@ -310,7 +315,7 @@ hello_done(struct dovecot *dovecot)
 		return GW_EPROTO;
 	timer_cancel(&dovecot->timer);
 	dovecot->state = LINK_READY;
-	dovecot->pause_ms = PAUSE_FIRST_MS;
+	dovecot->ready_ms = loop_now_ms(dovecot->loop);
 	dovecot->told = false;
 	log_event(GW_LOG_INFO, "auth-dovecot-ready",
 		  LF_STR("socket", dovecot->path),
