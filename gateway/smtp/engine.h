@@ -51,9 +51,10 @@ enum engine_verb {
 	VERB_HELO,
 	VERB_EHLO,
 	VERB_MAIL,
+	VERB_MAIL_ASK, /* the owner's answer, other than a refusal of ours */
 	VERB_RCPT,
 	VERB_DATA,
-	VERB_DATA_ASK, /* the owner's answer to DATA */
+	VERB_DATA_ASK, /* the same */
 	VERB_BDAT,
 	VERB_BDAT_ASK, /* the first BDAT's question; 354 is not sent */
 	VERB_DOT,

@@ -148,6 +148,7 @@ engine_command_run(struct smtp_server *s, struct slice line)
 		break;
 	case VERB_NONE:
 	case VERB_UNKNOWN:
+	case VERB_MAIL_ASK:
 	case VERB_DATA_ASK:
 	case VERB_BDAT_ASK:
 	case VERB_DOT:

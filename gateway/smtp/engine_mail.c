@@ -24,6 +24,7 @@ engine_mail_end(struct smtp_server *s, bool tell)
 	tell = tell && t->open && !t->dead;
 	free(t);
 	s->t = NULL;
+	s->paused = false;
 	if (tell)
 		s->ops->reset(s->arg);
 }
@@ -129,7 +130,7 @@ engine_mail_from(struct smtp_server *s, struct slice args)
 	mail.sender = path.address;
 	s->t = mem_zalloc(sizeof(*s->t));
 	s->t->utf8 = mail.utf8;
-	s->ops->mail(s->arg, engine_ticket_open(s, VERB_MAIL), &mail);
+	s->ops->mail(s->arg, engine_ticket_open(s, VERB_MAIL_ASK), &mail);
 }
 
 bool

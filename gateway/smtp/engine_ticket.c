@@ -140,9 +140,9 @@ settle(struct smtp_server *s, enum engine_verb verb, int code)
 	}
 	if (s->t == NULL)
 		return;
-	if (verb == VERB_MAIL && good)
+	if (verb == VERB_MAIL_ASK && good)
 		s->t->open = true;
-	else if (verb == VERB_MAIL)
+	else if (verb == VERB_MAIL_ASK)
 		engine_mail_end(s, false);
 	else if (verb == VERB_RCPT && good)
 		s->t->accepted++;
