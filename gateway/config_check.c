@@ -42,8 +42,7 @@ config_is_set(const struct config_block *block, const char *name)
 	return origin_of(block, name)->at.line > 0;
 }
 
-/* --- listen -----------------------------------------------------------------
- */
+/* --- listen --- */
 
 static void
 check_clear(struct config_reading *r, const struct config_listen *listen)
@@ -132,8 +131,7 @@ check_listens(struct config_reading *r, const struct config *c)
 	}
 }
 
-/* --- relay and route
- * ---------------------------------------------------------- */
+/* --- relay and route --- */
 
 static bool
 all_loopback(const struct config_hosts *hosts)
@@ -283,8 +281,7 @@ check_retry(struct config_reading *r, struct config_retry *retry)
 	retry->delay_notice_ms = 0;
 }
 
-/* --- the system
- * ----------------------------------------------------------------- */
+/* --- the system --- */
 
 static void
 check_mode(struct config_reading *r, const char *path, struct config_place at)

@@ -6,7 +6,7 @@
 #include "gateway/base/arena.h"
 #include "gateway/config_table.h"
 
-/* --- problems: config_problems.c --------------------------------------- */
+/* --- problems: config_problems.c --- */
 
 void config_error(struct config_problems *problems, struct config_place at,
 		  const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -21,7 +21,7 @@ const char *config_word_text(struct arena *arena, const char *word);
 const char *config_nearest(struct arena *arena, const char *word,
 			   const char *const *candidates, size_t count);
 
-/* --- words: config_lex.c ----------------------------------------------- */
+/* --- words: config_lex.c --- */
 
 enum config_token {
 	TOKEN_END,
@@ -54,7 +54,7 @@ void config_lex_init(struct config_lex *lex, struct slice in,
 		     struct config_problems *problems);
 void config_lex_next(struct config_lex *lex, struct config_word *word);
 
-/* --- statements: config_tree.c ----------------------------------------- */
+/* --- statements: config_tree.c --- */
 
 struct config_node {
 	struct config_node *next;
@@ -70,7 +70,7 @@ struct config_node *config_tree_read(const char *path, const struct slice *text,
 				     unsigned flags, struct arena *arena,
 				     struct config_problems *problems);
 
-/* --- values: config_value.c -------------------------------------------- */
+/* --- values: config_value.c --- */
 
 struct config_reading {
 	struct arena *arena;
@@ -101,10 +101,16 @@ struct config_shape {
 	bool (*print)(const struct config_row *row, const void *field, size_t i,
 		      struct buf *out);
 };
+/* config_number.c, config_text.c, config_addr.c, config_hop.c */
+extern const struct config_shape config_shape_count, config_shape_size,
+    config_shape_time, config_shape_times;
+extern const struct config_shape config_shape_switch, config_shape_choice,
+    config_shape_hostname, config_shape_domain, config_shape_domains,
+    config_shape_path, config_shape_user, config_shape_mail;
 extern const struct config_shape config_shape_listen, config_shape_resolver,
-    config_shape_prefix, config_shape_source, config_shape_http,
-    config_shape_backend, config_shape_host, config_shape_login,
-    config_shape_via, config_shape_target;
+    config_shape_prefix, config_shape_source, config_shape_http;
+extern const struct config_shape config_shape_backend, config_shape_host,
+    config_shape_login, config_shape_via, config_shape_target;
 
 /* Grow an arena list by one: the new, zeroed element. */
 void *config_list_add(struct arena *arena, void **v, size_t *count,
@@ -117,10 +123,15 @@ bool config_number(struct config_reading *r, const struct config_word *word,
 		   uint64_t min, uint64_t max, uint64_t *value);
 /* Begins with '/'; false: told. */
 bool config_absolute(struct config_reading *r, const struct config_word *word);
+void config_add_choices(const struct config_row *row, const char *between,
+			struct buf *out);
+/* Cuts "host:port" and "[v6]:port"; false: told. */
+bool config_split_port(struct config_reading *r, const struct config_word *word,
+		       struct slice *host, uint16_t *port);
 /* A name as blocks and users have: letters, digits, '.', '_', '-'. */
 bool config_is_name(const char *text);
 
-/* --- the whole: config_check.c ----------------------------------------- */
+/* --- the whole: config_check.c --- */
 
 void config_check(struct config_reading *r, struct config *config);
 /* Where a row of a block was set, or the block itself. */

@@ -48,7 +48,7 @@ title(struct loader *l, const struct config_block *block)
 	return kept;
 }
 
-/* --- defaults ------------------------------------------------------------- */
+/* --- defaults --- */
 
 static void
 set_default(struct loader *l, const struct config_row *row, void *field)
@@ -87,8 +87,7 @@ init_block(struct loader *l, struct config_block *block, const char *scope)
 	}
 }
 
-/* --- what the file says -----------------------------------------------------
- */
+/* --- what the file says --- */
 
 static void read_nodes(struct loader *l, struct config_block *block,
 		       const struct config_node *nodes);
@@ -291,8 +290,7 @@ read_nodes(struct loader *l, struct config_block *block,
 	tell_missing(l, block);
 }
 
-/* --- whole -------------------------------------------------------------------
- */
+/* --- whole --- */
 
 static int
 load(struct config **config, const char *path, const struct slice *text,

@@ -102,8 +102,7 @@ add_notes(const struct config_row *row, struct buf *out)
 	buf_fini(&range);
 }
 
-/* --- the shipped file
- * --------------------------------------------------------- */
+/* --- the shipped file --- */
 
 static void
 ship_comment(const struct config_row *row, const char *prefix, struct buf *out)
@@ -197,8 +196,7 @@ config_print_shipped(struct buf *out)
 			 "include conf.d/*.conf;\n");
 }
 
-/* --- the manual's rows
- * ----------------------------------------------------------- */
+/* --- the manual's rows --- */
 
 static void
 manual_row(const struct config_row *row, struct buf *out)

@@ -72,8 +72,7 @@ add_origin(struct buf *out, const struct config_place *at)
 	buf_printf(out, ":%u:%u", at->line, at->column);
 }
 
-/* --- text -------------------------------------------------------------------
- */
+/* --- text --- */
 
 struct text {
 	struct buf *out;
@@ -156,8 +155,7 @@ config_show(const struct config *config, struct buf *out, bool origins)
 	visit(&v, &config->block);
 }
 
-/* --- JSON --------------------------------------------------------------------
- */
+/* --- JSON --- */
 
 static void
 json_nothing(void *arg, const struct config_block *block)
@@ -200,8 +198,7 @@ config_show_json(const struct config *config, struct buf *out)
 	json_close_array(&j);
 }
 
-/* --- what waits for a restart
- * -------------------------------------------------- */
+/* --- what waits for a restart --- */
 
 static void
 print_all(const struct config_row *row, const struct config_block *block,

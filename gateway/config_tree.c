@@ -132,6 +132,15 @@ missing_semicolon(struct parser *p, const struct config_node *node)
 		     config_word_text(p->tree->arena, last->text));
 }
 
+/* A pattern may name a folder that is not there; one that cannot be read is
+ * told, or its files would be missing without a word. */
+static int
+unreadable(const char *path, int errnum)
+{
+	(void)path;
+	return errnum != ENOENT && errnum != ENOTDIR;
+}
+
 static void
 include_files(struct parser *p, const struct config_node *node,
 	      const struct level *level, struct list *out)
@@ -157,7 +166,7 @@ include_files(struct parser *p, const struct config_node *node,
 	buf_add_str(&path, arg->text);
 	pattern = arena_dup(tree->arena, slice_str(buf_cstr(&path)));
 	buf_fini(&path);
-	err = glob(pattern, GLOB_ERR, NULL, &found);
+	err = glob(pattern, 0, unreadable, &found);
 	if (err == 0) {
 		for (size_t i = 0; i < found.gl_pathc; i++)
 			read_file(tree, found.gl_pathv[i], p->file, arg->at,

@@ -23,8 +23,7 @@ array(struct arena *arena, size_t count, size_t size)
 	return p;
 }
 
-/* --- front -----------------------------------------------------------------
- */
+/* --- front --- */
 
 static enum front_tls
 front_tls(int tls)
@@ -81,8 +80,7 @@ make_front(struct plan *plan, const struct config *c,
 	};
 }
 
-/* --- back -------------------------------------------------------------------
- */
+/* --- back --- */
 
 static enum back_tls
 back_tls(int tls)
@@ -249,8 +247,7 @@ make_back(struct plan *plan, const struct config *c, const char *postmaster)
 	back->connection_max = (uint32_t)c->delivery_connections;
 }
 
-/* --- all
- * ----------------------------------------------------------------------- */
+/* --- all --- */
 
 void
 plan_make(struct plan *plan, const struct config *c,

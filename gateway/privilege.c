@@ -94,6 +94,24 @@ privilege_directory(const struct privilege *p, const char *path, unsigned mode,
 	return err;
 }
 
+int
+privilege_file(const struct privilege *p, const char *path, char *error,
+	       size_t size)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY,
+		      0640);
+	int err = 0;
+
+	if (fd < 0 && errno == EEXIST)
+		return 0;
+	if (fd < 0)
+		return fail_errno(error, size, "cannot make", path);
+	if (p->drop && fchown(fd, p->uid, p->gid) != 0)
+		err = fail_errno(error, size, "cannot give away", path);
+	close(fd);
+	return err;
+}
+
 static bool
 can_return(void)
 {

@@ -25,6 +25,10 @@ int privilege_plan(struct privilege *p, const char *user, char *error,
 int privilege_directory(const struct privilege *p, const char *path,
 			unsigned mode, char *error, size_t error_size);
 
+/* The same for a file: made empty, mode 0640. */
+int privilege_file(const struct privilege *p, const char *path, char *error,
+		   size_t error_size);
+
 /* Groups, gid, uid; verified that there is no way back. Then, also without a
  * drop, no program run later gains rights. */
 int privilege_drop(const struct privilege *p, char *error, size_t error_size);

@@ -10,10 +10,6 @@
  * spool. A second signal means now: deliveries under way get two seconds, and
  * the process ends. That loses nothing: what was answered 250 is on disk.
  *
- * Reload: a new configuration is made whole beside the old one; whatever can
- * fail is tried before anything is swapped, so it is in force entirely or not
- * at all.
- *
  * The store thread is given its `accepted` before there is a back: until then,
  * and while the back is being stopped, messages are parked here. Parked ones
  * are on disk; dropping them at the end means that the next start finds them.
@@ -22,7 +18,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,43 +30,18 @@
 #include "gateway/notify.h"
 #include "gateway/plan.h"
 #include "gateway/privilege.h"
+#include "gateway/server_int.h"
 
-#define ERROR_SIZE 512
-#define ERRORS_MAX 65536
 #define FRONT_GRACE_MS 30000
 #define BACK_GRACE_MS 10000
 #define HURRY_GRACE_MS 2000
-#define SWEEP_MS 2000
 #define TICK_MS 1000
 #define EXIT_START 1
 
 /* Connections use one descriptor each; the rest is for files and threads. */
 #define DESCRIPTORS_BESIDES 256
 
-struct server {
-	struct loop *loop;
-	struct config *config;
-	const char *path;
-	struct sockets *sockets;
-	struct spool *spool;
-	struct auth_pool *auth;
-	struct front *front;
-	struct control *control;
-	struct timer_op *tick, *watchdog, *sweep;
-	struct signal_watch *signals[3];
-	int64_t watchdog_ms;
-	pthread_t stopper;
-	bool stopping;
-
-	/* what other threads reach */
-	pthread_mutex_t lock;
-	struct back *back; /* NULL: park */
-	struct spool_msg **parked;
-	size_t parked_count, parked_size;
-};
-
-/* --- what the units call
- * ------------------------------------------------------ */
+/* --- what the units call --- */
 
 static void
 accepted(void *arg, struct spool_msg **msg)
@@ -128,168 +98,7 @@ stop_back(struct server *s, int64_t grace_ms)
 	back_stop(&back, grace_ms);
 }
 
-/* --- reload
- * ---------------------------------------------------------------------- */
-
-static void
-log_lines(enum log_level level, const char *event, const struct buf *lines)
-{
-	struct slice rest = buf_slice(lines), line;
-
-	while (slice_split(&rest, '\n', &line)) {
-		if (line.n > 0)
-			log_event(level, event, LF_SLICE("what", line));
-	}
-}
-
-static void
-log_problems(const struct config_problems *problems)
-{
-	for (size_t i = 0; i < config_problems_count(problems); i++) {
-		bool warning;
-		const char *line = config_problems_line(problems, i, &warning);
-
-		log_event(warning ? GW_LOG_WARN : GW_LOG_ERROR, "config",
-			  LF_STR("what", line));
-	}
-}
-
-static void
-on_sweep(void *arg)
-{
-	struct server *s = arg;
-
-	s->sweep = NULL;
-	sockets_sweep(s->sockets);
-}
-
-static void
-sweep_later(struct server *s)
-{
-	timer_cancel(&s->sweep);
-	s->sweep = timer_start(s->loop, SWEEP_MS, on_sweep, s);
-}
-
-/* Everything that can fail; afterwards nothing does. */
-static int
-adopt(struct server *s, struct config *next, struct plan *plan,
-      struct buf *errors)
-{
-	char error[ERROR_SIZE] = "";
-	struct log_opts log;
-
-	plan_log(&log, next);
-	if (log_setup(&log) != 0) {
-		buf_printf(errors, "%s: the log cannot be opened\n",
-			   log.path != NULL ? log.path : s->path);
-		return GW_EINVAL;
-	}
-	if (back_reload(s->back, &plan->back, error, sizeof(error)) != 0) {
-		buf_printf(errors, "%s: %s\n", s->path, error);
-		plan_log(&log, s->config);
-		if (log_setup(&log) != 0)
-			log_event(GW_LOG_WARN, "log-not-restored",
-				  LF_STR("path", log.path));
-		return GW_EINVAL;
-	}
-	front_reload(s->front, &plan->front);
-	control_reload(s->control, &plan->control);
-	return 0;
-}
-
-/* next: checked; stays the caller's on failure. */
-static int
-swap(struct server *s, struct config *next, struct buf *errors)
-{
-	struct buf waiting = {.cap = ERRORS_MAX};
-	struct plan plan;
-	int err = sockets_prepare(s->sockets, next, errors);
-
-	if (err != 0)
-		return err;
-	plan_make(&plan, next, s->sockets);
-	err = adopt(s, next, &plan, errors);
-	plan_fini(&plan);
-	if (err != 0) {
-		sockets_abandon(s->sockets);
-		return err;
-	}
-	sockets_commit(s->sockets);
-	sweep_later(s);
-	if (config_mark_restart(s->config, next, &waiting) > 0) {
-		log_lines(GW_LOG_WARN, "config", &waiting);
-		buf_add_slice(errors, buf_slice(&waiting));
-	}
-	buf_fini(&waiting);
-	config_destroy(&s->config);
-	s->config = next;
-	return 0;
-}
-
-/* For control_host: with 0 what stands in errors are warnings. */
-static int
-reload(void *arg, struct buf *errors)
-{
-	struct server *s = arg;
-	struct config_problems *problems;
-	struct config *next;
-	size_t before = errors->n;
-	int err;
-
-	if (s->stopping)
-		return GW_EINVAL;
-	notify_reloading(clock_mono_us());
-	problems = config_problems_create();
-	err = config_load(&next, s->path, 0, problems);
-	log_problems(problems);
-	config_problems_print(problems, errors);
-	config_problems_destroy(&problems);
-	if (err == 0) {
-		before = errors->n;
-		err = swap(s, next, errors);
-		if (err != 0) {
-			struct buf told = {.p = errors->p + before,
-					   .n = errors->n - before};
-
-			log_lines(GW_LOG_ERROR, "config", &told);
-			config_destroy(&next);
-		}
-	}
-	if (err == 0)
-		log_event(GW_LOG_INFO, "reload", LF_STR("file", s->path));
-	else
-		log_event(GW_LOG_ERROR, "reload-failed",
-			  LF_STR("file", s->path),
-			  LF_STR("in-force", "the old configuration"));
-	notify_send(err == 0 ? "READY=1\nSTATUS=running"
-			     : "READY=1\nSTATUS=the last reload failed; the "
-			       "old configuration is in force");
-	return err == 0 ? 0 : GW_EINVAL;
-}
-
-static void
-show(void *arg, struct buf *out, bool json)
-{
-	struct server *s = arg;
-
-	if (json)
-		config_show_json(s->config, out);
-	else
-		config_show(s->config, out, true);
-}
-
-static int64_t
-certificate_expires(void *arg)
-{
-	struct server *s = arg;
-
-	return s->config->tls_ctx != NULL
-		   ? tls_ctx_expires_wall_s(s->config->tls_ctx)
-		   : 0;
-}
-
-/* --- stop
- * -------------------------------------------------------------------------- */
+/* --- stop --- */
 
 static void *
 stop_front(void *arg)
@@ -323,25 +132,23 @@ on_stop(void *arg, int signum)
 	/* it knows the front, which is about to go */
 	control_destroy(&s->control);
 	if (pthread_create(&s->stopper, NULL, stop_front, s) != 0) {
-		front_stop(&s->front, FRONT_GRACE_MS);
-		s->stopper = pthread_self();
-		loop_stop(s->loop);
+		stop_front(s);
+		return;
 	}
+	s->stopper_runs = true;
 }
 
 static void
 on_reload(void *arg, int signum)
 {
-	struct buf errors = {.cap = ERRORS_MAX};
+	struct buf errors = {.cap = SERVER_ERRORS_MAX};
 
 	(void)signum;
-	reload(arg, &errors);
+	server_reload(arg, &errors);
 	buf_fini(&errors);
 }
 
-/* --- start
- * ---------------------------------------------------------------------------
- */
+/* --- start --- */
 
 static void
 on_tick(void *arg)
@@ -386,12 +193,20 @@ check_descriptors(const struct config *c)
 			  LF_U64("have", have), LF_U64("need", need));
 }
 
+/* The file is made for the user we become, who opens it again at SIGHUP. */
 static int
-open_log(struct server *s)
+open_log(struct server *s, struct privilege *p)
 {
+	const struct config *c = s->config;
+	char error[SERVER_ERROR_SIZE] = "";
 	struct log_opts log;
 
-	plan_log(&log, s->config);
+	if (privilege_plan(p, c->user, error, sizeof(error)) != 0)
+		return fail("user", error);
+	plan_log(&log, c);
+	if (log.target == LOG_TO_FILE &&
+	    privilege_file(p, log.path, error, sizeof(error)) != 0)
+		return fail("log", error);
 	if (log_setup(&log) != 0)
 		return fail("log", log.path != NULL ? log.path : "syslog");
 	return 0;
@@ -400,12 +215,12 @@ open_log(struct server *s)
 static int
 open_sockets(struct server *s)
 {
-	struct buf errors = {.cap = ERRORS_MAX};
+	struct buf errors = {.cap = SERVER_ERRORS_MAX};
 	int err;
 
 	s->sockets = sockets_create(ACTIVATE_FIRST_FD);
 	err = sockets_prepare(s->sockets, s->config, &errors);
-	log_lines(GW_LOG_ERROR, "start-failed", &errors);
+	server_log_lines(GW_LOG_ERROR, "start-failed", buf_slice(&errors));
 	buf_fini(&errors);
 	if (err != 0)
 		return EXIT_START;
@@ -416,26 +231,18 @@ open_sockets(struct server *s)
 
 /* Directories while we may, then the drop. */
 static int
-become(const struct config *c)
+become(const struct config *c, const struct privilege *p)
 {
-	char error[ERROR_SIZE] = "", dir[4096];
-	struct privilege p;
+	char error[SERVER_ERROR_SIZE] = "", dir[4096];
 	const char *slash = strrchr(c->control, '/');
 
-	if (privilege_plan(&p, c->user, error, sizeof(error)) != 0)
-		return fail("user", error);
 	snprintf(dir, sizeof(dir), "%.*s",
 		 slash > c->control ? (int)(slash - c->control) : 1,
 		 c->control);
-	if (privilege_directory(&p, c->spool, 0700, error, sizeof(error)) !=
-		0 ||
-	    privilege_directory(&p, dir, 0750, error, sizeof(error)) != 0)
+	if (privilege_directory(p, c->spool, 0700, error, sizeof(error)) != 0 ||
+	    privilege_directory(p, dir, 0750, error, sizeof(error)) != 0)
 		return fail("directory", error);
-	if (p.drop && p.user != NULL && c->log.to.target == LOG_TO_FILE &&
-	    chown(c->log.to.path, p.uid, p.gid) != 0)
-		log_event(GW_LOG_WARN, "log-owner",
-			  LF_STR("path", c->log.to.path));
-	if (privilege_drop(&p, error, sizeof(error)) != 0)
+	if (privilege_drop(p, error, sizeof(error)) != 0)
 		return fail("user", error);
 	if (geteuid() == 0)
 		log_event(
@@ -447,7 +254,7 @@ become(const struct config *c)
 static int
 open_spool(struct server *s)
 {
-	char error[ERROR_SIZE] = "";
+	char error[SERVER_ERROR_SIZE] = "";
 	struct auth_opts auth;
 	const struct spool_opts opts = {
 	    .path = s->config->spool,
@@ -468,7 +275,7 @@ open_spool(struct server *s)
 static int
 start_mail(struct server *s, const struct plan *plan)
 {
-	char error[ERROR_SIZE] = "";
+	char error[SERVER_ERROR_SIZE] = "";
 	struct back *back = NULL;
 	const struct back_opts back_opts = {.spool = s->spool,
 					    .conf = &plan->back};
@@ -492,7 +299,7 @@ start_mail(struct server *s, const struct plan *plan)
 static int
 start_control(struct server *s, const struct plan *plan)
 {
-	char error[ERROR_SIZE] = "";
+	char error[SERVER_ERROR_SIZE] = "";
 	const struct control_opts opts = {
 	    .loop = s->loop,
 	    .socket_path = s->config->control,
@@ -502,9 +309,9 @@ start_control(struct server *s, const struct plan *plan)
 	    .back = s->back,
 	    .auth = s->auth,
 	    .users_local = !s->config->auth.backend.dovecot,
-	    .host = {.reload = reload,
-		     .show = show,
-		     .certificate_expires = certificate_expires,
+	    .host = {.reload = server_reload,
+		     .show = server_show,
+		     .certificate_expires = server_certificate_expires,
 		     .arg = s},
 	    .conf = &plan->control,
 	};
@@ -535,14 +342,15 @@ static int
 start(struct server *s)
 {
 	struct plan plan;
-	int code = open_log(s);
+	struct privilege p;
+	int code = open_log(s, &p);
 
 	if (code == 0)
 		code = open_sockets(s);
 	if (code != 0)
 		return code;
 	check_descriptors(s->config);
-	code = become(s->config);
+	code = become(s->config, &p);
 	if (code == 0)
 		code = start_loop(s);
 	if (code == 0)
@@ -598,7 +406,7 @@ server_run(struct config **config, const char *path)
 			  LF_STR("hostname", s.config->hostname));
 		notify_send("READY=1\nSTATUS=running");
 		loop_run(s.loop);
-		if (!pthread_equal(s.stopper, pthread_self()))
+		if (s.stopper_runs)
 			pthread_join(s.stopper, NULL);
 	}
 	end(&s);

@@ -1,0 +1,220 @@
+#ifndef GATEWAY_CONFIG_TYPES_H
+#define GATEWAY_CONFIG_TYPES_H
+
+/*
+ * size: what gateway.conf says, one struct a block and one field a directive,
+ * kept together because they are read together.
+ *
+ * A field nobody set has the default of its row in config_table.c. Times are
+ * milliseconds, sizes bytes, domains in key form (lower case, no trailing
+ * dot). Everything is owned by the struct config.
+ */
+#include "gateway/base/addr.h"
+#include "gateway/base/log.h"
+
+struct config_place {
+	const char *file;
+	uint32_t file_no; /* order in which the files were opened */
+	uint32_t line;	  /* from 1; 0: nowhere, the default */
+	uint32_t column;  /* from 1, in characters */
+};
+
+/* Where each row of a block was set, in the table's order of its scope. */
+struct config_origin {
+	struct config_place at; /* line 0: the default */
+	bool pending;		/* changed by a reload, waits for a restart */
+};
+
+/* First in every block's struct. */
+struct config_block {
+	const char *scope;	/* "" for the file, else "listen", "tls", ... */
+	const char *name;	/* of `listen NAME`; else NULL */
+	struct config_place at; /* line 0: the block is not in the file */
+	struct config_origin *origins;
+};
+
+struct config_names {
+	const char **v;
+	size_t count;
+};
+
+struct config_times {
+	int64_t *v;
+	size_t count;
+};
+
+struct config_addrs {
+	struct sock_addr *v;
+	struct config_place *at;
+	size_t count;
+};
+
+struct config_prefixes {
+	struct ip_prefix *v;
+	size_t count;
+};
+
+struct config_ip {
+	bool set;
+	struct ip_addr ip;
+};
+
+struct config_http {
+	bool on;
+	struct sock_addr addr;
+};
+
+enum config_tls_mode { CONFIG_STARTTLS, CONFIG_IMPLICIT, CONFIG_TLS_NONE };
+enum config_endings { CONFIG_REFUSE, CONFIG_NORMALISE };
+
+struct config_tls {
+	struct config_block block;
+	const char *certificate, *key;
+};
+
+struct config_listen {
+	struct config_block block;
+	struct config_addrs addresses;
+	int tls;	  /* enum config_tls_mode */
+	int line_endings; /* enum config_endings */
+	struct config_prefixes proxy;
+	bool insecure_auth;
+};
+
+struct config_backend {
+	bool dovecot;
+	const char *path;
+};
+
+struct config_auth {
+	struct config_block block;
+	struct config_backend backend;
+	const char *domain; /* NULL: none */
+	uint64_t workers;
+	uint64_t hash_queue;
+	int64_t cache_ms;      /* 0: off */
+	int64_t fail_delay_ms; /* 0: none */
+	uint64_t failures;
+	int64_t failure_window_ms;
+	int64_t failure_block_ms;
+};
+
+struct config_host {
+	const char *name; /* or an IP address, without brackets */
+	uint16_t port;
+	uint16_t weight;
+	uint16_t priority;
+};
+
+struct config_hosts {
+	struct config_host *v;
+	size_t count;
+};
+
+struct config_login {
+	const char *name; /* NULL: no login */
+	const char *file;
+	char *password; /* its first line; NULL when not read */
+};
+
+enum config_relay_tls {
+	CONFIG_RELAY_NONE,
+	CONFIG_RELAY_OPPORTUNISTIC,
+	CONFIG_RELAY_REQUIRED,
+	CONFIG_RELAY_IMPLICIT
+};
+
+struct config_relay {
+	struct config_block block;
+	struct config_hosts hosts;
+	int tls; /* enum config_relay_tls */
+	bool verify;
+	const char *ca; /* NULL: the system's */
+	struct config_login login;
+	int eightbit; /* 0: refuse, 1: pass */
+	uint64_t connections;
+	uint64_t messages_per_connection;
+	struct config_ip source;
+	int64_t timeout_ms; /* 0: RFC 5321's */
+	int64_t idle_ms;
+};
+
+enum config_via_kind { CONFIG_VIA_RELAY, CONFIG_VIA_MX, CONFIG_VIA_MAILDIR };
+
+struct config_via {
+	enum config_via_kind kind;
+	const char *relay; /* CONFIG_VIA_RELAY */
+	const char *dir;   /* CONFIG_VIA_MAILDIR */
+};
+
+struct config_route {
+	struct config_block block;
+	struct config_names domains; /* ".example.com": and all below */
+	struct config_via via;
+};
+
+struct config_retry {
+	struct config_block block;
+	struct config_times after;
+	int64_t expire_ms;
+	int64_t delay_notice_ms; /* 0: none */
+};
+
+struct config_target {
+	enum log_target target;
+	const char *path;
+};
+
+struct config_log {
+	struct config_block block;
+	struct config_target to;
+	int format; /* enum log_format */
+	int level;  /* enum log_level */
+};
+
+struct config_alert {
+	struct config_block block;
+	const char *mail, *exec; /* or NULL */
+};
+
+struct config_dns {
+	struct config_block block;
+	struct config_addrs resolvers; /* none: resolv.conf */
+};
+
+struct config_blocks {
+	struct config_block **v;
+	size_t count;
+};
+
+struct config {
+	struct config_block block;
+	const char *hostname;
+	const char *spool;
+	const char *control;
+	const char *user; /* NULL: no change */
+	struct config_names internal;
+	struct config_blocks listens, relays, routes; /* see below */
+	struct config_tls tls;
+	struct config_auth auth;
+	struct config_retry retry;
+	struct config_log log;
+	struct config_alert alert;
+	struct config_dns dns;
+	uint64_t connections;
+	uint64_t connections_per_address; /* 0: no cap */
+	uint64_t message_size;
+	uint64_t recipients;
+	int64_t idle_ms;
+	int64_t preauth_ms;
+	uint64_t min_rate;
+	bool resubmission;
+	int64_t resubmission_window_ms;
+	struct config_http http;
+	uint64_t threads; /* 0: one a core */
+	uint64_t delivery_connections;
+	struct tls_ctx *tls_ctx; /* from `tls`; NULL without, or unchecked */
+	struct arena *arena;
+};
+
+#endif

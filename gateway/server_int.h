@@ -1,0 +1,49 @@
+#ifndef GATEWAY_SERVER_INT_H
+#define GATEWAY_SERVER_INT_H
+
+/* What server.c and server_reload.c share. */
+
+#include <pthread.h>
+
+#include "gateway/control/control.h"
+#include "gateway/sockets.h"
+
+#define SERVER_ERROR_SIZE 512
+#define SERVER_ERRORS_MAX 65536
+
+struct server {
+	struct loop *loop;
+	struct config *config;
+	const char *path;
+	struct sockets *sockets;
+	struct spool *spool;
+	struct auth_pool *auth;
+	struct front *front;
+	struct control *control;
+	struct timer_op *tick, *watchdog, *sweep;
+	struct signal_watch *signals[3];
+	int64_t watchdog_ms;
+	pthread_t stopper;
+	bool stopper_runs;
+	bool stopping;
+
+	/* what other threads reach */
+	pthread_mutex_t lock;
+	struct back *back; /* NULL: park */
+	struct spool_msg **parked;
+	size_t parked_count, parked_size;
+};
+
+/* A log line for each line. */
+void server_log_lines(enum log_level level, const char *event,
+		      struct slice lines);
+
+/*
+ * For control_host. All or nothing: 0, and what stands in errors are warnings;
+ * or GW_EINVAL, and the old configuration is in force.
+ */
+int server_reload(void *arg, struct buf *errors);
+void server_show(void *arg, struct buf *out, bool json);
+int64_t server_certificate_expires(void *arg);
+
+#endif
