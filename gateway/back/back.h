@@ -32,7 +32,8 @@ struct back_host {
 struct back_hop {
 	const char *name;
 	enum back_hop_kind kind;
-	const struct back_host *hosts; /* BACK_SMTP */
+	/* BACK_SMTP. BACK_MX: none, or one whose port is used, for tests. */
+	const struct back_host *hosts;
 	size_t host_count;
 	enum back_tls tls;
 	bool tls_verify;     /* REQUIRED, IMPLICIT: chain and name */
@@ -40,6 +41,9 @@ struct back_hop {
 	const char *user, *password;
 	const char *maildir; /* BACK_MAILDIR: the directory, made if missing */
 	bool eightbit_pass;  /* send 8-bit to a hop without 8BITMIME as is */
+	/* BACK_MX: connect to such addresses too; else they are left out, and
+	 * a domain that has no others bounces with 5.4.4. */
+	bool mx_loopback, mx_private;
 	uint32_t connection_max; /* at once, to this hop; MX: to one domain */
 	uint32_t messages_max;	 /* a connection; then a fresh one */
 	const struct ip_addr *source; /* or NULL */

@@ -1,0 +1,75 @@
+#ifndef GATEWAY_BACK_DELIVERY_H
+#define GATEWAY_BACK_DELIVERY_H
+
+#include "gateway/back/relay.h"
+
+/*
+ * One job under way, whoever carries it: begun with the message loaded, ended
+ * with a result for each recipient. The end is where outcomes are logged,
+ * counted, made durable and told of.
+ */
+struct delivery {
+	struct relay *relay;
+	struct dest *dest;
+	struct job *job;
+	const struct spool_msg *msg;
+	uint32_t count;
+	struct spool_rcpt **rcpts; /* of msg */
+};
+
+/* Where it went, for the log and the DSN. */
+struct delivery_peer {
+	const char *host; /* NULL: we never got to one */
+	const char *tls;  /* "TLSv1.3 ..."; NULL: in the clear */
+	bool reports;	  /* it takes over NOTIFY=SUCCESS */
+	bool final;	  /* a mailbox: delivered, not relayed */
+	bool unknown;	  /* the reply to the dot was lost */
+	bool down;	  /* nobody could be reached: try when it is up */
+};
+
+/* Takes the job. NULL: the job was ended or put elsewhere, go on with the
+ * next. */
+struct delivery *delivery_begin(struct dest *dest, struct job **job);
+/* Takes *delivery. results: one a recipient, texts borrowed. */
+void delivery_end(struct delivery **delivery, const struct result *results,
+		  const struct delivery_peer *peer);
+/* The same result for all. */
+void delivery_end_all(struct delivery **delivery, const struct result *result,
+		      const struct delivery_peer *peer);
+/* Back to the front of its turn, as if nothing had happened. */
+void delivery_undo(struct delivery **delivery);
+
+/* --- outcome.c ------------------------------------------------------------ */
+
+struct outcome;
+
+/* For up to count recipients. */
+struct outcome *outcome_create(struct relay *relay, uint64_t id, size_t count);
+/* Returns the entry to be filled in further. */
+struct spool_outcome_rcpt *outcome_add(struct outcome *outcome, uint32_t index,
+				       enum rcpt_state state);
+/* A copy with the life of the outcome. */
+const char *outcome_text(struct outcome *outcome, struct slice text);
+void outcome_set_flags(struct outcome *outcome, uint16_t flags);
+/* Takes both. */
+void outcome_set_dsn(struct outcome *outcome, struct spool_msg *dsn,
+		     struct spool_body *body);
+/* Takes it. Committed, again and again if need be, while the relay runs. */
+void outcome_start(struct outcome **outcome);
+void outcome_tick(struct relay *relay);
+void outcome_drop_failed(struct relay *relay);
+
+/* --- notify.c ------------------------------------------------------------- */
+
+/* Adds the DSN that results ask for, if any, to the outcome. delayed: the
+ * deferred ones are told of too. True: one was added. */
+struct notice {
+	const struct delivery *delivery;
+	const struct result *results; /* expired ones are FATE_BOUNCED here */
+	const struct delivery_peer *peer;
+	bool delayed;
+	int64_t now_wall_ms;
+};
+void notify_add(struct outcome *outcome, const struct notice *notice);
+
+#endif

@@ -1,0 +1,152 @@
+#include "gateway/back/hosts.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/back/retry.h"
+#include "gateway/base/mem.h"
+
+struct hosts *
+hosts_create(size_t count)
+{
+	struct hosts *hosts;
+
+	assert(count <= HOSTS_MAX);
+	hosts = mem_zalloc(sizeof(*hosts) + count * sizeof(hosts->host[0]));
+	hosts->count = count;
+	for (size_t i = 0; i < count; i++)
+		hosts->host[i].weight = 1;
+	return hosts;
+}
+
+void
+hosts_destroy(struct hosts **hosts)
+{
+	if (*hosts) {
+		for (size_t i = 0; i < (*hosts)->count; i++)
+			free((*hosts)->host[i].name);
+	}
+	free(*hosts);
+	*hosts = NULL;
+}
+
+static bool
+eligible(const struct hosts *hosts, size_t i, int64_t now_ms, uint64_t tried)
+{
+	return !(tried >> i & 1) && hosts->host[i].aside_until_ms <= now_ms;
+}
+
+/* Smooth weighted turns: 5:1:1 gives AABACAA rather than AAAAABC. */
+size_t
+hosts_pick(struct hosts *hosts, int64_t now_ms, uint64_t tried)
+{
+	uint32_t best = UINT32_MAX;
+	int64_t total = 0;
+	size_t picked = HOST_NONE;
+
+	for (size_t i = 0; i < hosts->count; i++) {
+		if (eligible(hosts, i, now_ms, tried) &&
+		    hosts->host[i].priority < best)
+			best = hosts->host[i].priority;
+	}
+	for (size_t i = 0; i < hosts->count; i++) {
+		struct host *host = &hosts->host[i];
+
+		if (host->priority != best ||
+		    !eligible(hosts, i, now_ms, tried))
+			continue;
+		host->current += host->weight;
+		total += host->weight;
+		if (picked == HOST_NONE ||
+		    host->current > hosts->host[picked].current)
+			picked = i;
+	}
+	if (picked != HOST_NONE)
+		hosts->host[picked].current -= total;
+	return picked;
+}
+
+void
+hosts_failed(struct hosts *hosts, size_t i, int64_t now_ms)
+{
+	struct host *host = &hosts->host[i];
+
+	if (host->aside_until_ms > now_ms)
+		return; /* its other connections failed with it */
+	host->aside_ms = retry_aside_ms(host->aside_ms);
+	host->aside_until_ms = now_ms + host->aside_ms;
+}
+
+void
+hosts_broke(struct hosts *hosts, size_t i, int64_t now_ms)
+{
+	if (++hosts->host[i].breaks >= HOST_FAILS_MAX)
+		hosts_failed(hosts, i, now_ms);
+}
+
+void
+hosts_worked(struct hosts *hosts, size_t i)
+{
+	hosts->host[i].aside_ms = 0;
+	hosts->host[i].aside_until_ms = 0;
+	hosts->host[i].breaks = 0;
+}
+
+int64_t
+hosts_back_ms(const struct hosts *hosts, int64_t now_ms)
+{
+	int64_t first = INT64_MAX;
+
+	for (size_t i = 0; i < hosts->count; i++) {
+		if (hosts->host[i].aside_until_ms <= now_ms)
+			return 0;
+		if (hosts->host[i].aside_until_ms < first)
+			first = hosts->host[i].aside_until_ms;
+	}
+	return first;
+}
+
+void
+hosts_forgive(struct hosts *hosts)
+{
+	for (size_t i = 0; i < hosts->count; i++)
+		hosts_worked(hosts, i);
+}
+
+size_t
+hosts_find(const struct hosts *hosts, const char *name,
+	   const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < hosts->count; i++) {
+		const struct host *host = &hosts->host[i];
+
+		if (strcmp(host->name, name) != 0)
+			continue;
+		for (uint32_t k = 0; k < host->ip_count; k++) {
+			if (ip_eq(&host->ips[k], ip))
+				return i;
+		}
+	}
+	return HOST_NONE;
+}
+
+void
+hosts_inherit(struct hosts *hosts, const struct hosts *old)
+{
+	for (size_t i = 0; i < hosts->count; i++) {
+		struct host *host = &hosts->host[i];
+		size_t was = host->ip_count == 0
+				 ? HOST_NONE
+				 : hosts_find(old, host->name, &host->ips[0]);
+
+		if (was == HOST_NONE)
+			continue;
+		host->aside_until_ms = old->host[was].aside_until_ms;
+		host->aside_ms = old->host[was].aside_ms;
+		host->breaks = old->host[was].breaks;
+		host->caps = old->host[was].caps;
+		host->caps_known = old->host[was].caps_known;
+		host->plain = old->host[was].plain;
+	}
+}

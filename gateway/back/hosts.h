@@ -1,0 +1,58 @@
+#ifndef GATEWAY_BACK_HOSTS_H
+#define GATEWAY_BACK_HOSTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/base/addr.h"
+
+/*
+ * The hosts of one destination: which to connect to next, and which are put
+ * aside after failures. Pure: monotonic time is an argument.
+ */
+#define HOSTS_MAX 64
+#define HOST_IPS_MAX 8
+#define HOST_FAILS_MAX 3 /* sessions that broke in a row: as good as down */
+
+struct host {
+	char *name; /* for logs, SNI and the certificate */
+	uint16_t port, weight, priority;
+	int64_t current; /* of the smooth weighted choice */
+	int64_t aside_until_ms, aside_ms;
+	uint32_t breaks; /* sessions that broke since one went well */
+	uint32_t caps;	 /* of its last EHLO */
+	bool caps_known;
+	bool plain; /* opportunistic TLS failed here: go without */
+	uint32_t ip_count;
+	struct ip_addr ips[HOST_IPS_MAX];
+	int64_t ips_until_ms; /* ask again after it; they stay as a fallback */
+};
+
+struct hosts {
+	size_t count;
+	struct host host[];
+};
+
+#define HOST_NONE SIZE_MAX
+
+struct hosts *hosts_create(size_t count); /* zeroed, weights 1 */
+void hosts_destroy(struct hosts **hosts);
+
+/*
+ * Among the hosts that are not aside and not in tried (a bit each), those of
+ * the best priority share by weight.
+ */
+size_t hosts_pick(struct hosts *hosts, int64_t now_ms, uint64_t tried);
+void hosts_failed(struct hosts *hosts, size_t i, int64_t now_ms);
+void hosts_broke(struct hosts *hosts, size_t i, int64_t now_ms);
+void hosts_worked(struct hosts *hosts, size_t i);
+/* When the first one comes back; 0: one is there. */
+int64_t hosts_back_ms(const struct hosts *hosts, int64_t now_ms);
+void hosts_forgive(struct hosts *hosts); /* nobody is aside any more */
+size_t hosts_find(const struct hosts *hosts, const char *name,
+		  const struct ip_addr *ip);
+/* What is known of hosts in both: asides, caps. */
+void hosts_inherit(struct hosts *hosts, const struct hosts *old);
+
+#endif

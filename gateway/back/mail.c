@@ -1,0 +1,289 @@
+/*
+ * Messages in memory and the jobs made of them. A message stays in memory only
+ * while it is fresh and there is room (RELAY_MAILS_MAX); otherwise its jobs
+ * stay alone and load it again when their turn comes. Recipient indexes are
+ * those of the message on disk, so a job means the same before and after.
+ */
+#include <stdlib.h>
+
+#include "gateway/back/relay.h"
+#include "gateway/base/address.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/error.h"
+#include "gateway/base/id.h"
+#include "gateway/base/mem.h"
+
+struct enqueue { /* one message on its way in */
+	struct relay *relay;
+	struct mail *mail;
+	struct job_list jobs;
+	struct buf key;
+};
+
+static int64_t
+age_of(uint64_t id)
+{
+	return id_wall_ms(id) / 1000;
+}
+
+static size_t
+mail_size(const struct mail *mail)
+{
+	const struct spool_msg *msg = mail->msg;
+
+	return sizeof(*mail) + sizeof(*msg) + arena_bytes(msg->arena) +
+	       msg->rcpt_room * sizeof(*msg->rcpts);
+}
+
+static struct mail *
+mail_create(struct relay *relay, struct spool_msg **msg, bool loaded)
+{
+	struct mail *mail = mem_zalloc(sizeof(*mail));
+
+	mail->msg = *msg;
+	mail->loaded = loaded;
+	*msg = NULL;
+	relay->mail_count++;
+	relay->mail_bytes += mail_size(mail);
+	return mail;
+}
+
+static void
+mail_destroy(struct relay *relay, struct mail *mail)
+{
+	relay->mail_count--;
+	relay->mail_bytes -= mail_size(mail);
+	spool_msg_destroy(&mail->msg);
+	free(mail);
+}
+
+void
+mail_release(struct relay *relay, struct job *job)
+{
+	struct mail *mail = job->mail;
+
+	job->mail = NULL;
+	if (mail && --mail->jobs == 0)
+		mail_destroy(relay, mail);
+}
+
+/* The recipients of a message are in the order of their indexes. */
+struct spool_rcpt *
+mail_rcpt(const struct mail *mail, uint32_t index)
+{
+	struct spool_msg *msg = mail->msg;
+	uint32_t low = 0, high = msg->rcpt_count;
+
+	if (index < high && msg->rcpts[index].index == index)
+		low = index;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (msg->rcpts[middle].index == index)
+			return msg->rcpts[middle].state == RCPT_QUEUED
+				   ? &msg->rcpts[middle]
+				   : NULL;
+		if (msg->rcpts[middle].index < index)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+int
+mail_load(struct relay *relay, struct job *job)
+{
+	struct spool_msg *msg;
+	int err;
+
+	if (job->mail)
+		return 0;
+	err = spool_load(relay->spool, job->id, &msg);
+	if (err != 0)
+		return err;
+	job->mail = mail_create(relay, &msg, true);
+	job->mail->jobs = 1;
+	return 0;
+}
+
+static struct dest *
+route(struct enqueue *in, struct slice domain)
+{
+	const struct settings *settings = in->relay->settings;
+
+	buf_clear(&in->key);
+	address_domain_key(&in->key, domain);
+	return dest_get(in->relay->hops[routing_find(settings->routing,
+						     buf_slice(&in->key))],
+			buf_slice(&in->key));
+}
+
+static struct job *
+open_job(struct enqueue *in, struct dest *dest, int64_t due_wall_s,
+	 uint16_t attempts)
+{
+	struct relay *relay = in->relay;
+	const struct spool_msg *msg = in->mail->msg;
+	struct job *job = dest->open_job;
+
+	if (job && job->rcpt_count < JOB_RCPTS_MAX &&
+	    job->due_wall_s == due_wall_s && job->attempts == attempts)
+		return job;
+	job = job_create(msg->id);
+	job->dest = dest;
+	job->sender = sender_get(relay->sched, msg->cred);
+	job->mail = in->mail;
+	job->due_wall_s = due_wall_s;
+	job->attempts = attempts;
+	job->lane = msg->lane < LANES ? msg->lane : LANE_PERSONAL;
+	job->generation = relay->generation;
+	in->mail->jobs++;
+	dest->job_count++;
+	dest->open_job = job;
+	TAILQ_INSERT_TAIL(&in->jobs, job, link);
+	return job;
+}
+
+static void
+enqueue_rcpt(struct enqueue *in, const struct spool_rcpt *rcpt,
+	     int64_t due_wall_s, uint16_t attempts)
+{
+	struct slice domain = address_domain(slice_str(rcpt->address));
+	struct dest *dest = route(in, domain);
+
+	job_add_rcpt(open_job(in, dest, due_wall_s, attempts), rcpt->index,
+		     buf_slice(&in->key));
+}
+
+static void
+enqueue_begin(struct enqueue *in, struct relay *relay, struct mail *mail)
+{
+	in->relay = relay;
+	in->mail = mail;
+	TAILQ_INIT(&in->jobs);
+	buf_init(&in->key, 1024);
+	mail->jobs++; /* ours, until the end */
+}
+
+static bool
+memory_full(const struct relay *relay)
+{
+	return relay->mail_count > RELAY_MAILS_MAX ||
+	       relay->mail_bytes > RELAY_MAIL_BYTES_MAX;
+}
+
+static void
+enqueue_end(struct enqueue *in)
+{
+	struct relay *relay = in->relay;
+	int64_t now_wall_s = clock_wall_s();
+	bool full = memory_full(relay);
+	struct mail *mail = in->mail;
+	struct job *job;
+
+	while ((job = TAILQ_FIRST(&in->jobs)) != NULL) {
+		TAILQ_REMOVE(&in->jobs, job, link);
+		job->dest->open_job = NULL;
+		if (job->due_wall_s > now_wall_s) {
+			mail_release(relay, job);
+			sched_wait(relay->sched, job, job->due_wall_s);
+			continue;
+		}
+		if (full)
+			mail_release(relay, job);
+		sched_ready(relay->sched, &job->dest->ready, job, false);
+		relay_kick(relay, job->dest);
+	}
+	buf_fini(&in->key);
+	if (--mail->jobs == 0)
+		mail_destroy(relay, mail);
+}
+
+void
+mail_enqueue(struct relay *relay, struct spool_msg **msgp, bool loaded)
+{
+	struct spool_msg *msg = *msgp;
+	struct enqueue in;
+	uint32_t count = 0;
+
+	enqueue_begin(&in, relay, mail_create(relay, msgp, loaded));
+	for (uint32_t i = 0; i < msg->rcpt_count; i++) {
+		const struct spool_rcpt *rcpt = &msg->rcpts[i];
+
+		if (rcpt->state != RCPT_QUEUED)
+			continue;
+		enqueue_rcpt(&in, rcpt, rcpt->next_wall_s, rcpt->attempts);
+		count++;
+	}
+	stat_add(&relay->stats->queued, count);
+	age_add(relay->age, age_of(msg->id), count);
+	enqueue_end(&in);
+}
+
+void
+mail_enqueue_again(struct relay *relay, uint64_t id, const uint32_t *indexes,
+		   uint32_t count, int64_t wait_s)
+{
+	int64_t due_wall_s = clock_wall_s() + wait_s;
+	struct spool_msg *msg;
+	struct enqueue in;
+	uint32_t queued = 0;
+
+	if (spool_load(relay->spool, id, &msg) != 0)
+		return;
+	enqueue_begin(&in, relay, mail_create(relay, &msg, true));
+	for (uint32_t i = 0; i < count; i++) {
+		struct spool_rcpt *rcpt = mail_rcpt(in.mail, indexes[i]);
+
+		if (!rcpt)
+			continue;
+		enqueue_rcpt(&in, rcpt, due_wall_s, rcpt->attempts);
+		queued++;
+	}
+	stat_add(&relay->stats->queued, queued);
+	age_add(relay->age, age_of(id), queued);
+	enqueue_end(&in);
+}
+
+void
+mail_reroute(struct relay *relay, struct job **jobp)
+{
+	struct job *job = *jobp;
+	const uint32_t *indexes = job_rcpts(job);
+	uint32_t gone = 0;
+	struct enqueue in;
+
+	enqueue_begin(&in, relay, job->mail);
+	for (uint32_t i = 0; i < job->rcpt_count; i++) {
+		const struct spool_rcpt *rcpt =
+		    mail_rcpt(job->mail, indexes[i]);
+
+		if (rcpt)
+			enqueue_rcpt(&in, rcpt, 0, job->attempts);
+		else
+			gone++;
+	}
+	mail_uncount(relay, job, gone);
+	mail_job_end(relay, jobp);
+	enqueue_end(&in);
+}
+
+void
+mail_job_end(struct relay *relay, struct job **job)
+{
+	struct dest *dest = (*job)->dest;
+
+	mail_release(relay, *job);
+	sender_put(relay->sched, (*job)->sender);
+	job_destroy(job);
+	dest->job_count--;
+	dest_check_unused(dest);
+}
+
+void
+mail_uncount(struct relay *relay, const struct job *job, uint32_t count)
+{
+	stat_sub(&relay->stats->queued, count);
+	age_remove(relay->age, age_of(job->id), count);
+}

@@ -1,0 +1,208 @@
+/*
+ * Outcomes on their way to the store. Many are under way at once and nobody
+ * waits for one; what could not be committed (disk full, disk ill) is tried
+ * again until it is, because a delivery that is not marked is a duplicate
+ * after the next start.
+ *
+ * A bounce that failed to commit took its DSN with it. It is not marked again:
+ * its recipients go back to the queue and bounce once more, with a new DSN.
+ * A SUCCESS report lost that way is lost; the delivery is not repeated for it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/back/delivery.h"
+#include "gateway/base/arena.h"
+#include "gateway/base/error.h"
+#include "gateway/base/id.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+
+#define AGAIN_MS 1000 /* doubling */
+#define AGAIN_MAX_MS 30000
+#define BOUNCE_AGAIN_S 60
+
+struct outcome {
+	struct inbound in; /* how it comes back from the store thread */
+	struct spool_outcome op;
+	struct relay *relay;
+	TAILQ_ENTRY(outcome) link; /* of failed_outcomes */
+	struct arena *texts;
+	bool had_dsn;
+	int64_t wait_ms, again_at_ms;
+	struct spool_outcome_rcpt rcpts[];
+};
+
+struct outcome *
+outcome_create(struct relay *relay, uint64_t id, size_t count)
+{
+	struct outcome *outcome = mem_zalloc(
+	    sizeof(*outcome) + count * sizeof(outcome->rcpts[0]));
+
+	outcome->relay = relay;
+	outcome->op.id = id;
+	outcome->op.rcpts = outcome->rcpts;
+	relay->outcome_count++;
+	return outcome;
+}
+
+static void
+outcome_free(struct outcome *outcome)
+{
+	outcome->relay->outcome_count--;
+	arena_destroy(&outcome->texts);
+	free(outcome);
+}
+
+struct spool_outcome_rcpt *
+outcome_add(struct outcome *outcome, uint32_t index, enum rcpt_state state)
+{
+	struct spool_outcome_rcpt *rcpt =
+	    &outcome->rcpts[outcome->op.rcpt_count++];
+
+	rcpt->index = index;
+	rcpt->state = state;
+	return rcpt;
+}
+
+const char *
+outcome_text(struct outcome *outcome, struct slice text)
+{
+	if (!outcome->texts)
+		outcome->texts = arena_create(1024);
+	return arena_dup(outcome->texts, text);
+}
+
+void
+outcome_set_flags(struct outcome *outcome, uint16_t flags)
+{
+	outcome->op.set_flags |= flags;
+}
+
+void
+outcome_set_dsn(struct outcome *outcome, struct spool_msg *dsn,
+		struct spool_body *body)
+{
+	outcome->op.dsn = dsn;
+	outcome->op.dsn_body = body;
+	outcome->had_dsn = true;
+}
+
+/* Recipients whose bounce was not committed are queued once more. */
+static void
+requeue_bounced(struct outcome *outcome)
+{
+	struct spool_outcome *op = &outcome->op;
+	uint32_t *bounced = mem_array(op->rcpt_count + 1, sizeof(*bounced));
+	uint32_t count = 0;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < op->rcpt_count; i++) {
+		if (outcome->rcpts[i].state == RCPT_BOUNCED)
+			bounced[count++] = outcome->rcpts[i].index;
+		else
+			outcome->rcpts[kept++] = outcome->rcpts[i];
+	}
+	op->rcpt_count = kept;
+	if (count > 0)
+		mail_enqueue_again(outcome->relay, op->id, bounced, count,
+				   BOUNCE_AGAIN_S);
+	free(bounced);
+}
+
+static void
+commit_failed(struct outcome *outcome, int err)
+{
+	struct relay *relay = outcome->relay;
+	char id[ID_TEXT_SIZE];
+
+	id_format(outcome->op.id, id);
+	log_event(GW_LOG_WARN, "outcome-not-durable", LF_STR("msg", id),
+		  LF_ERR(err));
+	if (outcome->wait_ms == 0)
+		outcome->wait_ms = AGAIN_MS;
+	else if (outcome->wait_ms < AGAIN_MAX_MS)
+		outcome->wait_ms *= 2;
+	outcome->again_at_ms = relay_now_ms(relay) + outcome->wait_ms;
+	TAILQ_INSERT_TAIL(&relay->failed_outcomes, outcome, link);
+}
+
+static void
+outcome_take(struct relay *relay, struct inbound *in)
+{
+	struct outcome *outcome = (struct outcome *)in;
+	int err = outcome->op.err;
+
+	if (err == GW_EIO || err == GW_ENOSPC || err == GW_ENOMEM) {
+		commit_failed(outcome, err);
+	} else {
+		if (err == 0 && outcome->had_dsn)
+			stat_add(&relay->stats->dsn_sent, 1);
+		outcome_free(outcome);
+	}
+	relay_check_stopped(relay);
+}
+
+/* On the store thread. */
+static void
+on_committed(struct spool_outcome *op)
+{
+	struct outcome *outcome =
+	    (struct outcome *)((char *)op - offsetof(struct outcome, op));
+
+	queue_push(outcome->relay->queue, &outcome->in.item);
+}
+
+static void
+commit(struct outcome *outcome)
+{
+	outcome->in.take = outcome_take;
+	outcome->op.done = on_committed;
+	outcome->op.err = 0;
+	outcome->op.next = NULL;
+	spool_outcome_start(outcome->relay->spool, &outcome->op);
+}
+
+void
+outcome_start(struct outcome **outcomep)
+{
+	struct outcome *outcome = *outcomep;
+
+	*outcomep = NULL;
+	if (outcome->op.rcpt_count == 0 && outcome->op.set_flags == 0 &&
+	    !outcome->op.dsn)
+		outcome_free(outcome);
+	else
+		commit(outcome);
+}
+
+void
+outcome_tick(struct relay *relay)
+{
+	int64_t now_ms = relay_now_ms(relay);
+	struct outcome *outcome, *next;
+
+	TAILQ_FOREACH_SAFE (outcome, &relay->failed_outcomes, link, next) {
+		if (outcome->again_at_ms > now_ms)
+			continue;
+		TAILQ_REMOVE(&relay->failed_outcomes, outcome, link);
+		if (outcome->had_dsn)
+			requeue_bounced(outcome);
+		outcome->had_dsn = false;
+		if (outcome->op.rcpt_count == 0)
+			outcome_free(outcome);
+		else
+			commit(outcome);
+	}
+}
+
+void
+outcome_drop_failed(struct relay *relay)
+{
+	struct outcome *outcome;
+
+	while ((outcome = TAILQ_FIRST(&relay->failed_outcomes)) != NULL) {
+		TAILQ_REMOVE(&relay->failed_outcomes, outcome, link);
+		outcome_free(outcome);
+	}
+}

@@ -1,0 +1,534 @@
+/*
+ * The relay thread's turns: destinations that have something to do, jobs that
+ * become due, the queue that is read back at start, flushes, settings that
+ * change, and the end. Everything that can be long is done in slices, so that
+ * the sockets get their turn in between.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/back/conn.h"
+#include "gateway/back/delivery.h"
+#include "gateway/back/maildir.h"
+#include "gateway/back/rebuild.h"
+#include "gateway/back/relay.h"
+#include "gateway/base/address.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/error.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+
+#define TICK_MS 200
+#define DUE_A_TURN 1000
+#define FLUSH_A_TURN 20000
+#define QUIT_MS 100 /* for the last QUITs to leave */
+
+struct flush_item {
+	struct flush_item *next;
+	uint64_t id;
+	char *hop;
+	struct slice domain; /* owned; key form */
+};
+
+static void on_fill(void *arg);
+
+int64_t
+relay_now_ms(const struct relay *relay)
+{
+	return loop_now_ms(relay->loop);
+}
+
+/* --- destinations --------------------------------------------------------- */
+
+static void
+on_run(void *arg)
+{
+	struct relay *relay = arg;
+	struct dest_list now;
+	struct dest *dest;
+
+	relay->run_op = NULL;
+	TAILQ_INIT(&now);
+	TAILQ_CONCAT(&now, &relay->runnable, run_link);
+	while ((dest = TAILQ_FIRST(&now)) != NULL) {
+		TAILQ_REMOVE(&now, dest, run_link);
+		dest->runnable = false;
+		if (dest_run(dest))
+			relay_kick(relay, dest);
+	}
+}
+
+void
+relay_kick(struct relay *relay, struct dest *dest)
+{
+	relay_live(relay, dest);
+	if (!dest->runnable) {
+		dest->runnable = true;
+		TAILQ_INSERT_TAIL(&relay->runnable, dest, run_link);
+	}
+	if (!relay->run_op)
+		relay->run_op = timer_start(relay->loop, 0, on_run, relay);
+}
+
+void
+relay_live(struct relay *relay, struct dest *dest)
+{
+	if (dest->live)
+		return;
+	dest->live = true;
+	TAILQ_INSERT_TAIL(&relay->live, dest, live_link);
+}
+
+/* --- jobs that become due, flushes, the queue at start -------------------- */
+
+static void
+job_due(struct relay *relay, struct job *job)
+{
+	struct dest *dest = job->dest;
+
+	if (job->flags & JOB_PARKED) {
+		TAILQ_REMOVE(&dest->parked, job, link);
+		job->flags &= (uint8_t)~JOB_PARKED;
+	}
+	sched_ready(relay->sched, &dest->ready, job, false);
+	relay_kick(relay, dest);
+}
+
+/* True: there are more. */
+static bool
+take_due(struct relay *relay)
+{
+	int64_t now_wall_s = clock_wall_s();
+
+	for (int i = 0; i < DUE_A_TURN; i++) {
+		struct job *job = sched_due(relay->sched, now_wall_s);
+
+		if (!job)
+			return false;
+		job_due(relay, job);
+	}
+	return true;
+}
+
+static bool
+flush_match(const void *arg, const struct job *job)
+{
+	const struct flush_item *flush = arg;
+
+	if (flush->id != 0 && job->id != flush->id)
+		return false;
+	if (flush->hop && strcmp(flush->hop, job->dest->hop->conf.name) != 0)
+		return false;
+	return !flush->domain.p || job_may_have(job, flush->domain);
+}
+
+static void
+flush_free(struct flush_item *flush)
+{
+	free(flush->hop);
+	free((char *)flush->domain.p);
+	free(flush);
+}
+
+static bool
+do_flush(struct relay *relay)
+{
+	struct flush_item *flush = relay->flushes;
+
+	if (!flush)
+		return false;
+	if (!sched_flushing(relay->sched))
+		sched_flush_begin(relay->sched);
+	if (!sched_flush_slice(relay->sched, FLUSH_A_TURN, clock_wall_s(),
+			       flush_match, flush)) {
+		relay->flushes = flush->next;
+		flush_free(flush);
+	}
+	return true;
+}
+
+static void
+fill_soon(struct relay *relay)
+{
+	if (!relay->fill_op)
+		relay->fill_op = timer_start(relay->loop, 0, on_fill, relay);
+}
+
+static void
+on_fill(void *arg)
+{
+	struct relay *relay = arg;
+	bool more;
+
+	relay->fill_op = NULL;
+	if (relay->stopping)
+		return;
+	more = do_flush(relay);
+	more |= take_due(relay);
+	more |= rebuild_slice(relay);
+	if (more)
+		fill_soon(relay);
+}
+
+void
+relay_flush(struct relay *relay, const struct back_flush *what)
+{
+	struct flush_item *flush = mem_zalloc(sizeof(*flush));
+	struct flush_item **last = &relay->flushes;
+	struct dest *dest;
+	struct buf key;
+
+	flush->id = what->id;
+	flush->hop = mem_strdup(what->hop);
+	if (what->domain) {
+		buf_init(&key, 1024);
+		address_domain_key(&key, slice_str(what->domain));
+		flush->domain =
+		    slice_of(slice_dup(buf_slice(&key)), key.n);
+		buf_fini(&key);
+	}
+	while (*last)
+		last = &(*last)->next;
+	*last = flush;
+	TAILQ_FOREACH (dest, &relay->live, live_link) {
+		if (!flush->hop || strcmp(flush->hop, dest->hop->conf.name) == 0)
+			dest_forgive(dest);
+	}
+	fill_soon(relay);
+}
+
+/* --- the tick ------------------------------------------------------------- */
+
+static bool
+hop_unused(const struct hop *hop)
+{
+	struct dest *dest, *next;
+
+	HASH_ITER(hh, hop->dests, dest, next)
+	{
+		if (dest->job_count > 0 || dest_busy(dest))
+			return false;
+	}
+	return true;
+}
+
+static void
+bury_hops(struct relay *relay)
+{
+	struct hop *hop, *next;
+
+	TAILQ_FOREACH_SAFE (hop, &relay->gone_hops, link, next) {
+		if (!hop_unused(hop))
+			continue;
+		TAILQ_REMOVE(&relay->gone_hops, hop, link);
+		hop_destroy(&hop);
+	}
+}
+
+static void
+on_tick(void *arg)
+{
+	struct relay *relay = arg;
+	struct dest *dest, *next;
+
+	relay->tick_op = timer_start(relay->loop, TICK_MS, on_tick, relay);
+	TAILQ_FOREACH_SAFE (dest, &relay->live, live_link, next) {
+		dest_tick(dest);
+	}
+	bury_hops(relay);
+	outcome_tick(relay);
+	stat_rotate(relay->stats, relay_now_ms(relay));
+	atomic_store(&relay->stats->oldest_wall_s,
+		     age_oldest_wall_s(relay->age));
+	board_publish(relay);
+	if (!relay->stopping && (take_due(relay) || relay->flushes))
+		fill_soon(relay);
+}
+
+/* --- settings ------------------------------------------------------------- */
+
+static struct hop *
+find_hop(struct relay *relay, size_t count, const struct back_hop *conf)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct hop *hop = relay->hops[i];
+
+		if (hop && settings_hop_same(&hop->conf, conf)) {
+			relay->hops[i] = NULL;
+			return hop;
+		}
+	}
+	return NULL;
+}
+
+static void
+make_hops(struct relay *relay, size_t old_count)
+{
+	const struct settings *settings = relay->settings;
+	size_t count = settings->conf.hop_count;
+	struct hop **hops = mem_array(count + 1, sizeof(struct hop *));
+
+	for (size_t i = 0; i < count; i++) {
+		hops[i] = find_hop(relay, old_count, &settings->conf.hops[i]);
+		if (!hops[i])
+			hops[i] = hop_create(relay, &settings->conf.hops[i],
+					     settings->tls[i]);
+	}
+	for (size_t i = 0; i < old_count; i++) {
+		if (!relay->hops[i])
+			continue;
+		TAILQ_INSERT_TAIL(&relay->gone_hops, relay->hops[i], link);
+		hop_leave(relay->hops[i]);
+	}
+	free(relay->hops);
+	relay->hops = hops;
+}
+
+static struct dns *
+make_dns(struct relay *relay)
+{
+	struct dns_opts opts = {.servers = relay->settings->conf.dns_servers};
+
+	return dns_create(relay->loop, &opts);
+}
+
+/* What was being asked is asked again of the new servers. */
+static void
+swap_dns(struct relay *relay, struct dns *dns)
+{
+	struct dest *dest;
+
+	TAILQ_FOREACH (dest, &relay->live, live_link) {
+		struct conn *conn, *next;
+
+		if (dest->targets_op)
+			relay_kick(relay, dest);
+		dns_targets_cancel(&dest->targets_op);
+		for (conn = TAILQ_FIRST(&dest->conns); conn; conn = next) {
+			next = conn_next(conn);
+			conn_forget_dns(conn);
+		}
+	}
+	dns_destroy(&relay->dns);
+	relay->dns = dns;
+}
+
+void
+relay_apply(struct relay *relay, struct settings **settings)
+{
+	struct settings *old = relay->settings;
+	struct dns *dns;
+
+	relay->settings = *settings;
+	*settings = NULL;
+	relay->generation++;
+	dns = make_dns(relay);
+	if (dns)
+		swap_dns(relay, dns);
+	else
+		log_event(GW_LOG_ERROR, "dns", LF_ERR(GW_EINVAL));
+	make_hops(relay, old->conf.hop_count);
+	settings_destroy(&old);
+	board_publish(relay);
+}
+
+/* --- the beginning and the end -------------------------------------------- */
+
+int
+relay_start(struct relay *relay)
+{
+	TAILQ_INIT(&relay->gone_hops);
+	TAILQ_INIT(&relay->runnable);
+	TAILQ_INIT(&relay->live);
+	TAILQ_INIT(&relay->failed_outcomes);
+	relay->sched = sched_create();
+	relay->age = mem_zalloc(sizeof(*relay->age));
+	relay->dns = make_dns(relay);
+	if (!relay->dns)
+		return GW_EINVAL;
+	relay->maildir = maildir_create(relay);
+	make_hops(relay, 0);
+	rebuild_begin(relay);
+	relay->tick_op = timer_start(relay->loop, 0, on_tick, relay);
+	fill_soon(relay);
+	board_publish(relay);
+	return 0;
+}
+
+static void
+on_quit_over(void *arg)
+{
+	struct relay *relay = arg;
+
+	relay->check_op = NULL;
+	loop_stop(relay->loop);
+}
+
+static void
+close_conns(struct relay *relay, bool busy_too)
+{
+	struct dest *dest;
+
+	TAILQ_FOREACH (dest, &relay->live, live_link) {
+		struct conn *conn, *next;
+
+		for (conn = TAILQ_FIRST(&dest->conns); conn; conn = next) {
+			next = conn_next(conn);
+			if (!conn_is_busy(conn))
+				conn_close(&conn);
+			else if (busy_too)
+				conn_abort(&conn);
+		}
+	}
+}
+
+/*
+ * The store thread answers an operation before it hands the message on: with
+ * one more operation answered, none of its calls of back_accepted is left.
+ */
+struct barrier {
+	struct inbound in;
+	struct spool_change op;
+	struct relay *relay;
+};
+
+static void
+barrier_take(struct relay *relay, struct inbound *in)
+{
+	free(in);
+	relay->stopped = true;
+	timer_cancel(&relay->check_op);
+	relay->check_op =
+	    timer_start(relay->loop, QUIT_MS, on_quit_over, relay);
+}
+
+static void
+on_barrier(struct spool_change *op)
+{
+	struct barrier *barrier =
+	    (struct barrier *)((char *)op - offsetof(struct barrier, op));
+
+	queue_push(barrier->relay->queue, &barrier->in.item);
+}
+
+static void
+barrier_start(struct relay *relay)
+{
+	struct barrier *barrier = mem_zalloc(sizeof(*barrier));
+
+	barrier->in.take = barrier_take;
+	barrier->op.done = on_barrier;
+	barrier->relay = relay;
+	spool_change_start(relay->spool, &barrier->op);
+}
+
+static void
+on_check(void *arg)
+{
+	struct relay *relay = arg;
+
+	relay->check_op = NULL;
+	if (relay->active_count > 0 || relay->quitting)
+		return;
+	/* What fails to commit now is sent again after the restart. */
+	outcome_drop_failed(relay);
+	if (relay->outcome_count > 0)
+		return;
+	relay->quitting = true;
+	close_conns(relay, true);
+	timer_cancel(&relay->stop_op);
+	barrier_start(relay);
+}
+
+/* Later, not in the middle of whatever just ended. */
+void
+relay_check_stopped(struct relay *relay)
+{
+	if (relay->stopping && !relay->stopped && !relay->check_op)
+		relay->check_op =
+		    timer_start(relay->loop, 0, on_check, relay);
+}
+
+static void
+on_grace_over(void *arg)
+{
+	struct relay *relay = arg;
+
+	relay->stop_op = NULL;
+	close_conns(relay, true);
+	relay_check_stopped(relay);
+}
+
+void
+relay_stop(struct relay *relay, int64_t grace_ms)
+{
+	relay->stopping = true;
+	close_conns(relay, false);
+	relay->stop_op =
+	    timer_start(relay->loop, grace_ms, on_grace_over, relay);
+	relay_check_stopped(relay);
+}
+
+static void
+drop_ready(struct relay *relay, struct hop *hop)
+{
+	struct dest *dest, *next;
+
+	HASH_ITER(hh, hop->dests, dest, next)
+	{
+		struct job *job;
+
+		while ((job = sched_take(relay->sched, &dest->ready)) != NULL)
+			mail_job_end(relay, &job);
+	}
+}
+
+static void
+drop_waiting(struct relay *relay)
+{
+	struct job *job;
+
+	while ((job = sched_drain(relay->sched)) != NULL) {
+		if (job->flags & JOB_PARKED)
+			TAILQ_REMOVE(&job->dest->parked, job, link);
+		mail_job_end(relay, &job);
+	}
+}
+
+/* The loop does not run any more; nothing is under way. */
+void
+relay_fini(struct relay *relay)
+{
+	struct hop *hop;
+
+	timer_cancel(&relay->run_op);
+	timer_cancel(&relay->tick_op);
+	timer_cancel(&relay->fill_op);
+	timer_cancel(&relay->stop_op);
+	timer_cancel(&relay->check_op);
+	maildir_destroy(&relay->maildir);
+	rebuild_end(relay);
+	while (relay->flushes) {
+		struct flush_item *flush = relay->flushes;
+
+		relay->flushes = flush->next;
+		flush_free(flush);
+	}
+	drop_waiting(relay);
+	for (size_t i = 0; i < relay->settings->conf.hop_count && relay->hops;
+	     i++) {
+		drop_ready(relay, relay->hops[i]);
+		hop_destroy(&relay->hops[i]);
+	}
+	free(relay->hops);
+	while ((hop = TAILQ_FIRST(&relay->gone_hops)) != NULL) {
+		TAILQ_REMOVE(&relay->gone_hops, hop, link);
+		drop_ready(relay, hop);
+		hop_destroy(&hop);
+	}
+	dns_destroy(&relay->dns);
+	sched_destroy(&relay->sched);
+	settings_destroy(&relay->settings);
+	free(relay->age);
+}

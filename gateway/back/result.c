@@ -1,0 +1,81 @@
+#include "gateway/back/result.h"
+
+#include <string.h>
+
+#include "gateway/base/error.h"
+
+void
+result_set(struct result *result, enum fate fate, const char *enhanced,
+	   const char *text)
+{
+	struct slice rest = slice_str(enhanced), part;
+
+	memset(result, 0, sizeof(*result));
+	result->fate = fate;
+	result->text = slice_str(text);
+	for (size_t i = 0; i < 3 && slice_split(&rest, '.', &part); i++) {
+		uint64_t v = 0;
+
+		slice_u64(part, &v);
+		result->enhanced[i] = (uint8_t)v;
+	}
+}
+
+/* RFC 3463, 3.5: what went wrong on the way to a reply. */
+static const char *
+enhanced_of_error(int err)
+{
+	switch (err) {
+	case GW_EREFUSED:
+		return "4.4.1";
+	case GW_ETLS:
+		return "4.7.5";
+	case GW_EPROTO:
+		return "4.5.0";
+	case GW_ENOTSUP:
+		return "4.7.4";
+	default:
+		return "4.4.2";
+	}
+}
+
+void
+result_of_reply(struct result *result, const struct smtp_reply *reply)
+{
+	if (reply->err != 0) {
+		result_set(result, FATE_DEFERRED, enhanced_of_error(reply->err),
+			   NULL);
+		result->text = reply->text.n > 0
+				   ? reply->text
+				   : slice_str(gw_err_text(reply->err));
+		return;
+	}
+	memset(result, 0, sizeof(*result));
+	result->code = reply->code;
+	result->text = reply->text;
+	memcpy(result->enhanced, reply->enhanced, sizeof(result->enhanced));
+	if (reply->code >= 200 && reply->code < 300)
+		result->fate = FATE_DELIVERED;
+	else if (reply->code >= 500 && reply->code < 600)
+		result->fate = FATE_BOUNCED;
+	else
+		result->fate = FATE_DEFERRED;
+	/* An enhanced code of another class than the reply's says nothing. */
+	if (result->enhanced[0] != reply->code / 100) {
+		memset(result->enhanced, 0, sizeof(result->enhanced));
+		result->enhanced[0] =
+		    result->fate == FATE_DEFERRED
+			? 4
+			: (uint8_t)(reply->code / 100);
+	}
+}
+
+void
+result_format(struct buf *out, const struct result *result)
+{
+	if (result->code != 0)
+		buf_printf(out, "%d ", result->code);
+	buf_printf(out, "%u.%u.%u ", result->enhanced[0], result->enhanced[1],
+		   result->enhanced[2]);
+	buf_add_slice(out, result->text);
+}

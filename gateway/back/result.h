@@ -1,0 +1,35 @@
+#ifndef GATEWAY_BACK_RESULT_H
+#define GATEWAY_BACK_RESULT_H
+
+#include <stdbool.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/smtp/reply_parse.h"
+
+/*
+ * What became of one recipient in one attempt. Pure: from a reply to a fate.
+ */
+enum fate {
+	FATE_DELIVERED,
+	FATE_DEFERRED,
+	FATE_BOUNCED,
+	FATE_ALTERED, /* the bytes on disk are not the client's: hold it */
+};
+
+struct result {
+	enum fate fate;
+	bool again; /* deferred, but through no fault: at once, for free */
+	int code;   /* 0: nobody replied, the text is ours */
+	uint8_t enhanced[3];
+	struct slice text; /* escaped; borrowed for as long as the result */
+};
+
+/* A 5xx is for good; everything else that is not 2xx is tried again. */
+void result_of_reply(struct result *result, const struct smtp_reply *reply);
+/* Ours: enhanced like "5.6.7". */
+void result_set(struct result *result, enum fate fate, const char *enhanced,
+		const char *text);
+/* "550 5.1.1 text", or "4.4.1 text" when the text is ours. */
+void result_format(struct buf *out, const struct result *result);
+
+#endif
