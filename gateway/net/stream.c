@@ -260,6 +260,9 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		s->reading = false;
 		return;
 	}
+	/* It had its share, and goes on in the turn it asked for. */
+	if (s->again && s->later.queued)
+		return;
 	stream_turn(s, true);
 }
 

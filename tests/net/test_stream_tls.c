@@ -1,5 +1,6 @@
 /* Streams with TLS: both ends are ours on one loop, or the peer is OpenSSL by
  * hand where a client of ours would not do such a thing. */
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
@@ -175,9 +176,12 @@ static SSL *
 by_hand(int *peer, SSL_CTX **ctx)
 {
 	SSL *ssl;
-	int fd[2];
+	int fd[2], size = 200000, on = 1;
 
 	tcp_pair(fd);
+	setsockopt(fd[0], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	/* Nagle would hold the second record back. */
+	setsockopt(fd[1], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	side_start(&server, fd[0]);
 	side_start(&client, -1);
 	set_nonblocking(fd[1]);
@@ -486,6 +490,72 @@ START_TEST(hidden_records_are_read)
 }
 END_TEST
 
+/* The same while paused: more records than one slice holds, of which the last
+ * stays in OpenSSL's hands. */
+START_TEST(hidden_records_after_resume)
+{
+	static char record[8240];
+	SSL_CTX *ctx;
+	SSL *ssl;
+	int fd;
+
+	setup();
+	ssl = by_hand(&fd, &ctx);
+	server.pause_each = true;
+	stream_tls_server(server.stream, server_ctx);
+	TURN_UNTIL(loop, (SSL_do_handshake(ssl), server.secure == 1));
+	/* 8,240 bytes kept leave room for 57,296; 384 of the rest stay hidden,
+	 * and the whole fits into the socket's first window. */
+	server.hold_line = true;
+	ck_assert_int_eq(SSL_write(ssl, record, 8240), 8240);
+	TURN_UNTIL(loop, stream_has_pending(server.stream));
+	server.hold_line = false;
+	for (int i = 0; i < 7; i++)
+		ck_assert_int_eq(SSL_write(ssl, record, 8240), 8240);
+	TURN_UNTIL(loop, server.seen.n > 0);
+	turn_some(loop);
+	ck_assert_uint_le(server.seen.n, STREAM_PENDING_MAX);
+	while (server.seen.n < 8 * 8240) {
+		size_t before = server.seen.n;
+
+		stream_resume(server.stream);
+		TURN_UNTIL(loop, server.seen.n > before);
+	}
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	close(fd);
+	teardown();
+}
+END_TEST
+
+/* The close comes in with the data: it is told after the pause only. */
+START_TEST(end_waits_for_pause)
+{
+	SSL_CTX *ctx;
+	SSL *ssl;
+	int fd;
+
+	setup();
+	ssl = by_hand(&fd, &ctx);
+	server.pause_each = true;
+	stream_tls_server(server.stream, server_ctx);
+	TURN_UNTIL(loop, (SSL_do_handshake(ssl), server.secure == 1));
+	ck_assert_int_eq(SSL_write(ssl, "a\n", 2), 2);
+	ck_assert_int_eq(SSL_write(ssl, "b\n", 2), 2);
+	SSL_shutdown(ssl);
+	TURN_UNTIL(loop, server.seen.n == 4);
+	turn_some(loop);
+	ck_assert_int_eq(server.ends, 0);
+	stream_resume(server.stream);
+	TURN_UNTIL(loop, server.ends == 1);
+	ck_assert_int_eq(server.end, GW_ECLOSED);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	close(fd);
+	teardown();
+}
+END_TEST
+
 START_TEST(finish_says_close_notify)
 {
 	setup();
@@ -623,6 +693,8 @@ main(void)
 	    half_open,
 	    large_both_ways,
 	    hidden_records_are_read,
+	    hidden_records_after_resume,
+	    end_waits_for_pause,
 	    finish_says_close_notify,
 	    peer_closes,
 	    destroy_in_callbacks,
