@@ -54,8 +54,8 @@ board_publish(struct relay *relay)
 
 	pthread_mutex_lock(&board->lock);
 	if (count != board->count) {
-		board->hops = mem_resize(board->hops,
-					 (count + 1) * sizeof(*board->hops));
+		board->hops =
+		    mem_resize(board->hops, (count + 1) * sizeof(*board->hops));
 		board->count = count;
 	}
 	for (size_t i = 0; i < count; i++)

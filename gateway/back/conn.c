@@ -140,7 +140,7 @@ open_failed(struct conn *conn)
 {
 	struct dest *dest = conn->dest;
 	int64_t now_ms = relay_now_ms(relay_of(conn));
-	int64_t back_ms = hosts_back_ms(dest->hosts, now_ms);
+	int64_t back_ms = hostset_back_ms(dest->hosts, now_ms);
 
 	conn_close(&conn);
 	/* As long as other connections carry mail it is not down. */
@@ -201,7 +201,7 @@ opened(struct conn *conn, struct smtp_client *client)
 	conn->client = client;
 	conn->host = mem_strdup(host->name);
 	set_opening(conn, false);
-	hosts_worked(dest->hosts, conn->host_at);
+	hostset_worked(dest->hosts, conn->host_at);
 	host->caps = smtp_client_caps(client);
 	host->caps_known = true;
 	dest_up(dest);
@@ -281,8 +281,8 @@ try_ip(struct conn *conn)
 		connect_to(conn, host);
 		return;
 	}
-	hosts_failed(dest->hosts, conn->host_at,
-		     relay_now_ms(relay_of(conn)));
+	hostset_failed(dest->hosts, conn->host_at,
+		       relay_now_ms(relay_of(conn)));
 	next_host(conn);
 }
 
@@ -329,7 +329,7 @@ next_host(struct conn *conn)
 	struct dns_targets_req req = {.kind = TARGET_HOST, .v6 = true};
 	struct host *host;
 
-	conn->host_at = hosts_pick(dest->hosts, now_ms, conn->tried);
+	conn->host_at = hostset_pick(dest->hosts, now_ms, conn->tried);
 	if (conn->host_at == HOST_NONE) {
 		open_failed(conn);
 		return;
@@ -432,12 +432,12 @@ static void
 note_session(struct conn *conn, bool broke)
 {
 	struct dest *dest = conn->dest;
-	size_t at = hosts_find(dest->hosts, conn->host, &conn->addr.ip);
+	size_t at = hostset_find(dest->hosts, conn->host, &conn->addr.ip);
 
 	if (at == HOST_NONE)
 		return;
 	if (broke)
-		hosts_broke(dest->hosts, at, relay_now_ms(relay_of(conn)));
+		hostset_broke(dest->hosts, at, relay_now_ms(relay_of(conn)));
 	else
 		dest->hosts->host[at].breaks = 0;
 }
@@ -468,8 +468,7 @@ end_replies(struct conn *conn, const struct smtp_reply *rcpts, uint32_t count,
 }
 
 static void
-on_sent(void *arg, const struct smtp_reply *rcpts, uint32_t count,
-	bool unknown)
+on_sent(void *arg, const struct smtp_reply *rcpts, uint32_t count, bool unknown)
 {
 	struct conn *conn = arg;
 	bool reused = smtp_client_sent_count(conn->client) > 0;

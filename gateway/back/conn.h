@@ -13,7 +13,8 @@
 void conn_open(struct dest *dest, uint64_t skip);
 /* An idle one looks for work. */
 void conn_work(struct conn *conn);
-/* Does nothing unless it is idle; closes one that is old, or that the peer closed. */
+/* Does nothing unless it is idle; closes one that is old, or that the peer
+ * closed. */
 void conn_check_idle(struct conn *conn, int64_t now_ms);
 void conn_close(struct conn **conn); /* not while a message is under way */
 /* A message under way goes back to the queue as if not tried. */

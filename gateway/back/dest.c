@@ -22,7 +22,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/smtp/client.h"
 
-#define FAILS_A_TURN 32	   /* messages that go back to the schedule */
+#define FAILS_A_TURN 32	    /* messages that go back to the schedule */
 #define RELEASES_A_TURN 256 /* parked jobs that become ready */
 #define OPENS_A_TURN 16
 
@@ -57,7 +57,7 @@ dest_destroy(struct dest *dest)
 	if (dest->live)
 		TAILQ_REMOVE(&relay->live, dest, live_link);
 	HASH_DEL(hop->dests, dest);
-	hosts_destroy(&dest->hosts);
+	hostset_destroy(&dest->hosts);
 	if (dest->trouble)
 		free((char *)dest->trouble->text.p);
 	free(dest->trouble);
@@ -114,7 +114,7 @@ hop_down(struct hop *hop)
 bool
 hop_offers_utf8(const struct hop *hop)
 {
-	const struct hosts *hosts;
+	const struct hostset *hosts;
 	bool known = false;
 
 	if (hop->conf.kind != BACK_SMTP)
@@ -152,10 +152,10 @@ hop_leave(struct hop *hop)
 
 /* --- destinations --------------------------------------------------------- */
 
-static struct hosts *
+static struct hostset *
 hosts_of_conf(const struct back_hop *conf)
 {
-	struct hosts *hosts = hosts_create(conf->host_count);
+	struct hostset *hosts = hostset_create(conf->host_count);
 
 	for (size_t i = 0; i < conf->host_count; i++) {
 		hosts->host[i].name = mem_strdup(conf->hosts[i].name);
@@ -197,8 +197,7 @@ dest_busy(const struct dest *dest)
 {
 	return dest->conn_count > 0 || dest->task_count > 0 ||
 	       dest->ready.count > 0 || dest->targets_op || dest->probe ||
-	       dest->trouble || dest->releasing ||
-	       !TAILQ_EMPTY(&dest->parked);
+	       dest->trouble || dest->releasing || !TAILQ_EMPTY(&dest->parked);
 }
 
 void
@@ -263,7 +262,7 @@ void
 dest_forgive(struct dest *dest)
 {
 	if (dest->hosts)
-		hosts_forgive(dest->hosts);
+		hostset_forgive(dest->hosts);
 	forget_trouble(dest);
 	relay_kick(dest->hop->relay, dest);
 }
@@ -366,7 +365,7 @@ may_open(const struct dest *dest)
 
 	return dest->conn_count < dest->hop->conf.connection_max &&
 	       relay->connection_count < relay->settings->conf.connection_max &&
-	       hosts_back_ms(dest->hosts, relay_now_ms(relay)) == 0;
+	       hostset_back_ms(dest->hosts, relay_now_ms(relay)) == 0;
 }
 
 static void
@@ -376,7 +375,7 @@ run_conns(struct dest *dest)
 
 	if (dest->hop->conf.kind == BACK_MX && !mx_ready(dest))
 		return;
-	back_ms = hosts_back_ms(dest->hosts, relay_now_ms(dest->hop->relay));
+	back_ms = hostset_back_ms(dest->hosts, relay_now_ms(dest->hop->relay));
 	if (dest->conn_count == 0 && back_ms > 0) {
 		dest_down(dest, back_ms, NULL);
 		return;
@@ -390,8 +389,7 @@ run_conns(struct dest *dest)
 			break;
 	}
 	for (int i = 0; i < OPENS_A_TURN; i++) {
-		if (dest->ready.count <= dest->opening_count ||
-		    !may_open(dest))
+		if (dest->ready.count <= dest->opening_count || !may_open(dest))
 			break;
 		conn_open(dest, 0);
 	}
@@ -413,14 +411,14 @@ dest_run(struct dest *dest)
 		return more;
 	} else {
 		run_conns(dest);
-		return more || (dest->ready.count > 0 &&
-				!TAILQ_EMPTY(&dest->idle));
+		return more ||
+		       (dest->ready.count > 0 && !TAILQ_EMPTY(&dest->idle));
 	}
 	return more || dest->ready.count > 0;
 }
 
 static uint64_t
-known_hosts(const struct hosts *hosts)
+known_hosts(const struct hostset *hosts)
 {
 	uint64_t known = 0;
 

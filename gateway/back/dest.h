@@ -2,7 +2,7 @@
 #define GATEWAY_BACK_DEST_H
 
 #include "dns/route.h"
-#include "gateway/back/hosts.h"
+#include "gateway/back/hostset.h"
 #include "gateway/back/result.h"
 #include "gateway/back/sched.h"
 #include "gateway/back/settings.h"
@@ -23,7 +23,7 @@ struct hop {
 	struct back_hop conf; /* a copy: it outlives its settings */
 	struct tls_ctx *tls;
 	struct dest *dests; /* by domain */
-	bool gone; /* its jobs are routed anew */
+	bool gone;	    /* its jobs are routed anew */
 	bool up;
 	int64_t since_wall_s;
 	char error[256];
@@ -41,14 +41,14 @@ struct dest {
 	struct job_list parked; /* waiting jobs to try when it is up again */
 	uint64_t job_count;	/* jobs that point here, in any state */
 	struct job *open_job;	/* of the message being enqueued */
-	struct hosts *hosts;	/* NULL: MX not asked yet */
+	struct hostset *hosts;	/* NULL: MX not asked yet */
 	struct dns_targets_op *targets_op;
 	int64_t hosts_until_ms;
 	struct conn_list conns, idle;
 	uint32_t conn_count, opening_count, task_count;
 	bool runnable, live;
-	bool probe; /* a host's offers are not known yet: ask */
-	bool releasing; /* it came up: parked jobs are being let go */
+	bool probe;		/* a host's offers are not known yet: ask */
+	bool releasing;		/* it came up: parked jobs are being let go */
 	struct result *trouble; /* why it is down; text is owned */
 	int64_t down_until_ms;
 	char domain[];

@@ -22,12 +22,12 @@ struct sender;
 #define JOB_RCPTS_MAX 100 /* RFC 5321, 4.5.3.1.8: each server takes so many */
 
 enum job_state {
-	JOB_READY,  /* in a turn of its destination */
+	JOB_READY,   /* in a turn of its destination */
 	JOB_WAITING, /* in the heap; perhaps in its destination's parked list */
-	JOB_ACTIVE, /* somebody is sending it */
+	JOB_ACTIVE,  /* somebody is sending it */
 };
 
-enum { /* job flags */
+enum {			    /* job flags */
        JOB_PARKED = 1 << 0, /* its destination was down: try when it is up */
        JOB_AGAIN = 1 << 1,  /* a reused connection died under it once */
 };

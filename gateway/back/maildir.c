@@ -152,8 +152,7 @@ static int
 write_body(struct maildir_task *task, int fd)
 {
 	struct maildir_worker *worker = task->worker;
-	int err =
-	    body_open(&worker->body, worker->relay->spool, task->msg);
+	int err = body_open(&worker->body, worker->relay->spool, task->msg);
 	int64_t n = 0;
 
 	while (err == 0) {
@@ -174,9 +173,9 @@ write_tmp(struct maildir_task *task, int dir_fd, const char *name)
 	int fd, err;
 
 	(void)snprintf(path, sizeof(path), "tmp/%s", name);
-	fd = openat(dir_fd, path,
-		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-		    0600);
+	fd =
+	    openat(dir_fd, path,
+		   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return gw_err_from_errno(errno);
 	err = write_body(task, fd);
@@ -313,11 +312,9 @@ set_result(struct result *result, int err)
 		result_set(result, FATE_ALTERED, "4.3.0",
 			   "the bytes on disk are not what was accepted");
 	else if (err == GW_ENOSPC)
-		result_set(result, FATE_DEFERRED, "4.3.1",
-			   gw_err_text(err));
+		result_set(result, FATE_DEFERRED, "4.3.1", gw_err_text(err));
 	else
-		result_set(result, FATE_DEFERRED, "4.3.0",
-			   gw_err_text(err));
+		result_set(result, FATE_DEFERRED, "4.3.0", gw_err_text(err));
 }
 
 static void

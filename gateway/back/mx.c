@@ -40,14 +40,15 @@ allowed(const struct back_hop *conf, const struct ip_addr *ip)
 }
 
 /* One host a target, in the order given: priorities count up. */
-static struct hosts *
+static struct hostset *
 hosts_of_targets(const struct back_hop *conf, const struct dns_targets *targets)
 {
-	struct hosts *hosts;
-	uint32_t count = targets->count < HOSTS_MAX ? targets->count : HOSTS_MAX;
+	struct hostset *hosts;
+	uint32_t count =
+	    targets->count < HOSTS_MAX ? targets->count : HOSTS_MAX;
 	size_t n = 0;
 
-	hosts = hosts_create(count);
+	hosts = hostset_create(count);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct dns_target *target = &targets->targets[i];
 		struct host *host = &hosts->host[n];
@@ -55,8 +56,8 @@ hosts_of_targets(const struct back_hop *conf, const struct dns_targets *targets)
 		if (!allowed(conf, &target->ip))
 			continue;
 		host->name = mem_strdup(target->host);
-		host->port = conf->host_count > 0 ? conf->hosts[0].port
-						  : SMTP_PORT;
+		host->port =
+		    conf->host_count > 0 ? conf->hosts[0].port : SMTP_PORT;
 		host->priority = (uint16_t)n++;
 		host->ips[0] = target->ip;
 		host->ip_count = 1;
@@ -82,11 +83,11 @@ bounce_all(struct dest *dest, const char *enhanced, int code,
 static void
 take_targets(struct dest *dest, const struct dns_targets *targets)
 {
-	struct hosts *hosts = hosts_of_targets(&dest->hop->conf, targets);
+	struct hostset *hosts = hosts_of_targets(&dest->hop->conf, targets);
 	struct result result;
 
 	if (hosts->count == 0) {
-		hosts_destroy(&hosts);
+		hostset_destroy(&hosts);
 		result_set(&result, FATE_BOUNCED, "5.4.4",
 			   "the domain's mail servers have no address that "
 			   "can be used");
@@ -97,8 +98,8 @@ take_targets(struct dest *dest, const struct dns_targets *targets)
 		return;
 	}
 	if (dest->hosts)
-		hosts_inherit(hosts, dest->hosts);
-	hosts_destroy(&dest->hosts);
+		hostset_inherit(hosts, dest->hosts);
+	hostset_destroy(&dest->hosts);
 	dest->hosts = hosts;
 	dest->hosts_until_ms =
 	    relay_now_ms(dest->hop->relay) + hold_ms(targets->ttl_s);

@@ -17,7 +17,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/secret.h"
 
-#define WHOLE_MAX ((uint64_t)1 << 20)	/* RET=FULL above: headers only */
+#define WHOLE_MAX ((uint64_t)1 << 20)	 /* RET=FULL above: headers only */
 #define HEADER_MAX ((uint64_t)128 << 10) /* front refuses larger blocks */
 #define DSN_MAX ((size_t)4 << 20)
 #define DIAGNOSTIC_MAX 512
@@ -139,8 +139,7 @@ build(struct buf *out, const struct notice *notice, const struct gathered *g,
 	    .about_id = msg->id,
 	    .arrival_wall_s = msg->accepted_wall_ms / 1000,
 	    .now_wall_s = notice->now_wall_ms / 1000,
-	    .retry_until_wall_s =
-		msg->accepted_wall_ms / 1000 + conf->expire_s,
+	    .retry_until_wall_s = msg->accepted_wall_ms / 1000 + conf->expire_s,
 	    .utf8 = (msg->flags & MSG_UTF8) != 0,
 	    .whole = g->failed && msg->ret == RET_FULL &&
 		     msg->body.length <= WHOLE_MAX,
@@ -211,9 +210,9 @@ notify_add(struct outcome *outcome, const struct notice *notice)
 	gather(&g, notice);
 	if (g.count == 0)
 		return;
-	to = dsn_recipient(
-	    msg, settings_own_domain(notice->delivery->relay->settings,
-				     address_domain(slice_str(msg->mail_from))));
+	to = dsn_recipient(msg, settings_own_domain(
+				    notice->delivery->relay->settings,
+				    address_domain(slice_str(msg->mail_from))));
 	if (to) {
 		put_dsn(outcome, notice, &g, to);
 	} else {

@@ -36,8 +36,8 @@ struct outcome {
 struct outcome *
 outcome_create(struct relay *relay, uint64_t id, size_t count)
 {
-	struct outcome *outcome = mem_zalloc(
-	    sizeof(*outcome) + count * sizeof(outcome->rcpts[0]));
+	struct outcome *outcome =
+	    mem_zalloc(sizeof(*outcome) + count * sizeof(outcome->rcpts[0]));
 
 	outcome->relay = relay;
 	outcome->op.id = id;

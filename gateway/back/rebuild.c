@@ -70,8 +70,7 @@ complete(struct relay *relay)
 {
 	log_event(GW_LOG_INFO, "queue-loaded",
 		  LF_U64("messages", relay->rebuild->messages),
-		  LF_I64("ms",
-			 relay_now_ms(relay) - relay->rebuild->began_ms));
+		  LF_I64("ms", relay_now_ms(relay) - relay->rebuild->began_ms));
 	rebuild_end(relay);
 }
 

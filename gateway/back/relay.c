@@ -184,15 +184,15 @@ relay_flush(struct relay *relay, const struct back_flush *what)
 	if (what->domain) {
 		buf_init(&key, 1024);
 		address_domain_key(&key, slice_str(what->domain));
-		flush->domain =
-		    slice_of(slice_dup(buf_slice(&key)), key.n);
+		flush->domain = slice_of(slice_dup(buf_slice(&key)), key.n);
 		buf_fini(&key);
 	}
 	while (*last)
 		last = &(*last)->next;
 	*last = flush;
 	TAILQ_FOREACH (dest, &relay->live, live_link) {
-		if (!flush->hop || strcmp(flush->hop, dest->hop->conf.name) == 0)
+		if (!flush->hop ||
+		    strcmp(flush->hop, dest->hop->conf.name) == 0)
 			dest_forgive(dest);
 	}
 	fill_soon(relay);
@@ -446,8 +446,7 @@ void
 relay_check_stopped(struct relay *relay)
 {
 	if (relay->stopping && !relay->stopped && !relay->check_op)
-		relay->check_op =
-		    timer_start(relay->loop, 0, on_check, relay);
+		relay->check_op = timer_start(relay->loop, 0, on_check, relay);
 }
 
 static void

@@ -63,10 +63,9 @@ result_of_reply(struct result *result, const struct smtp_reply *reply)
 	/* An enhanced code of another class than the reply's says nothing. */
 	if (result->enhanced[0] != reply->code / 100) {
 		memset(result->enhanced, 0, sizeof(result->enhanced));
-		result->enhanced[0] =
-		    result->fate == FATE_DEFERRED
-			? 4
-			: (uint8_t)(reply->code / 100);
+		result->enhanced[0] = result->fate == FATE_DEFERRED
+					  ? 4
+					  : (uint8_t)(reply->code / 100);
 	}
 }
 

@@ -45,9 +45,9 @@ struct sched {
 };
 
 /* Personal mail gets half of the turns when all three have something. */
-static const uint8_t lane_order[] = {LANE_PERSONAL, LANE_DSN,  LANE_PERSONAL,
-				     LANE_BULK,	    LANE_PERSONAL, LANE_DSN,
-				     LANE_PERSONAL, LANE_BULK};
+static const uint8_t lane_order[] = {
+    LANE_PERSONAL, LANE_DSN, LANE_PERSONAL, LANE_BULK,
+    LANE_PERSONAL, LANE_DSN, LANE_PERSONAL, LANE_BULK};
 
 #define LANE_TURNS (sizeof(lane_order) / sizeof(lane_order[0]))
 
@@ -241,8 +241,8 @@ heap_shrink(struct sched *sched)
 	    sched->heap_count > sched->heap_size / 4)
 		return;
 	sched->heap_size /= 2;
-	sched->heap = mem_resize(sched->heap,
-				 sched->heap_size * sizeof(*sched->heap));
+	sched->heap =
+	    mem_resize(sched->heap, sched->heap_size * sizeof(*sched->heap));
 }
 
 void

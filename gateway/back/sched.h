@@ -16,7 +16,7 @@ struct turn;
 /* The ready jobs of one destination: embedded there. */
 struct ready {
 	TAILQ_HEAD(turn_list, turn) lanes[LANES];
-	uint64_t count;	   /* jobs */
+	uint64_t count;	    /* jobs */
 	uint32_t lane_turn; /* which lane next */
 };
 

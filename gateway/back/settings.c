@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/back/hosts.h"
+#include "gateway/back/hostset.h"
 #include "gateway/base/address.h"
 #include "gateway/base/error.h"
 #include "gateway/base/mem.h"
@@ -41,8 +41,8 @@ copy_array(struct arena *arena, const void *p, size_t count, size_t size)
 void
 settings_copy_hop(struct arena *arena, struct back_hop *hop)
 {
-	struct back_host *hosts = copy_array(
-	    arena, hop->hosts, hop->host_count, sizeof(*hosts));
+	struct back_host *hosts =
+	    copy_array(arena, hop->hosts, hop->host_count, sizeof(*hosts));
 
 	for (size_t i = 0; i < hop->host_count; i++) {
 		hosts[i].name = copy_str(arena, hosts[i].name);
@@ -69,8 +69,8 @@ settings_copy_hop(struct arena *arena, struct back_hop *hop)
 static void
 copy_route(struct arena *arena, struct back_route *route)
 {
-	const char **domains = arena_alloc(
-	    arena, (route->domain_count + 1) * sizeof(*domains));
+	const char **domains =
+	    arena_alloc(arena, (route->domain_count + 1) * sizeof(*domains));
 
 	for (size_t i = 0; i < route->domain_count; i++)
 		domains[i] = copy_str(arena, route->domains[i]);
@@ -89,8 +89,8 @@ copy_own_domains(struct settings *settings, const struct back_conf *conf)
 	for (size_t i = 0; i < count; i++) {
 		buf_clear(&key);
 		address_domain_key(&key, slice_str(conf->own_domains[i]));
-		settings->own_domains[i] = slice_str(
-		    arena_dup(settings->arena, buf_slice(&key)));
+		settings->own_domains[i] =
+		    slice_str(arena_dup(settings->arena, buf_slice(&key)));
 	}
 	buf_fini(&key);
 	settings->conf.own_domains = NULL;

@@ -14,7 +14,7 @@
 struct settings {
 	struct back_conf conf; /* what it points to is in the arena */
 	struct routing *routing;
-	struct tls_ctx **tls; /* one a hop; NULL where none is wanted */
+	struct tls_ctx **tls;	   /* one a hop; NULL where none is wanted */
 	struct slice *own_domains; /* key form */
 	struct arena *arena;
 };

@@ -1,5 +1,5 @@
-#ifndef GATEWAY_BACK_HOSTS_H
-#define GATEWAY_BACK_HOSTS_H
+#ifndef GATEWAY_BACK_HOSTSET_H
+#define GATEWAY_BACK_HOSTSET_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,30 +29,30 @@ struct host {
 	int64_t ips_until_ms; /* ask again after it; they stay as a fallback */
 };
 
-struct hosts {
+struct hostset {
 	size_t count;
 	struct host host[];
 };
 
 #define HOST_NONE SIZE_MAX
 
-struct hosts *hosts_create(size_t count); /* zeroed, weights 1 */
-void hosts_destroy(struct hosts **hosts);
+struct hostset *hostset_create(size_t count); /* zeroed, weights 1 */
+void hostset_destroy(struct hostset **hosts);
 
 /*
  * Among the hosts that are not aside and not in tried (a bit each), those of
  * the best priority share by weight.
  */
-size_t hosts_pick(struct hosts *hosts, int64_t now_ms, uint64_t tried);
-void hosts_failed(struct hosts *hosts, size_t i, int64_t now_ms);
-void hosts_broke(struct hosts *hosts, size_t i, int64_t now_ms);
-void hosts_worked(struct hosts *hosts, size_t i);
+size_t hostset_pick(struct hostset *hosts, int64_t now_ms, uint64_t tried);
+void hostset_failed(struct hostset *hosts, size_t i, int64_t now_ms);
+void hostset_broke(struct hostset *hosts, size_t i, int64_t now_ms);
+void hostset_worked(struct hostset *hosts, size_t i);
 /* When the first one comes back; 0: one is there. */
-int64_t hosts_back_ms(const struct hosts *hosts, int64_t now_ms);
-void hosts_forgive(struct hosts *hosts); /* nobody is aside any more */
-size_t hosts_find(const struct hosts *hosts, const char *name,
-		  const struct ip_addr *ip);
+int64_t hostset_back_ms(const struct hostset *hosts, int64_t now_ms);
+void hostset_forgive(struct hostset *hosts); /* nobody is aside any more */
+size_t hostset_find(const struct hostset *hosts, const char *name,
+		    const struct ip_addr *ip);
 /* What is known of hosts in both: asides, caps. */
-void hosts_inherit(struct hosts *hosts, const struct hosts *old);
+void hostset_inherit(struct hostset *hosts, const struct hostset *old);
 
 #endif

@@ -1,4 +1,4 @@
-#include "gateway/back/hosts.h"
+#include "gateway/back/hostset.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -7,10 +7,10 @@
 #include "gateway/back/retry.h"
 #include "gateway/base/mem.h"
 
-struct hosts *
-hosts_create(size_t count)
+struct hostset *
+hostset_create(size_t count)
 {
-	struct hosts *hosts;
+	struct hostset *hosts;
 
 	assert(count <= HOSTS_MAX);
 	hosts = mem_zalloc(sizeof(*hosts) + count * sizeof(hosts->host[0]));
@@ -21,7 +21,7 @@ hosts_create(size_t count)
 }
 
 void
-hosts_destroy(struct hosts **hosts)
+hostset_destroy(struct hostset **hosts)
 {
 	if (*hosts) {
 		for (size_t i = 0; i < (*hosts)->count; i++)
@@ -32,14 +32,14 @@ hosts_destroy(struct hosts **hosts)
 }
 
 static bool
-eligible(const struct hosts *hosts, size_t i, int64_t now_ms, uint64_t tried)
+eligible(const struct hostset *hosts, size_t i, int64_t now_ms, uint64_t tried)
 {
 	return !(tried >> i & 1) && hosts->host[i].aside_until_ms <= now_ms;
 }
 
 /* Smooth weighted turns: 5:1:1 gives AABACAA rather than AAAAABC. */
 size_t
-hosts_pick(struct hosts *hosts, int64_t now_ms, uint64_t tried)
+hostset_pick(struct hostset *hosts, int64_t now_ms, uint64_t tried)
 {
 	uint32_t best = UINT32_MAX;
 	int64_t total = 0;
@@ -68,7 +68,7 @@ hosts_pick(struct hosts *hosts, int64_t now_ms, uint64_t tried)
 }
 
 void
-hosts_failed(struct hosts *hosts, size_t i, int64_t now_ms)
+hostset_failed(struct hostset *hosts, size_t i, int64_t now_ms)
 {
 	struct host *host = &hosts->host[i];
 
@@ -79,14 +79,14 @@ hosts_failed(struct hosts *hosts, size_t i, int64_t now_ms)
 }
 
 void
-hosts_broke(struct hosts *hosts, size_t i, int64_t now_ms)
+hostset_broke(struct hostset *hosts, size_t i, int64_t now_ms)
 {
 	if (++hosts->host[i].breaks >= HOST_FAILS_MAX)
-		hosts_failed(hosts, i, now_ms);
+		hostset_failed(hosts, i, now_ms);
 }
 
 void
-hosts_worked(struct hosts *hosts, size_t i)
+hostset_worked(struct hostset *hosts, size_t i)
 {
 	hosts->host[i].aside_ms = 0;
 	hosts->host[i].aside_until_ms = 0;
@@ -94,7 +94,7 @@ hosts_worked(struct hosts *hosts, size_t i)
 }
 
 int64_t
-hosts_back_ms(const struct hosts *hosts, int64_t now_ms)
+hostset_back_ms(const struct hostset *hosts, int64_t now_ms)
 {
 	int64_t first = INT64_MAX;
 
@@ -108,15 +108,15 @@ hosts_back_ms(const struct hosts *hosts, int64_t now_ms)
 }
 
 void
-hosts_forgive(struct hosts *hosts)
+hostset_forgive(struct hostset *hosts)
 {
 	for (size_t i = 0; i < hosts->count; i++)
-		hosts_worked(hosts, i);
+		hostset_worked(hosts, i);
 }
 
 size_t
-hosts_find(const struct hosts *hosts, const char *name,
-	   const struct ip_addr *ip)
+hostset_find(const struct hostset *hosts, const char *name,
+	     const struct ip_addr *ip)
 {
 	for (size_t i = 0; i < hosts->count; i++) {
 		const struct host *host = &hosts->host[i];
@@ -132,13 +132,13 @@ hosts_find(const struct hosts *hosts, const char *name,
 }
 
 void
-hosts_inherit(struct hosts *hosts, const struct hosts *old)
+hostset_inherit(struct hostset *hosts, const struct hostset *old)
 {
 	for (size_t i = 0; i < hosts->count; i++) {
 		struct host *host = &hosts->host[i];
 		size_t was = host->ip_count == 0
 				 ? HOST_NONE
-				 : hosts_find(old, host->name, &host->ips[0]);
+				 : hostset_find(old, host->name, &host->ips[0]);
 
 		if (was == HOST_NONE)
 			continue;

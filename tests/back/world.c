@@ -1,0 +1,299 @@
+#include "tests/back/world.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/error.h"
+#include "gateway/base/id.h"
+#include "gateway/base/mem.h"
+
+static const char *const usual_offers[] = {"PIPELINING", "8BITMIME", "SMTPUTF8",
+					   "ENHANCEDSTATUSCODES", NULL};
+
+static void
+accepted(void *arg, struct spool_msg **msg)
+{
+	struct world *w = arg;
+
+	if (w->back)
+		back_accepted(w->back, msg);
+	else
+		spool_msg_destroy(msg);
+}
+
+static void
+open_spool(struct world *w)
+{
+	char error[256] = "";
+	char path[80];
+	struct spool_opts opts = {.path = path,
+				  .segment_bytes = 4 << 20,
+				  .map_bytes = 256 << 20,
+				  .reserve_bytes = 1 << 20,
+				  .accepted = accepted,
+				  .accepted_arg = w};
+
+	snprintf(path, sizeof(path), "%s/spool", w->dir);
+	ck_assert_msg(spool_open(&w->spool, &opts, error, sizeof(error)) == 0,
+		      "%s", error);
+}
+
+void
+world_open(struct world *w, const char *const *offers)
+{
+	memset(w, 0, sizeof(*w));
+	snprintf(w->dir, sizeof(w->dir), "/tmp/sluice-back-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(w->dir));
+	id_start(clock_wall_ms(), 0);
+	open_spool(w);
+	w->loop = loop_create();
+	w->sink = sink_create(w->loop, offers ? offers : usual_offers);
+	w->host = (struct back_host){
+	    .name = "127.0.0.1", .port = sink_port(w->sink), .weight = 1};
+	w->hops[0] = (struct back_hop){.name = "hub",
+				       .kind = BACK_SMTP,
+				       .hosts = &w->host,
+				       .host_count = 1,
+				       .connection_max = 4,
+				       .messages_max = 1000,
+				       .timeout_ms = 5000,
+				       .idle_ms = 2000};
+	w->routes[0] = (struct back_route){.hop = 0};
+	w->retry_s[0] = 1;
+	w->retry_s[1] = 2;
+	w->own_domains[0] = "example.org";
+	w->conf = (struct back_conf){.hostname = "gate.example.org",
+				     .postmaster = "postmaster@example.org",
+				     .own_domains = w->own_domains,
+				     .own_domain_count = 1,
+				     .hops = w->hops,
+				     .hop_count = 1,
+				     .routes = w->routes,
+				     .route_count = 1,
+				     .retry_s = w->retry_s,
+				     .retry_count = 2,
+				     .expire_s = 345600,
+				     .dns_servers = "127.0.0.1:9"};
+}
+
+void
+world_start(struct world *w)
+{
+	struct back_opts opts = {.spool = w->spool, .conf = &w->conf};
+	char error[256] = "";
+
+	ck_assert_msg(back_start(&w->back, &opts, error, sizeof(error)) == 0,
+		      "%s", error);
+}
+
+void
+world_stop(struct world *w)
+{
+	back_stop(&w->back, 3000);
+}
+
+void
+world_reopen_spool(struct world *w)
+{
+	spool_close(&w->spool);
+	open_spool(w);
+}
+
+void
+world_close(struct world *w)
+{
+	char command[128];
+
+	world_stop(w);
+	sink_destroy(&w->sink);
+	loop_destroy(&w->loop);
+	spool_close(&w->spool);
+	snprintf(command, sizeof(command), "rm -rf '%s'", w->dir);
+	ck_assert_int_eq(system(command), 0);
+}
+
+void
+world_maildir(struct world *w)
+{
+	static char path[96];
+
+	snprintf(path, sizeof(path), "%s/deep/mail", w->dir);
+	w->hops[0] = (struct back_hop){
+	    .name = "box", .kind = BACK_MAILDIR, .maildir = path};
+}
+
+struct waiting {
+	struct spool_accept op;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool done;
+	uint64_t id;
+};
+
+static void
+on_done(struct spool_accept *op)
+{
+	struct waiting *w = (struct waiting *)op;
+
+	pthread_mutex_lock(&w->lock);
+	w->done = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static struct spool_msg *
+make_msg(const struct letter *letter)
+{
+	struct spool_msg *msg = spool_msg_create();
+	struct slice rest = slice_str(letter->to), to;
+	struct arena *arena = msg->arena;
+
+	msg->id = id_next();
+	msg->accepted_wall_ms = clock_wall_ms() - letter->age_s * 1000;
+	msg->cred =
+	    arena_dup(arena, slice_str(letter->cred ? letter->cred : "ann"));
+	msg->session = "s1";
+	msg->mail_from = arena_dup(
+	    arena, slice_str(letter->from ? letter->from : "ann@example.org"));
+	msg->owner = arena_dup(arena, slice_str(letter->owner));
+	msg->envid = arena_dup(arena, slice_str(letter->envid));
+	msg->ret = letter->ret;
+	msg->lane = letter->lane;
+	msg->flags = letter->flags;
+	msg->prefix = SLICE_LIT("Received: by gate.example.org\r\n");
+	while (slice_split(&rest, ' ', &to)) {
+		struct spool_rcpt *rcpt = spool_msg_add_rcpt(msg, to);
+
+		rcpt->notify = letter->notify;
+		rcpt->orcpt = arena_dup(arena, slice_str(letter->orcpt));
+	}
+	return msg;
+}
+
+static const char small[] = "From: ann@example.org\r\n"
+			    "Subject: hello\r\n"
+			    "\r\n"
+			    ".a line that begins with a dot\r\n"
+			    "the body\r\n";
+
+static void
+accept_begin(struct world *w, const struct letter *letter, struct waiting *wait)
+{
+	uint8_t digest[DIGEST_SIZE];
+
+	memset(wait, 0, sizeof(*wait));
+	pthread_mutex_init(&wait->lock, NULL);
+	pthread_cond_init(&wait->wake, NULL);
+	wait->op.msg = make_msg(letter);
+	wait->id = wait->op.msg->id;
+	wait->op.body = spool_body_create(w->spool);
+	spool_body_add(wait->op.body,
+		       slice_str(letter->body ? letter->body : small));
+	spool_body_end(wait->op.body, digest);
+	wait->op.done = on_done;
+	spool_accept_start(w->spool, &wait->op);
+}
+
+static void
+accept_end(struct waiting *wait)
+{
+	pthread_mutex_lock(&wait->lock);
+	while (!wait->done)
+		pthread_cond_wait(&wait->wake, &wait->lock);
+	pthread_mutex_unlock(&wait->lock);
+	ck_assert_int_eq(wait->op.answer, SPOOL_ACCEPTED);
+}
+
+uint64_t
+world_accept(struct world *w, const struct letter *letter)
+{
+	struct waiting wait;
+
+	accept_begin(w, letter, &wait);
+	accept_end(&wait);
+	return wait.id;
+}
+
+#define TOGETHER 500
+
+void
+world_accept_many(struct world *w, const struct letter *letter, unsigned count)
+{
+	struct waiting *waits = mem_array(TOGETHER, sizeof(*waits));
+
+	while (count > 0) {
+		unsigned n = count < TOGETHER ? count : TOGETHER;
+
+		for (unsigned i = 0; i < n; i++)
+			accept_begin(w, letter, &waits[i]);
+		for (unsigned i = 0; i < n; i++)
+			accept_end(&waits[i]);
+		count -= n;
+	}
+	free(waits);
+}
+
+struct spool_ledger
+world_ledger(struct world *w)
+{
+	struct spool_ledger ledger;
+
+	ck_assert_int_eq(spool_ledger_read(w->spool, &ledger), 0);
+	return ledger;
+}
+
+static bool
+alter_file(const char *path, const char *bytes)
+{
+	size_t n = strlen(bytes);
+	char *all, *at;
+	off_t size;
+	int fd = open(path, O_RDWR);
+
+	if (fd < 0)
+		return false;
+	size = lseek(fd, 0, SEEK_END);
+	all = mem_alloc((size_t)size + 1);
+	ck_assert_int_eq(pread(fd, all, (size_t)size, 0), size);
+	at = memmem(all, (size_t)size, bytes, n);
+	if (at)
+		ck_assert_int_eq(pwrite(fd, "X", 1, at - all), 1);
+	free(all);
+	close(fd);
+	return at != NULL;
+}
+
+static bool
+alter_below(const char *dir, const char *bytes)
+{
+	struct dirent *entry;
+	DIR *d = opendir(dir);
+	bool found = false;
+	char path[600];
+
+	if (!d)
+		return false;
+	while (!found && (entry = readdir(d)) != NULL) {
+		if (entry->d_name[0] == '.' ||
+		    strstr(entry->d_name, ".mdb") != NULL)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		found = entry->d_type == DT_DIR ? alter_below(path, bytes)
+						: alter_file(path, bytes);
+	}
+	closedir(d);
+	return found;
+}
+
+void
+world_alter(struct world *w, const char *bytes)
+{
+	ck_assert(alter_below(w->dir, bytes));
+}

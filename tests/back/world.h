@@ -1,0 +1,55 @@
+#ifndef TESTS_BACK_WORLD_H
+#define TESTS_BACK_WORLD_H
+
+#include "gateway/back/back.h"
+#include "gateway/net/loop.h"
+#include "tests/back/sink.h"
+
+/*
+ * A spool in a directory of its own, a back, and a sink as its next hop. The
+ * back runs on its thread, the sink on the test's loop.
+ */
+struct world {
+	char dir[64];
+	struct spool *spool;
+	struct loop *loop;
+	struct sink *sink;
+	struct back *back;
+	struct back_host host;
+	struct back_hop hops[4];
+	struct back_route routes[4];
+	int64_t retry_s[2];
+	const char *own_domains[1];
+	struct back_conf conf;
+	uint32_t delivered_hook;
+};
+
+struct letter {
+	const char *cred; /* NULL: "ann" */
+	const char *from; /* NULL: "ann@example.org" */
+	const char *to;	  /* separated by spaces */
+	const char *body; /* NULL: a small message */
+	const char *owner;
+	const char *envid, *orcpt;
+	uint8_t notify, ret, lane;
+	uint16_t flags;
+	int64_t age_s; /* accepted that long ago */
+};
+
+/* offers: NULL for the usual ones. */
+void world_open(struct world *w, const char *const *offers);
+void world_close(struct world *w); /* stops, removes the directory */
+void world_start(struct world *w);
+void world_stop(struct world *w);
+void world_reopen_spool(struct world *w); /* as a restart; back is stopped */
+/* Committed when it returns. */
+uint64_t world_accept(struct world *w, const struct letter *letter);
+void world_accept_many(struct world *w, const struct letter *letter,
+		       unsigned count);
+void world_maildir(struct world *w); /* the next hop: DIR/mail */
+
+struct spool_ledger world_ledger(struct world *w);
+/* Overwrites, in the spool's files, the first place that has these bytes. */
+void world_alter(struct world *w, const char *bytes);
+
+#endif
