@@ -13,13 +13,16 @@
  * Time-outs: ares_timeout walks all open queries, so it is not asked; while
  * any is open a tick lets c-ares look at its own second-grained lists.
  *
- * One refused TCP connection (the retry of a truncated answer) fails every
- * query to that server at once: ECONNREFUSED is asked again, and once more in
- * case the culprit was too.
+ * TCP has a channel of its own. Inside one channel a refused TCP connection
+ * (the retry of one truncated answer) fails every UDP query to that server; so
+ * the UDP channel gives truncated answers as they are, and we ask again on the
+ * other. A refusal by UDP (the resolver restarts) is asked again once.
  */
 #include "dns/lookup.h"
 
 #include <ares.h>
+#include <ares_dns.h>
+#include <arpa/nameser.h>
 #include <assert.h>
 #include <bsd/sys/queue.h>
 #include <netdb.h>
@@ -40,6 +43,11 @@
 
 enum op_state { OP_WAITING, OP_ASKED, OP_READY };
 
+struct channel {
+	struct dns *dns;
+	ares_channel ares;
+};
+
 struct query {
 	struct dns *dns;
 	struct dns_op *op; /* NULL: cancelled */
@@ -50,7 +58,8 @@ struct dns_op {
 	struct dns *dns;
 	enum op_state state;
 	struct query *query; /* ASKED */
-	int asked_count;
+	bool tcp;	     /* the answer by UDP was truncated */
+	bool refused;	     /* once already */
 	struct arena *arena; /* of the answer */
 	struct dns_answer answer;
 	dns_done_fn *done;
@@ -61,13 +70,14 @@ struct dns_op {
 
 struct socket_watch {
 	LIST_ENTRY(socket_watch) link;
+	struct channel *channel;
 	int fd;
 	struct watch *watch;
 };
 
 struct dns {
 	struct loop *loop;
-	ares_channel channel;
+	struct channel udp, tcp;
 	TAILQ_HEAD(op_list, dns_op) waiting, ready;
 	uint32_t waiting_count, ready_count;
 	uint32_t query_count; /* open in c-ares */
@@ -165,7 +175,8 @@ on_tick(void *arg)
 	struct dns *dns = arg;
 
 	dns->tick = NULL;
-	ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	ares_process_fd(dns->udp.ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	ares_process_fd(dns->tcp.ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 	dns_pump(dns);
 	dns_deliver(dns);
 }
@@ -180,9 +191,10 @@ tick_arm(struct dns *dns)
 static void
 on_socket(void *arg, int fd, int readable, int writable)
 {
-	struct dns *dns = arg;
+	struct channel *channel = arg;
+	struct dns *dns = channel->dns;
 
-	ares_process_fd(dns->channel, readable ? fd : ARES_SOCKET_BAD,
+	ares_process_fd(channel->ares, readable ? fd : ARES_SOCKET_BAD,
 			writable ? fd : ARES_SOCKET_BAD);
 	dns_pump(dns);
 	dns_deliver(dns);
@@ -191,11 +203,12 @@ on_socket(void *arg, int fd, int readable, int writable)
 static void
 on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 {
-	struct dns *dns = arg;
+	struct channel *channel = arg;
+	struct dns *dns = channel->dns;
 	struct socket_watch *w;
 
 	LIST_FOREACH (w, &dns->watches, link) {
-		if (w->fd == fd)
+		if (w->fd == fd && w->channel == channel)
 			break;
 	}
 	if (w != NULL)
@@ -209,37 +222,44 @@ on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 	if (w == NULL) {
 		w = mem_zalloc(sizeof(*w));
 		w->fd = fd;
+		w->channel = channel;
 		LIST_INSERT_HEAD(&dns->watches, w, link);
 	}
 	w->watch =
-	    watch_start(dns->loop, fd, readable, writable, on_socket, dns);
+	    watch_start(dns->loop, fd, readable, writable, on_socket, channel);
+}
+
+static void
+ask_again(struct dns_op *op)
+{
+	struct dns *dns = op->dns;
+
+	op->state = OP_WAITING;
+	op->query = NULL;
+	TAILQ_INSERT_HEAD(&dns->waiting, op, link);
+	dns->waiting_count++;
 }
 
 /* No packet came. */
 static void
 op_unanswered(struct dns_op *op, int status)
 {
-	struct dns *dns = op->dns;
-
-	switch (status) {
-	case ARES_ETIMEOUT:
+	if (status == ARES_ETIMEOUT) {
 		op_fail(op, DNS_TIMEOUT, "timed out");
-		return;
-	case ARES_EBADNAME:
+	} else if (status == ARES_EBADNAME) {
 		op_fail(op, DNS_NXDOMAIN, "not a domain name");
-		return;
-	case ARES_ECONNREFUSED:
-		if (op->asked_count == ASK_MAX)
-			break;
-		op->state = OP_WAITING;
-		op->query = NULL;
-		TAILQ_INSERT_HEAD(&dns->waiting, op, link);
-		dns->waiting_count++;
-		return;
-	default:
-		break;
+	} else if (status == ARES_ECONNREFUSED && !op->refused) {
+		op->refused = true;
+		ask_again(op);
+	} else {
+		op_fail(op, DNS_FAIL, "resolver not reachable");
 	}
-	op_fail(op, DNS_FAIL, "resolver not reachable");
+}
+
+static bool
+is_truncated(const unsigned char *packet, int n)
+{
+	return n >= HFIXEDSZ && DNS_HEADER_TC(packet);
 }
 
 static void
@@ -257,6 +277,11 @@ on_ares(void *arg, int status, int timeouts, unsigned char *packet, int n)
 		op_unanswered(op, status);
 		return;
 	}
+	if (!op->tcp && is_truncated(packet, n)) {
+		op->tcp = true;
+		ask_again(op);
+		return;
+	}
 	op->arena = arena_create(512);
 	dns_packet_read(slice_of(packet, (size_t)n), op->name, op->type,
 			op->arena, &op->answer);
@@ -272,10 +297,10 @@ query_start(struct dns_op *op)
 	query->dns = dns;
 	query->op = op;
 	op->state = OP_ASKED;
-	op->asked_count++;
 	op->query = query;
 	dns->query_count++;
-	ares_query(dns->channel, op->name, 1, (int)op->type, on_ares, query);
+	ares_query(op->tcp ? dns->tcp.ares : dns->udp.ares, op->name, 1,
+		   (int)op->type, on_ares, query);
 }
 
 /* May put ops on ready, never gives them out. */
@@ -315,7 +340,7 @@ server_parse(struct slice s, struct ares_addr_port_node *node)
 }
 
 static bool
-servers_set(struct dns *dns, const char *servers)
+servers_set(ares_channel channel, const char *servers)
 {
 	struct ares_addr_port_node nodes[SERVERS_MAX];
 	struct slice rest = slice_str(servers), word;
@@ -330,12 +355,11 @@ servers_set(struct dns *dns, const char *servers)
 			nodes[n - 1].next = &nodes[n];
 		n++;
 	}
-	return n > 0 &&
-	       ares_set_servers_ports(dns->channel, nodes) == ARES_SUCCESS;
+	return n > 0 && ares_set_servers_ports(channel, nodes) == ARES_SUCCESS;
 }
 
 static bool
-channel_open(struct dns *dns, const struct dns_opts *opts)
+channel_open(struct channel *channel, const struct dns_opts *opts, int flags)
 {
 	struct ares_options o;
 	char lookups[] = "b";
@@ -345,20 +369,20 @@ channel_open(struct dns *dns, const struct dns_opts *opts)
 
 	memset(&o, 0, sizeof(o));
 	/* without NOCHECKRESP a SERVFAIL looks like a dead resolver */
-	o.flags =
-	    ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES;
+	o.flags = ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOSEARCH |
+		  ARES_FLAG_NOALIASES | flags;
 	o.timeout = opts->timeout_ms > 0 ? (int)opts->timeout_ms : 2000;
 	o.tries = opts->tries > 0 ? opts->tries : 2;
 	o.sock_state_cb = on_socket_state;
-	o.sock_state_cb_data = dns;
+	o.sock_state_cb_data = channel;
 	o.socket_receive_buffer_size = SOCKET_RECEIVE_BYTES;
 	o.lookups = lookups;
-	if (ares_init_options(&dns->channel, &o, mask) != ARES_SUCCESS)
+	if (ares_init_options(&channel->ares, &o, mask) != ARES_SUCCESS) {
+		channel->ares = NULL;
 		return false;
-	if (opts->servers == NULL || servers_set(dns, opts->servers))
-		return true;
-	ares_destroy(dns->channel);
-	return false;
+	}
+	return opts->servers == NULL ||
+	       servers_set(channel->ares, opts->servers);
 }
 
 struct dns *
@@ -375,8 +399,10 @@ dns_create(struct loop *loop, const struct dns_opts *opts)
 	TAILQ_INIT(&dns->waiting);
 	TAILQ_INIT(&dns->ready);
 	LIST_INIT(&dns->watches);
-	if (!channel_open(dns, opts)) {
-		free(dns);
+	dns->udp.dns = dns->tcp.dns = dns;
+	if (!channel_open(&dns->udp, opts, ARES_FLAG_IGNTC) ||
+	    !channel_open(&dns->tcp, opts, ARES_FLAG_USEVC)) {
+		dns_destroy(&dns);
 		return NULL;
 	}
 	dns->hosts_path = mem_strdup(opts->hosts_path != NULL ? opts->hosts_path
@@ -406,7 +432,10 @@ dns_destroy(struct dns **dnsp)
 	if (dns->gone != NULL)
 		*dns->gone = true;
 	/* every open query comes back once more and lands on ready */
-	ares_destroy(dns->channel);
+	if (dns->udp.ares != NULL)
+		ares_destroy(dns->udp.ares);
+	if (dns->tcp.ares != NULL)
+		ares_destroy(dns->tcp.ares);
 	assert(dns->query_count == 0);
 	ops_free(&dns->waiting);
 	ops_free(&dns->ready);

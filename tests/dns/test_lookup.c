@@ -1,0 +1,329 @@
+/* The op over c-ares: what c-ares does differently must not be seen. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dns/lookup.h"
+#include "gateway/base/mem.h"
+#include "tests/support/dns_server.h"
+#include "tests/support/turn.h"
+
+static const struct dns_row zone[] = {
+    {"a.test", "A", 0, 0, "@ 300 A 192.0.2.1"},
+    {"servfail.test", NULL, 2, 0, NULL},
+    {"silent.test", NULL, 0, DNS_SILENT, NULL},
+    {"big.test", "A", 0, DNS_TRUNCATES, "@ 300 A 192.0.2.2"},
+    {"empty.test", NULL, 0, 0, "!test 900 SOA 60"},
+};
+
+struct got {
+	struct bench *bench;
+	struct dns_op *op;
+	unsigned done;
+	enum dns_status status;
+	uint32_t count;
+	char text[64];
+};
+
+struct bench {
+	struct loop *loop;
+	struct dns_server *server;
+	struct dns *dns;
+	unsigned done;
+};
+
+static void
+on_answer(void *arg, const struct dns_answer *answer)
+{
+	struct got *g = arg;
+
+	g->op = NULL;
+	g->done++;
+	g->bench->done++;
+	g->status = answer->status;
+	g->count = answer->count;
+	snprintf(g->text, sizeof(g->text), "%s", answer->text);
+}
+
+static void
+bench_init(struct bench *b, uint32_t inflight_max)
+{
+	struct dns_opts opts = {
+	    .timeout_ms = 60, .tries = 2, .inflight_max = inflight_max};
+
+	memset(b, 0, sizeof(*b));
+	b->loop = loop_create();
+	b->server =
+	    dns_server_create(b->loop, zone, sizeof(zone) / sizeof(zone[0]));
+	opts.servers = dns_server_text(b->server);
+	b->dns = dns_create(b->loop, &opts);
+	ck_assert_ptr_nonnull(b->dns);
+}
+
+static void
+bench_fini(struct bench *b)
+{
+	dns_destroy(&b->dns);
+	dns_server_destroy(&b->server);
+	turn_some(b->loop);
+	loop_destroy(&b->loop);
+}
+
+static void
+ask(struct bench *b, struct got *g, const char *name)
+{
+	struct dns_req req = {.name = name, .type = DNS_A};
+
+	memset(g, 0, sizeof(*g));
+	g->bench = b;
+	g->op = dns_lookup_start(b->dns, &req, on_answer, g);
+	ck_assert_ptr_nonnull(g->op);
+	ck_assert_msg(g->done == 0, "%s: done inside start", name);
+}
+
+static const struct {
+	const char *label, *name;
+	enum dns_status status;
+	uint32_t count;
+} rows[] = {
+    {"found", "a.test", DNS_OK, 1},
+    {"upper case, trailing dot", "A.Test.", DNS_OK, 1},
+    {"not there", "nowhere.test", DNS_NXDOMAIN, 0},
+    {"no such record", "empty.test", DNS_NODATA, 0},
+    {"SERVFAIL is not a dead resolver", "servfail.test", DNS_FAIL, 0},
+    {"silence", "silent.test", DNS_TIMEOUT, 0},
+    {"truncated, then TCP", "big.test", DNS_OK, 1},
+    {"no name: c-ares would call back at once", "a..test", DNS_NXDOMAIN, 0},
+    {"an escape of c-ares", "a\\046b.test", DNS_NXDOMAIN, 0},
+    {"a label of 64",
+     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test",
+     DNS_NXDOMAIN, 0},
+};
+
+START_TEST(test_rows)
+{
+	struct bench b;
+	struct got g;
+
+	bench_init(&b, 0);
+	ask(&b, &g, rows[_i].name);
+	TURN_UNTIL(b.loop, g.done > 0, rows[_i].label);
+	ck_assert_msg(g.status == rows[_i].status, "%s: %d %s", rows[_i].label,
+		      g.status, g.text);
+	ck_assert_msg(g.count == rows[_i].count, "%s", rows[_i].label);
+	turn_some(b.loop);
+	ck_assert_uint_eq(g.done, 1);
+	ck_assert_uint_eq(dns_inflight_count(b.dns), 0);
+	bench_fini(&b);
+}
+END_TEST
+
+/* One refused TCP retry must not fail the questions beside it. */
+START_TEST(test_tcp_refused)
+{
+	struct bench b;
+	struct got big, others[20];
+
+	bench_init(&b, 0);
+	dns_server_refuse_tcp(b.server);
+	ask(&b, &big, "big.test");
+	for (int i = 0; i < 20; i++)
+		ask(&b, &others[i], i % 2 == 0 ? "a.test" : "nowhere.test");
+	TURN_UNTIL(b.loop, b.done == 21, "TCP refused");
+	ck_assert_int_eq(big.status, DNS_FAIL);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(others[i].status,
+				 i % 2 == 0 ? DNS_OK : DNS_NXDOMAIN);
+	bench_fini(&b);
+}
+END_TEST
+
+START_TEST(test_nobody_there)
+{
+	struct dns_opts opts = {
+	    .servers = "127.0.0.1:1", .timeout_ms = 60, .tries = 2};
+	struct bench b = {.loop = loop_create()};
+	struct got g;
+
+	b.dns = dns_create(b.loop, &opts);
+	ask(&b, &g, "a.test");
+	TURN_UNTIL(b.loop, g.done > 0, "no resolver");
+	ck_assert(g.status == DNS_FAIL || g.status == DNS_TIMEOUT);
+	dns_destroy(&b.dns);
+	loop_destroy(&b.loop);
+}
+END_TEST
+
+/* No more on the wire than allowed; the others wait their turn. */
+START_TEST(test_inflight_max)
+{
+	struct bench b;
+	struct got *g = mem_array(300, sizeof(*g));
+
+	bench_init(&b, 20);
+	for (int i = 0; i < 300; i++) {
+		ask(&b, &g[i], "a.test");
+		ck_assert_uint_le(dns_inflight_count(b.dns), 20);
+	}
+	TURN_UNTIL(b.loop, b.done == 300, "300 questions");
+	for (int i = 0; i < 300; i++)
+		ck_assert_int_eq(g[i].status, DNS_OK);
+	bench_fini(&b);
+	free(g);
+}
+END_TEST
+
+START_TEST(test_too_many)
+{
+	enum { MANY = 2 + 2 * 16 + 5 };
+	struct bench b;
+	struct got g[MANY];
+	int failed = 0;
+
+	bench_init(&b, 2);
+	for (int i = 0; i < MANY; i++)
+		ask(&b, &g[i], "silent.test");
+	turn_some(b.loop);
+	for (int i = 0; i < MANY; i++)
+		failed += g[i].done > 0 && g[i].status == DNS_FAIL;
+	ck_assert_int_eq(failed, 5);
+	for (int i = 0; i < MANY; i++)
+		dns_lookup_cancel(&g[i].op);
+	bench_fini(&b);
+}
+END_TEST
+
+/* Waiting, asked and ready ones: silent when cancelled, after n turns. */
+START_TEST(test_cancel)
+{
+	static const char *const names[] = {"a.test", "silent.test", "a b",
+					    "nowhere.test"};
+	struct bench b;
+	struct got g[12];
+
+	bench_init(&b, 3);
+	for (int i = 0; i < 12; i++)
+		ask(&b, &g[i], names[i % 4]);
+	for (int i = 0; i < _i; i++)
+		loop_turn(b.loop);
+	for (int i = 0; i < 12; i += 2) {
+		g[i].done += 100;
+		dns_lookup_cancel(&g[i].op);
+		ck_assert_ptr_null(g[i].op);
+	}
+	TURN_UNTIL(b.loop,
+		   g[1].done && g[3].done && g[5].done && g[7].done &&
+		       g[9].done && g[11].done,
+		   "those that were not cancelled");
+	turn_some(b.loop);
+	for (int i = 0; i < 12; i++)
+		ck_assert(i % 2 == 0 ? g[i].done >= 100 : g[i].done == 1);
+	bench_fini(&b);
+}
+END_TEST
+
+/* Destroyed with questions open, after n turns: nobody is called. */
+START_TEST(test_destroy)
+{
+	struct bench b;
+	struct got g[6];
+	unsigned done;
+
+	bench_init(&b, 3);
+	for (int i = 0; i < 6; i++)
+		ask(&b, &g[i], "silent.test");
+	for (int i = 0; i < _i; i++)
+		loop_turn(b.loop);
+	done = b.done;
+	dns_destroy(&b.dns);
+	turn_some(b.loop);
+	ck_assert_uint_eq(b.done, done);
+	bench_fini(&b);
+}
+END_TEST
+
+static void
+on_answer_destroy(void *arg, const struct dns_answer *answer)
+{
+	struct got *g = arg;
+
+	dns_destroy(&g->bench->dns);
+	on_answer(arg, answer);
+}
+
+START_TEST(test_destroy_inside_done)
+{
+	struct dns_req req = {.name = _i == 0 ? "a.test" : "a b",
+			      .type = DNS_A};
+	struct bench b;
+	struct got g[3] = {{.bench = &b}, {.bench = &b}, {.bench = &b}};
+
+	bench_init(&b, 0);
+	for (int i = 0; i < 3; i++)
+		g[i].op =
+		    dns_lookup_start(b.dns, &req, on_answer_destroy, &g[i]);
+	TURN_UNTIL(b.loop, b.done > 0, "destroyed");
+	turn_some(b.loop);
+	ck_assert_uint_eq(b.done, 1);
+	bench_fini(&b);
+}
+END_TEST
+
+static const struct {
+	const char *servers;
+	bool ok;
+} servers[] = {
+    {"127.0.0.1", true},
+    {"127.0.0.1:5353", true},
+    {"::1", true},
+    {"[::1]:5353", true},
+    {"127.0.0.1, ::1", true},
+    {"", false},
+    {"localhost", false},
+
+    {"127.0.0.1 127.0.0.2", false},
+    {"127.0.0.1:99999", false},
+    {"1.1.1.1,1.1.1.2,nope", false},
+};
+
+START_TEST(test_servers)
+{
+	struct dns_opts opts = {.servers = servers[_i].servers};
+	struct loop *loop = loop_create();
+	struct dns *dns = dns_create(loop, &opts);
+
+	ck_assert_msg((dns != NULL) == servers[_i].ok, "%s",
+		      servers[_i].servers);
+	dns_destroy(&dns);
+	loop_destroy(&loop);
+}
+END_TEST
+
+#define COUNT(a) (int)(sizeof(a) / sizeof((a)[0]))
+
+int
+main(void)
+{
+	Suite *s = suite_create("dns/lookup");
+	TCase *tc = tcase_create("all");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, test_rows, 0, COUNT(rows));
+	tcase_add_test(tc, test_tcp_refused);
+	tcase_add_test(tc, test_nobody_there);
+	tcase_add_test(tc, test_inflight_max);
+	tcase_add_test(tc, test_too_many);
+	tcase_add_loop_test(tc, test_cancel, 0, 6);
+	tcase_add_loop_test(tc, test_destroy, 0, 4);
+	tcase_add_loop_test(tc, test_destroy_inside_done, 0, 2);
+	tcase_add_loop_test(tc, test_servers, 0, COUNT(servers));
+	suite_add_tcase(s, tc);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
