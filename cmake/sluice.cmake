@@ -1,5 +1,11 @@
 # What every unit of Sluice is built with, and the functions that declare one.
 
+# Bugs abort, also where they hurt: no NDEBUG.
+string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO
+	"${CMAKE_C_FLAGS_RELWITHDEBINFO}")
+string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE
+	"${CMAKE_C_FLAGS_RELEASE}")
+
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 # The +deb12u1 library carries the fixes of 2026; contrib/packages names it.
