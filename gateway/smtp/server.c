@@ -213,5 +213,5 @@ smtp_server_helo(const struct smtp_server *s)
 bool
 smtp_server_idle(const struct smtp_server *s)
 {
-	return engine_ticket_count(s) == 0;
+	return !engine_ticket_waits(s);
 }
