@@ -204,7 +204,7 @@ body_gain(struct spool *spool, struct spool_msg *msg,
 	  const struct spool_body *body)
 {
 	if (body != NULL && body->stream != NULL) {
-		stream_result(body->stream, &msg->body.segment,
+		large_result(body->stream, &msg->body.segment,
 			      &msg->body.length);
 		msg->body.offset = 0;
 		segments_add_large(&spool->segs, msg->body.segment,

@@ -123,7 +123,7 @@ msg_hand_on(struct spool *spool, struct spool_msg *msg, struct spool_body *body,
 	    bool kept)
 {
 	if (kept && body != NULL && body->stream != NULL)
-		stream_keep(body->stream);
+		large_keep(body->stream);
 	if (kept && spool->opts.accepted != NULL)
 		spool->opts.accepted(spool->opts.accepted_arg, &msg);
 	spool_msg_destroy(&msg);
@@ -208,7 +208,7 @@ body_error(const struct spool_body *body)
 
 	if (body == NULL || body->stream == NULL)
 		return 0;
-	return stream_result(body->stream, &segment, &bytes);
+	return large_result(body->stream, &segment, &bytes);
 }
 
 static bool

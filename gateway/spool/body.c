@@ -35,7 +35,7 @@ spool_body_destroy(struct spool_body **body)
 	*body = NULL;
 	if (b == NULL)
 		return;
-	stream_free(&b->stream);
+	large_free(&b->stream);
 	digest_destroy(&b->digest);
 	free(b->p);
 	free(b);
@@ -46,7 +46,7 @@ hand_over(struct spool_body *body)
 {
 	if (body->n == 0)
 		return;
-	stream_add(body->stream, body->p, body->n);
+	large_add(body->stream, body->p, body->n);
 	body->p = NULL;
 	body->n = body->size = 0;
 }
@@ -88,7 +88,7 @@ spool_body_add(struct spool_body *body, struct slice s)
 		s = slice_from(s, n);
 		if (body->stream == NULL &&
 		    body->n > body->spool->opts.large_bytes) {
-			body->stream = stream_create(body->spool->writer);
+			body->stream = large_create(body->spool->writer);
 			hand_over(body);
 		}
 	}
@@ -119,5 +119,5 @@ spool_body_backlogged(struct spool_body *body, spool_drained_fn *drained,
 {
 	if (body->stream == NULL)
 		return false;
-	return stream_backlogged(body->stream, drained, arg);
+	return large_backlogged(body->stream, drained, arg);
 }

@@ -12,7 +12,7 @@ struct spool_body {
 	char *p; /* all of it, or with a stream what is not handed over */
 	size_t n, size;
 	uint64_t bytes;
-	struct stream *stream; /* NULL: small */
+	struct large *stream; /* NULL: small */
 	bool ended;
 	uint8_t sum[DIGEST_SIZE];
 };

@@ -98,7 +98,7 @@ void
 spool_accept_start(struct spool *spool, struct spool_accept *op)
 {
 	if (op->body != NULL && op->body->stream != NULL)
-		stream_finish(op->body->stream, accept_streamed, op);
+		large_finish(op->body->stream, accept_streamed, op);
 	else
 		spool_queue_accept(spool, op);
 }
@@ -107,7 +107,7 @@ void
 spool_outcome_start(struct spool *spool, struct spool_outcome *op)
 {
 	if (op->dsn_body != NULL && op->dsn_body->stream != NULL)
-		stream_finish(op->dsn_body->stream, outcome_streamed, op);
+		large_finish(op->dsn_body->stream, outcome_streamed, op);
 	else
 		spool_queue_outcome(spool, op);
 }

@@ -35,7 +35,7 @@ struct piece {
 };
 STAILQ_HEAD(pieces, piece);
 
-struct stream {
+struct large {
 	TAILQ_ENTRY(stream) link;
 	struct writer *writer;
 	struct pieces pieces;
@@ -73,7 +73,7 @@ struct writer {
 /* --- the thread's side ---------------------------------------------------- */
 
 static int
-stream_open(struct stream *stream)
+stream_open(struct large *stream)
 {
 	struct segments *segs = &stream->writer->spool->segs;
 	char name[SEGMENT_NAME_SIZE];
@@ -86,7 +86,7 @@ stream_open(struct stream *stream)
 
 /* Streams stop before the last half of the reserve: it is for outcomes. */
 static int
-stream_space(struct stream *stream)
+stream_space(struct large *stream)
 {
 	struct spool *spool = stream->writer->spool;
 	uint64_t unused, total;
@@ -98,7 +98,7 @@ stream_space(struct stream *stream)
 }
 
 static int
-stream_write(struct stream *stream, struct pieces *pieces)
+stream_write(struct large *stream, struct pieces *pieces)
 {
 	struct iovec iov[TURN_IOV];
 	struct piece *piece;
@@ -123,7 +123,7 @@ stream_write(struct stream *stream, struct pieces *pieces)
 }
 
 static int
-stream_sync(struct stream *stream)
+stream_sync(struct large *stream)
 {
 	int err = stream->fd < 0 ? stream_open(stream) : 0;
 
@@ -151,7 +151,7 @@ pieces_free(struct pieces *pieces)
 }
 
 static void
-stream_unlink(struct stream *stream)
+stream_unlink(struct large *stream)
 {
 	char name[SEGMENT_NAME_SIZE];
 	int err;
@@ -167,7 +167,7 @@ stream_unlink(struct stream *stream)
 
 /* Locked; unlocks while it touches the disk. */
 static void
-stream_bury(struct writer *writer, struct stream *stream)
+stream_bury(struct writer *writer, struct large *stream)
 {
 	pthread_mutex_unlock(&writer->lock);
 	pieces_free(&stream->pieces);
@@ -178,7 +178,7 @@ stream_bury(struct writer *writer, struct stream *stream)
 }
 
 static void
-pieces_take(struct stream *stream, struct pieces *pieces)
+pieces_take(struct large *stream, struct pieces *pieces)
 {
 	uint64_t bytes = 0;
 	struct piece *piece;
@@ -195,7 +195,7 @@ pieces_take(struct stream *stream, struct pieces *pieces)
 }
 
 static void
-drained_run(struct stream *stream)
+drained_run(struct large *stream)
 {
 	spool_drained_fn *drained = stream->drained;
 
@@ -206,7 +206,7 @@ drained_run(struct stream *stream)
 }
 
 static void
-line_join(struct stream *stream)
+line_join(struct large *stream)
 {
 	if (stream->listed || stream->working)
 		return;
@@ -217,7 +217,7 @@ line_join(struct stream *stream)
 
 /* Locked at entry and exit. After done the stream may be gone. */
 static void
-turn(struct writer *writer, struct stream *stream)
+turn(struct writer *writer, struct large *stream)
 {
 	struct pieces pieces;
 	uint64_t bytes;
@@ -277,7 +277,7 @@ static void *
 writer_thread(void *arg)
 {
 	struct writer *writer = arg;
-	struct stream *stream;
+	struct large *stream;
 
 	pthread_mutex_lock(&writer->lock);
 	for (;;) {
@@ -360,10 +360,10 @@ writer_dispose(void *arg, struct segment *seg)
 	pthread_mutex_unlock(&writer->lock);
 }
 
-struct stream *
-stream_create(struct writer *writer)
+struct large *
+large_create(struct writer *writer)
 {
-	struct stream *stream = mem_zalloc(sizeof(*stream));
+	struct large *stream = mem_zalloc(sizeof(*stream));
 
 	stream->writer = writer;
 	stream->fd = -1;
@@ -372,7 +372,7 @@ stream_create(struct writer *writer)
 }
 
 void
-stream_add(struct stream *stream, char *p, size_t n)
+large_add(struct large *stream, char *p, size_t n)
 {
 	struct piece *piece = mem_alloc(sizeof(*piece));
 
@@ -386,7 +386,7 @@ stream_add(struct stream *stream, char *p, size_t n)
 }
 
 bool
-stream_backlogged(struct stream *stream, spool_drained_fn *drained, void *arg)
+large_backlogged(struct large *stream, spool_drained_fn *drained, void *arg)
 {
 	bool over;
 
@@ -399,7 +399,7 @@ stream_backlogged(struct stream *stream, spool_drained_fn *drained, void *arg)
 }
 
 void
-stream_finish(struct stream *stream, void (*done)(void *arg), void *arg)
+large_finish(struct large *stream, void (*done)(void *arg), void *arg)
 {
 	pthread_mutex_lock(&stream->writer->lock);
 	stream->finish = true;
@@ -411,7 +411,7 @@ stream_finish(struct stream *stream, void (*done)(void *arg), void *arg)
 }
 
 int
-stream_result(const struct stream *stream, uint64_t *segment, uint64_t *bytes)
+large_result(const struct large *stream, uint64_t *segment, uint64_t *bytes)
 {
 	*segment = stream->segment;
 	*bytes = stream->written;
@@ -419,15 +419,15 @@ stream_result(const struct stream *stream, uint64_t *segment, uint64_t *bytes)
 }
 
 void
-stream_keep(struct stream *stream)
+large_keep(struct large *stream)
 {
 	stream->keep = true;
 }
 
 void
-stream_free(struct stream **stream)
+large_free(struct large **stream)
 {
-	struct stream *s = *stream;
+	struct large *s = *stream;
 	struct writer *writer;
 
 	*stream = NULL;

@@ -12,7 +12,7 @@
  * them before their acceptance joins a batch, and disposes of dead segments.
  */
 struct writer;
-struct stream; /* one large body */
+struct large; /* one large body */
 
 struct writer *writer_create(struct spool *spool);
 /* Returns when every finished stream has been handed on. */
@@ -20,17 +20,17 @@ void writer_drain(struct writer *writer);
 void writer_destroy(struct writer **writer);
 void writer_dispose(void *writer, struct segment *seg);
 
-struct stream *stream_create(struct writer *writer);
+struct large *large_create(struct writer *writer);
 /* Takes p (from malloc). */
-void stream_add(struct stream *stream, char *p, size_t n);
-bool stream_backlogged(struct stream *stream, spool_drained_fn *drained,
-		       void *arg);
+void large_add(struct large *stream, char *p, size_t n);
+bool large_backlogged(struct large *stream, spool_drained_fn *drained,
+		      void *arg);
 /* Once: when all is on disk, or failed, done(arg) runs on the writer thread. */
-void stream_finish(struct stream *stream, void (*done)(void *arg), void *arg);
+void large_finish(struct large *stream, void (*done)(void *arg), void *arg);
 /* After done: what came of it. 0, GW_ENOSPC, GW_EIO. */
-int stream_result(const struct stream *stream, uint64_t *segment,
-		  uint64_t *bytes);
-void stream_keep(struct stream *stream);  /* the file stays when it is freed */
-void stream_free(struct stream **stream); /* any time; unlinks the file */
+int large_result(const struct large *stream, uint64_t *segment,
+		 uint64_t *bytes);
+void large_keep(struct large *stream);	/* the file stays when it is freed */
+void large_free(struct large **stream); /* any time; unlinks the file */
 
 #endif
