@@ -205,7 +205,7 @@ body_gain(struct spool *spool, struct spool_msg *msg,
 {
 	if (body != NULL && body->stream != NULL) {
 		large_result(body->stream, &msg->body.segment,
-			      &msg->body.length);
+			     &msg->body.length);
 		msg->body.offset = 0;
 		segments_add_large(&spool->segs, msg->body.segment,
 				   msg->body.length);

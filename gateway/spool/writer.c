@@ -17,11 +17,11 @@
  * durable: then it costs the batch no more than a small one.
  *
  * Streams with work stand in one line and get a turn of TURN_BYTES each. One
- * lock guards the line and everything of a stream but what a turn uses: the
+ * lock guards the line and everything of a large body but what a turn uses: the
  * descriptor, the segment and what was written are the thread's own until
  * done has run.
  *
- * drained runs with the lock held: whoever has freed a stream will not be
+ * drained runs with the lock held: whoever has freed a large body will not be
  * called about it any more.
  */
 
@@ -36,7 +36,7 @@ struct piece {
 STAILQ_HEAD(pieces, piece);
 
 struct large {
-	TAILQ_ENTRY(stream) link;
+	TAILQ_ENTRY(large) link;
 	struct writer *writer;
 	struct pieces pieces;
 	uint64_t waiting; /* bytes handed over and not yet written */
@@ -56,7 +56,7 @@ struct large {
 	uint64_t written;
 	int err;
 };
-TAILQ_HEAD(streams, stream);
+TAILQ_HEAD(larges, large);
 
 struct writer {
 	struct spool *spool;
@@ -65,7 +65,7 @@ struct writer {
 	pthread_cond_t wake;
 	pthread_cond_t idle;
 	bool busy;
-	struct streams line;
+	struct larges line;
 	struct segment *dead;
 	bool stop;
 };
@@ -73,22 +73,22 @@ struct writer {
 /* --- the thread's side ---------------------------------------------------- */
 
 static int
-stream_open(struct large *stream)
+large_open(struct large *large)
 {
-	struct segments *segs = &stream->writer->spool->segs;
+	struct segments *segs = &large->writer->spool->segs;
 	char name[SEGMENT_NAME_SIZE];
 
-	stream->segment = atomic_fetch_add(&segs->next_id, 1);
-	segment_name(stream->segment, name);
+	large->segment = atomic_fetch_add(&segs->next_id, 1);
+	segment_name(large->segment, name);
 	return io_open(segs->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL,
-		       &stream->fd);
+		       &large->fd);
 }
 
 /* Streams stop before the last half of the reserve: it is for outcomes. */
 static int
-stream_space(struct large *stream)
+large_space(struct large *large)
 {
-	struct spool *spool = stream->writer->spool;
+	struct spool *spool = large->writer->spool;
 	uint64_t unused, total;
 	int err = io_space(spool->dir_fd, &unused, &total);
 
@@ -98,7 +98,7 @@ stream_space(struct large *stream)
 }
 
 static int
-stream_write(struct large *stream, struct pieces *pieces)
+large_write(struct large *large, struct pieces *pieces)
 {
 	struct iovec iov[TURN_IOV];
 	struct piece *piece;
@@ -110,28 +110,28 @@ stream_write(struct large *stream, struct pieces *pieces)
 		    (struct iovec){.iov_base = piece->p, .iov_len = piece->n};
 		bytes += piece->n;
 	}
-	err = stream_space(stream);
-	if (err == 0 && stream->fd < 0)
-		err = stream_open(stream);
+	err = large_space(large);
+	if (err == 0 && large->fd < 0)
+		err = large_open(large);
 	if (err == 0)
-		err = io_write(stream->fd, iov, count, stream->written);
+		err = io_write(large->fd, iov, count, large->written);
 	if (err != 0)
 		return err;
-	io_sync_begin(stream->fd, stream->written, bytes);
-	stream->written += bytes;
+	io_sync_begin(large->fd, large->written, bytes);
+	large->written += bytes;
 	return 0;
 }
 
 static int
-stream_sync(struct large *stream)
+large_sync(struct large *large)
 {
-	int err = stream->fd < 0 ? stream_open(stream) : 0;
+	int err = large->fd < 0 ? large_open(large) : 0;
 
 	if (err == 0)
-		err = io_sync(stream->fd);
+		err = io_sync(large->fd);
 	if (err == 0)
-		err = io_sync_dir(stream->writer->spool->segs.dir_fd);
-	io_close(&stream->fd);
+		err = io_sync_dir(large->writer->spool->segs.dir_fd);
+	io_close(&large->fd);
 	return err;
 }
 
@@ -151,15 +151,15 @@ pieces_free(struct pieces *pieces)
 }
 
 static void
-stream_unlink(struct large *stream)
+large_unlink(struct large *large)
 {
 	char name[SEGMENT_NAME_SIZE];
 	int err;
 
-	if (stream->segment == 0 || stream->keep)
+	if (large->segment == 0 || large->keep)
 		return;
-	segment_name(stream->segment, name);
-	err = io_unlink(stream->writer->spool->segs.dir_fd, name);
+	segment_name(large->segment, name);
+	err = io_unlink(large->writer->spool->segs.dir_fd, name);
 	if (err != 0 && err != GW_ENOENT)
 		log_event(GW_LOG_WARN, "spool-unlink", LF_STR("file", name),
 			  LF_ERR(err));
@@ -167,27 +167,27 @@ stream_unlink(struct large *stream)
 
 /* Locked; unlocks while it touches the disk. */
 static void
-stream_bury(struct writer *writer, struct large *stream)
+large_bury(struct writer *writer, struct large *large)
 {
 	pthread_mutex_unlock(&writer->lock);
-	pieces_free(&stream->pieces);
-	io_close(&stream->fd);
-	stream_unlink(stream);
-	free(stream);
+	pieces_free(&large->pieces);
+	io_close(&large->fd);
+	large_unlink(large);
+	free(large);
 	pthread_mutex_lock(&writer->lock);
 }
 
 static void
-pieces_take(struct large *stream, struct pieces *pieces)
+pieces_take(struct large *large, struct pieces *pieces)
 {
 	uint64_t bytes = 0;
 	struct piece *piece;
 	int count = 0;
 
 	STAILQ_INIT(pieces);
-	while ((piece = STAILQ_FIRST(&stream->pieces)) != NULL &&
+	while ((piece = STAILQ_FIRST(&large->pieces)) != NULL &&
 	       count < TURN_IOV && bytes < TURN_BYTES) {
-		STAILQ_REMOVE_HEAD(&stream->pieces, link);
+		STAILQ_REMOVE_HEAD(&large->pieces, link);
 		STAILQ_INSERT_TAIL(pieces, piece, link);
 		bytes += piece->n;
 		count++;
@@ -195,58 +195,58 @@ pieces_take(struct large *stream, struct pieces *pieces)
 }
 
 static void
-drained_run(struct large *stream)
+drained_run(struct large *large)
 {
-	spool_drained_fn *drained = stream->drained;
+	spool_drained_fn *drained = large->drained;
 
-	if (drained == NULL || stream->waiting > SPOOL_BACKLOG_MAX / 2)
+	if (drained == NULL || large->waiting > SPOOL_BACKLOG_MAX / 2)
 		return;
-	stream->drained = NULL;
-	drained(stream->drained_arg);
+	large->drained = NULL;
+	drained(large->drained_arg);
 }
 
 static void
-line_join(struct large *stream)
+line_join(struct large *large)
 {
-	if (stream->listed || stream->working)
+	if (large->listed || large->working)
 		return;
-	stream->listed = true;
-	TAILQ_INSERT_TAIL(&stream->writer->line, stream, link);
-	pthread_cond_signal(&stream->writer->wake);
+	large->listed = true;
+	TAILQ_INSERT_TAIL(&large->writer->line, large, link);
+	pthread_cond_signal(&large->writer->wake);
 }
 
-/* Locked at entry and exit. After done the stream may be gone. */
+/* Locked at entry and exit. After done the large may be gone. */
 static void
-turn(struct writer *writer, struct large *stream)
+turn(struct writer *writer, struct large *large)
 {
 	struct pieces pieces;
 	uint64_t bytes;
 	bool last;
 
-	stream->working = true;
-	pieces_take(stream, &pieces);
-	last = stream->finish && STAILQ_EMPTY(&stream->pieces);
+	large->working = true;
+	pieces_take(large, &pieces);
+	last = large->finish && STAILQ_EMPTY(&large->pieces);
 	pthread_mutex_unlock(&writer->lock);
-	if (stream->err == 0 && !STAILQ_EMPTY(&pieces))
-		stream->err = stream_write(stream, &pieces);
-	if (stream->err == 0 && last)
-		stream->err = stream_sync(stream);
+	if (large->err == 0 && !STAILQ_EMPTY(&pieces))
+		large->err = large_write(large, &pieces);
+	if (large->err == 0 && last)
+		large->err = large_sync(large);
 	bytes = pieces_free(&pieces);
 	pthread_mutex_lock(&writer->lock);
-	stream->working = false;
-	stream->waiting -= bytes;
-	if (stream->freed) {
-		stream_bury(writer, stream);
+	large->working = false;
+	large->waiting -= bytes;
+	if (large->freed) {
+		large_bury(writer, large);
 		return;
 	}
-	drained_run(stream);
+	drained_run(large);
 	if (last) {
-		stream->finished = true;
+		large->finished = true;
 		pthread_mutex_unlock(&writer->lock);
-		stream->done(stream->done_arg);
+		large->done(large->done_arg);
 		pthread_mutex_lock(&writer->lock);
-	} else if (!STAILQ_EMPTY(&stream->pieces) || stream->finish) {
-		line_join(stream);
+	} else if (!STAILQ_EMPTY(&large->pieces) || large->finish) {
+		line_join(large);
 	}
 }
 
@@ -277,24 +277,24 @@ static void *
 writer_thread(void *arg)
 {
 	struct writer *writer = arg;
-	struct large *stream;
+	struct large *large;
 
 	pthread_mutex_lock(&writer->lock);
 	for (;;) {
-		stream = TAILQ_FIRST(&writer->line);
-		if (stream != NULL) {
-			TAILQ_REMOVE(&writer->line, stream, link);
-			stream->listed = false;
-			if (stream->freed)
-				stream_bury(writer, stream);
+		large = TAILQ_FIRST(&writer->line);
+		if (large != NULL) {
+			TAILQ_REMOVE(&writer->line, large, link);
+			large->listed = false;
+			if (large->freed)
+				large_bury(writer, large);
 			else
-				turn(writer, stream);
+				turn(writer, large);
 		}
 		if (writer->dead != NULL)
 			dispose_all(writer);
-		else if (stream == NULL && writer->stop)
+		else if (large == NULL && writer->stop)
 			break;
-		else if (stream == NULL)
+		else if (large == NULL)
 			wait_for_work(writer);
 	}
 	pthread_mutex_unlock(&writer->lock);
@@ -363,74 +363,74 @@ writer_dispose(void *arg, struct segment *seg)
 struct large *
 large_create(struct writer *writer)
 {
-	struct large *stream = mem_zalloc(sizeof(*stream));
+	struct large *large = mem_zalloc(sizeof(*large));
 
-	stream->writer = writer;
-	stream->fd = -1;
-	STAILQ_INIT(&stream->pieces);
-	return stream;
+	large->writer = writer;
+	large->fd = -1;
+	STAILQ_INIT(&large->pieces);
+	return large;
 }
 
 void
-large_add(struct large *stream, char *p, size_t n)
+large_add(struct large *large, char *p, size_t n)
 {
 	struct piece *piece = mem_alloc(sizeof(*piece));
 
 	piece->p = p;
 	piece->n = n;
-	pthread_mutex_lock(&stream->writer->lock);
-	STAILQ_INSERT_TAIL(&stream->pieces, piece, link);
-	stream->waiting += n;
-	line_join(stream);
-	pthread_mutex_unlock(&stream->writer->lock);
+	pthread_mutex_lock(&large->writer->lock);
+	STAILQ_INSERT_TAIL(&large->pieces, piece, link);
+	large->waiting += n;
+	line_join(large);
+	pthread_mutex_unlock(&large->writer->lock);
 }
 
 bool
-large_backlogged(struct large *stream, spool_drained_fn *drained, void *arg)
+large_backlogged(struct large *large, spool_drained_fn *drained, void *arg)
 {
 	bool over;
 
-	pthread_mutex_lock(&stream->writer->lock);
-	over = stream->waiting > SPOOL_BACKLOG_MAX;
-	stream->drained = over ? drained : NULL;
-	stream->drained_arg = arg;
-	pthread_mutex_unlock(&stream->writer->lock);
+	pthread_mutex_lock(&large->writer->lock);
+	over = large->waiting > SPOOL_BACKLOG_MAX;
+	large->drained = over ? drained : NULL;
+	large->drained_arg = arg;
+	pthread_mutex_unlock(&large->writer->lock);
 	return over;
 }
 
 void
-large_finish(struct large *stream, void (*done)(void *arg), void *arg)
+large_finish(struct large *large, void (*done)(void *arg), void *arg)
 {
-	pthread_mutex_lock(&stream->writer->lock);
-	stream->finish = true;
-	stream->drained = NULL;
-	stream->done = done;
-	stream->done_arg = arg;
-	line_join(stream);
-	pthread_mutex_unlock(&stream->writer->lock);
+	pthread_mutex_lock(&large->writer->lock);
+	large->finish = true;
+	large->drained = NULL;
+	large->done = done;
+	large->done_arg = arg;
+	line_join(large);
+	pthread_mutex_unlock(&large->writer->lock);
 }
 
 int
-large_result(const struct large *stream, uint64_t *segment, uint64_t *bytes)
+large_result(const struct large *large, uint64_t *segment, uint64_t *bytes)
 {
-	*segment = stream->segment;
-	*bytes = stream->written;
-	return stream->err;
+	*segment = large->segment;
+	*bytes = large->written;
+	return large->err;
 }
 
 void
-large_keep(struct large *stream)
+large_keep(struct large *large)
 {
-	stream->keep = true;
+	large->keep = true;
 }
 
 void
-large_free(struct large **stream)
+large_free(struct large **large)
 {
-	struct large *s = *stream;
+	struct large *s = *large;
 	struct writer *writer;
 
-	*stream = NULL;
+	*large = NULL;
 	if (s == NULL)
 		return;
 	writer = s->writer;

@@ -15,22 +15,21 @@ struct writer;
 struct large; /* one large body */
 
 struct writer *writer_create(struct spool *spool);
-/* Returns when every finished stream has been handed on. */
+/* Returns when every finished large has been handed on. */
 void writer_drain(struct writer *writer);
 void writer_destroy(struct writer **writer);
 void writer_dispose(void *writer, struct segment *seg);
 
 struct large *large_create(struct writer *writer);
 /* Takes p (from malloc). */
-void large_add(struct large *stream, char *p, size_t n);
-bool large_backlogged(struct large *stream, spool_drained_fn *drained,
+void large_add(struct large *large, char *p, size_t n);
+bool large_backlogged(struct large *large, spool_drained_fn *drained,
 		      void *arg);
 /* Once: when all is on disk, or failed, done(arg) runs on the writer thread. */
-void large_finish(struct large *stream, void (*done)(void *arg), void *arg);
+void large_finish(struct large *large, void (*done)(void *arg), void *arg);
 /* After done: what came of it. 0, GW_ENOSPC, GW_EIO. */
-int large_result(const struct large *stream, uint64_t *segment,
-		 uint64_t *bytes);
-void large_keep(struct large *stream);	/* the file stays when it is freed */
-void large_free(struct large **stream); /* any time; unlinks the file */
+int large_result(const struct large *large, uint64_t *segment, uint64_t *bytes);
+void large_keep(struct large *large);  /* the file stays when it is freed */
+void large_free(struct large **large); /* any time; unlinks the file */
 
 #endif
