@@ -449,7 +449,8 @@ START_TEST(a_cut_ends_all_and_mends)
 	ck_assert_int_eq(quiet.verdict, DOVECOT_AWAY);
 	connected();
 	begin(&asked);
-	server_say("OK\t1\tuser=bob\n");
+	/* No id is given twice, also not on another connection. */
+	server_say("OK\t4\tuser=bob\n");
 	wait_for(&asked);
 	ck_assert_int_eq(asked.verdict, DOVECOT_OK);
 }
