@@ -1,0 +1,14 @@
+#ifndef GATEWAY_CLI_TALK_H
+#define GATEWAY_CLI_TALK_H
+
+#include "gateway/control/protocol.h"
+
+/*
+ * One command to the daemon; what it answers goes to standard output and
+ * standard error as it comes. Returns the exit status: the daemon's, or
+ * EXIT_UNAVAILABLE after a sentence on standard error.
+ */
+int talk(const char *socket_path, const struct request *request,
+	 struct slice secret);
+
+#endif

@@ -1,0 +1,401 @@
+/*
+ * One slot a cause, and one for each next hop that was ever seen down. A slot
+ * knows how bad it is (level 0: well), since when, and what was told; judging
+ * the facts and telling are kept apart, so every cause has the same life:
+ *
+ *	well -> bad (waits raise_ms) -> told -> well (waits clear_ms) -> over
+ *
+ * A queue that is old is no alert by itself: one recipient whose server is
+ * down for two days makes any queue old. A queue that is old while nothing at
+ * all is delivered is one.
+ */
+#include "gateway/control/alerts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/base/error.h"
+#include "gateway/base/escape.h"
+#include "gateway/base/mem.h"
+
+#define HOPS_MAX 64
+#define SLOTS (ALERT_HOP + HOPS_MAX)
+
+#define SECOND 1000
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY_S 86400
+
+#define STUCK_OLD_S 3600
+#define STUCK_STILL_MS (15 * MINUTE)
+/* Held mail of another reason would keep the cause for ever. */
+#define ALTERED_KEPT_MS (24 * HOUR)
+
+static const struct cause {
+	const char *name;
+	int64_t raise_ms, clear_ms;
+} causes[ALERT_CAUSES] = {
+    [ALERT_ALTERED] = {"altered", 0, 0},
+    [ALERT_CERTIFICATE] = {"certificate", 0, 0},
+    [ALERT_DISK] = {"disk", 10 * SECOND, 5 * MINUTE},
+    [ALERT_STORE] = {"store", 0, MINUTE},
+    [ALERT_STUCK] = {"queue", 0, MINUTE},
+    [ALERT_DOVECOT] = {"dovecot", MINUTE, MINUTE},
+    [ALERT_HOP] = {"hop", 5 * MINUTE, MINUTE},
+};
+
+struct slot {
+	struct alert alert; /* level 0: nothing was told */
+	bool bad;
+	int64_t changed_ms; /* when bad became what it is */
+	int64_t bad_wall_s;
+};
+
+struct alerts {
+	struct slot slots[SLOTS];
+	bool primed;
+	uint64_t altered_seen, altered_told;
+	int64_t altered_ms; /* when it last grew */
+	uint64_t delivered_seen;
+	int64_t delivered_ms;
+};
+
+/* What a look at the facts says of one cause. */
+struct finding {
+	int level;
+	char subject[160];
+	char text[768];
+};
+
+struct alerts *
+alerts_create(void)
+{
+	return mem_zalloc(sizeof(struct alerts));
+}
+
+void
+alerts_destroy(struct alerts **alerts)
+{
+	free(*alerts);
+	*alerts = NULL;
+}
+
+const char *
+alert_name(enum alert_cause cause)
+{
+	return causes[cause].name;
+}
+
+static void
+find_altered(struct alerts *a, const struct alert_facts *facts, int64_t now_ms,
+	     struct finding *f)
+{
+	uint64_t now;
+
+	if (facts->altered_total > a->altered_seen)
+		a->altered_ms = now_ms;
+	a->altered_seen = facts->altered_total;
+	now = a->altered_seen - a->altered_told;
+	if (now == 0)
+		return;
+	if (facts->held == 0 || now_ms - a->altered_ms > ALTERED_KEPT_MS) {
+		a->altered_told = a->altered_seen;
+		return;
+	}
+	f->level = 1;
+	snprintf(f->subject, sizeof(f->subject),
+		 "queued mail was altered on disk, and is held");
+	snprintf(f->text, sizeof(f->text),
+		 "%" PRIu64 " message(s) were not sent, because the bytes on "
+		 "disk are no longer\nthose the client submitted. Another "
+		 "program (a virus scanner that looks at\nevery file?) wrote "
+		 "to the spool, or the disk is failing. Exclude the spool\n"
+		 "directory from such programs and look at the kernel's "
+		 "log.\n\n    sluice queue list --state held\n",
+		 now);
+}
+
+static void
+find_certificate(const struct alert_facts *facts, int64_t now_wall_s,
+		 struct finding *f)
+{
+	int64_t left = facts->certificate_wall_s - now_wall_s;
+
+	if (facts->certificate_wall_s == 0 || left > 21 * DAY_S)
+		return;
+	f->level = left <= 0	       ? 4
+		   : left <= DAY_S     ? 3
+		   : left <= 7 * DAY_S ? 2
+				       : 1;
+	if (left <= 0)
+		snprintf(f->subject, sizeof(f->subject),
+			 "the TLS certificate has expired");
+	else
+		snprintf(f->subject, sizeof(f->subject),
+			 "the TLS certificate expires in %" PRId64 " %s",
+			 left <= DAY_S ? (left + 3599) / 3600
+				       : (left + DAY_S - 1) / DAY_S,
+			 left <= DAY_S ? "hours" : "days");
+	snprintf(f->text, sizeof(f->text),
+		 "Mail clients refuse to log in once it has expired. Renew it, "
+		 "then:\n\n    sluice reload\n");
+}
+
+static void
+find_disk(const struct alert_facts *facts, const struct slot *slot,
+	  struct finding *f)
+{
+	uint64_t low = facts->disk_low_bytes;
+
+	if (low == 0)
+		low = facts->disk_total_bytes / 20;
+	/* It must rise a tenth above the mark to be well again. */
+	if (slot->bad)
+		low += low / 10;
+	if (facts->disk_full)
+		f->level = 2;
+	else if (facts->disk_total_bytes > 0 && facts->disk_free_bytes < low)
+		f->level = 1;
+	else
+		return;
+	snprintf(f->subject, sizeof(f->subject),
+		 f->level == 2 ? "the spool is full: mail is refused with 452"
+			       : "the disk of the spool is filling");
+	snprintf(f->text, sizeof(f->text),
+		 "%" PRIu64 " MiB of %" PRIu64 " MiB are free where the spool "
+		 "is.%s\n\n    sluice status\n    sluice queue list\n",
+		 facts->disk_free_bytes >> 20, facts->disk_total_bytes >> 20,
+		 f->level == 2 ? " Clients are told to\ntry later; that ends "
+				 "by itself when there is space again."
+			       : "");
+}
+
+static void
+find_store(const struct alert_facts *facts, struct finding *f)
+{
+	if (facts->store_failing == 0)
+		return;
+	f->level = 1;
+	snprintf(f->subject, sizeof(f->subject), "the spool cannot be written");
+	snprintf(f->text, sizeof(f->text),
+		 "The last commit failed: %s. No mail is accepted while this "
+		 "lasts;\nnothing that was accepted is lost. Look at the "
+		 "kernel's log and the disk.\n",
+		 gw_err_text(facts->store_failing));
+}
+
+static void
+find_stuck(struct alerts *a, const struct alert_facts *facts, int64_t now_ms,
+	   int64_t now_wall_s, struct finding *f)
+{
+	int64_t age = now_wall_s - facts->oldest_wall_s;
+
+	if (facts->delivered != a->delivered_seen || facts->queued == 0 ||
+	    !a->primed)
+		a->delivered_ms = now_ms;
+	a->delivered_seen = facts->delivered;
+	if (facts->queued == 0 || facts->oldest_wall_s == 0 ||
+	    age < STUCK_OLD_S || now_ms - a->delivered_ms < STUCK_STILL_MS)
+		return;
+	f->level = 1;
+	snprintf(f->subject, sizeof(f->subject),
+		 "the queue does not move: %" PRIu64 " recipient(s) wait",
+		 facts->queued);
+	snprintf(f->text, sizeof(f->text),
+		 "The oldest has waited for %" PRId64 " min, and nothing was "
+		 "delivered for 15 min.\n\n    sluice status\n    sluice "
+		 "queue list\n",
+		 age / 60);
+}
+
+static void
+find_dovecot(const struct alert_facts *facts, struct finding *f)
+{
+	if (!facts->dovecot_away)
+		return;
+	f->level = 1;
+	snprintf(f->subject, sizeof(f->subject),
+		 "Dovecot does not answer: nobody can log in");
+	snprintf(f->text, sizeof(f->text),
+		 "Its auth socket cannot be reached; clients are told to try "
+		 "later (454).\n\n    doveadm reload\n    systemctl status "
+		 "dovecot\n");
+}
+
+static void
+find_hop(const struct alert_hop *hop, struct finding *f)
+{
+	struct buf error = {.cap = 300};
+
+	if (hop->up || hop->error[0] == '\0')
+		return;
+	escape_reply(&error, slice_str(hop->error));
+	f->level = 1;
+	snprintf(f->subject, sizeof(f->subject), "next hop %.60s is down",
+		 hop->name);
+	snprintf(f->text, sizeof(f->text),
+		 "For five minutes mail could not be handed over; it waits and "
+		 "is tried again\nfor days. The last failure was:\n\n    "
+		 "%.300s\n\n    sluice status\n    sluice queue flush --hop "
+		 "%.60s     (when it is back)\n",
+		 buf_cstr(&error), hop->name);
+	buf_fini(&error);
+}
+
+static void
+tell(struct slot *slot, const struct finding *f, alert_fn *fn, void *arg)
+{
+	struct alert *alert = &slot->alert;
+
+	alert->level = f->level;
+	alert->since_wall_s = slot->bad_wall_s;
+	memcpy(alert->subject, f->subject, sizeof(alert->subject));
+	memcpy(alert->text, f->text, sizeof(f->text));
+	fn(arg, alert, true);
+}
+
+static void
+slot_step(struct slot *slot, const struct finding *f, int64_t now_ms,
+	  int64_t now_wall_s, alert_fn *fn, void *arg)
+{
+	const struct cause *cause = &causes[slot->alert.cause];
+	bool bad = f->level > 0;
+
+	if (bad != slot->bad) {
+		slot->bad = bad;
+		slot->changed_ms = now_ms;
+		if (bad && slot->alert.level == 0)
+			slot->bad_wall_s = now_wall_s;
+	}
+	if (bad && f->level > slot->alert.level &&
+	    (slot->alert.level > 0 ||
+	     now_ms - slot->changed_ms >= cause->raise_ms)) {
+		tell(slot, f, fn, arg);
+	} else if (!bad && slot->alert.level > 0 &&
+		   now_ms - slot->changed_ms >= cause->clear_ms) {
+		fn(arg, &slot->alert, false);
+		slot->alert.level = 0;
+	}
+}
+
+static void
+find_cause(struct alerts *a, enum alert_cause cause,
+	   const struct alert_facts *facts, int64_t now_ms, int64_t now_wall_s,
+	   struct finding *f)
+{
+	switch (cause) {
+	case ALERT_ALTERED:
+		find_altered(a, facts, now_ms, f);
+		break;
+	case ALERT_CERTIFICATE:
+		find_certificate(facts, now_wall_s, f);
+		break;
+	case ALERT_DISK:
+		find_disk(facts, &a->slots[ALERT_DISK], f);
+		break;
+	case ALERT_STORE:
+		find_store(facts, f);
+		break;
+	case ALERT_STUCK:
+		find_stuck(a, facts, now_ms, now_wall_s, f);
+		break;
+	case ALERT_DOVECOT:
+		find_dovecot(facts, f);
+		break;
+	case ALERT_HOP:
+	case ALERT_CAUSES:
+		break;
+	}
+}
+
+static const struct alert_hop *
+hop_named(const struct alert_facts *facts, const char *name)
+{
+	for (size_t i = 0; i < facts->hop_count; i++)
+		if (strncmp(facts->hops[i].name, name, 63) == 0)
+			return &facts->hops[i];
+	return NULL;
+}
+
+/* The slot of a hop that is down, a free one if it has none. */
+static void
+hop_slot_need(struct alerts *a, const char *name)
+{
+	struct slot *unused = NULL;
+
+	for (size_t i = ALERT_HOP; i < SLOTS; i++) {
+		struct slot *slot = &a->slots[i];
+
+		if (strncmp(slot->alert.object, name, 63) == 0)
+			return;
+		if (slot->alert.object[0] == '\0' && unused == NULL)
+			unused = slot;
+	}
+	if (unused == NULL)
+		return;
+	memset(unused, 0, sizeof(*unused));
+	snprintf(unused->alert.object, sizeof(unused->alert.object), "%s",
+		 name);
+}
+
+static void
+update_hops(struct alerts *a, const struct alert_facts *facts, int64_t now_ms,
+	    int64_t now_wall_s, alert_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < facts->hop_count; i++)
+		if (!facts->hops[i].up && facts->hops[i].name[0] != '\0')
+			hop_slot_need(a, facts->hops[i].name);
+	for (size_t i = ALERT_HOP; i < SLOTS; i++) {
+		struct slot *slot = &a->slots[i];
+		const struct alert_hop *hop;
+		struct finding f = {0};
+
+		if (slot->alert.object[0] == '\0')
+			continue;
+		hop = hop_named(facts, slot->alert.object);
+		if (hop != NULL) /* else a reload took it away */
+			find_hop(hop, &f);
+		slot->alert.cause = ALERT_HOP;
+		slot_step(slot, &f, now_ms, now_wall_s, fn, arg);
+		if (!slot->bad && slot->alert.level == 0)
+			slot->alert.object[0] = '\0';
+	}
+}
+
+void
+alerts_update(struct alerts *alerts, const struct alert_facts *facts,
+	      int64_t now_ms, int64_t now_wall_s, alert_fn *fn, void *arg)
+{
+	for (int i = 0; i < ALERT_HOP; i++) {
+		struct finding f = {0};
+
+		alerts->slots[i].alert.cause = (enum alert_cause)i;
+		find_cause(alerts, (enum alert_cause)i, facts, now_ms,
+			   now_wall_s, &f);
+		slot_step(&alerts->slots[i], &f, now_ms, now_wall_s, fn, arg);
+	}
+	update_hops(alerts, facts, now_ms, now_wall_s, fn, arg);
+	alerts->primed = true;
+}
+
+const struct alert *
+alerts_active(const struct alerts *alerts, size_t i)
+{
+	for (size_t s = 0; s < SLOTS; s++)
+		if (alerts->slots[s].alert.level > 0 && i-- == 0)
+			return &alerts->slots[s].alert;
+	return NULL;
+}
+
+size_t
+alerts_count(const struct alerts *alerts)
+{
+	size_t n = 0;
+
+	for (size_t s = 0; s < SLOTS; s++)
+		n += alerts->slots[s].alert.level > 0;
+	return n;
+}

@@ -1,0 +1,134 @@
+/*
+ * From the words of a request to the function that answers it. The words are
+ * parsed again here: whoever can open the socket may send anything.
+ */
+#include "gateway/control/call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gateway/base/error.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+
+static call_fn *const dispatch[COMMANDS] = {
+    [COMMAND_USER_ADD] = command_user_add,
+    [COMMAND_USER_PASSWD] = command_user_passwd,
+    [COMMAND_USER_DEL] = command_user_del,
+    [COMMAND_USER_LIST] = command_user_list,
+    [COMMAND_QUEUE_LIST] = command_queue_list,
+    [COMMAND_QUEUE_SHOW] = command_queue_show,
+    [COMMAND_QUEUE_FLUSH] = command_queue_flush,
+    [COMMAND_STATUS] = command_status,
+    [COMMAND_STATS] = command_stats,
+    [COMMAND_RELOAD] = command_reload,
+    [COMMAND_CONFIG_SHOW] = command_config_show,
+};
+
+void
+call_fail(struct call *call, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	buf_add_str(&call->err, "sluice: ");
+	buf_add_str(&call->err, text);
+	buf_add_byte(&call->err, '\n');
+	call->exit = EXIT_FAILED;
+}
+
+size_t
+call_columns(const struct call *call)
+{
+	if (!call->request.tty)
+		return 0;
+	if (call->request.columns < 40)
+		return call->request.columns == 0 ? 80 : 40;
+	return call->request.columns;
+}
+
+static bool
+usage(struct call *call)
+{
+	struct buf error = {.cap = 512};
+	bool ok = command_parse(call->request.words, call->request.count,
+				&call->line, &error) == 0;
+
+	if (ok && (call->line.help || dispatch[call->line.id] == NULL)) {
+		buf_add_str(&error, "not a command for the daemon");
+		ok = false;
+	}
+	if (!ok) {
+		call_fail(call, "%s", buf_cstr(&error));
+		call->exit = EXIT_USAGE;
+	}
+	buf_fini(&error);
+	return ok;
+}
+
+bool
+call_init(struct call *call, struct control *control, struct slice body)
+{
+	int err;
+
+	call->control = control;
+	buf_init(&call->body, FRAME_MAX);
+	buf_init(&call->secret, SECRET_MAX + 1);
+	buf_init(&call->out, CALL_TEXT_MAX);
+	buf_init(&call->err, CALL_TEXT_MAX);
+	call->exit = EXIT_DONE;
+	buf_add_slice(&call->body, body);
+	err = request_decode(buf_slice(&call->body), &call->request);
+	if (err == GW_ENOTSUP)
+		call_fail(call, "this sluice and the running sluiced are of "
+				"different releases: restart the daemon");
+	else if (err != 0)
+		call_fail(call, "the request could not be understood");
+	if (err != 0)
+		call->exit = EXIT_USAGE;
+	return err == 0 && usage(call);
+}
+
+void
+call_fini(struct call *call)
+{
+	buf_fini(&call->body);
+	buf_wipe(&call->secret);
+	buf_fini(&call->out);
+	buf_fini(&call->err);
+	free(call->state);
+	call->state = NULL;
+}
+
+/* Before it is done: whoever changes something and then kills his client is
+ * in the log all the same. The secret is no word. */
+static void
+audit(const struct call *call)
+{
+	struct buf words = {.cap = 4096};
+
+	for (size_t i = 0; i < call->request.count; i++) {
+		if (i > 0)
+			buf_add_byte(&words, ' ');
+		buf_add_str(&words, call->request.words[i]);
+	}
+	log_event(GW_LOG_INFO, "admin", LF_U64("uid", call->uid),
+		  LF_I64("pid", call->pid),
+		  LF_SLICE("command", buf_slice(&words)));
+	buf_fini(&words);
+}
+
+enum call_next
+call_step(struct call *call)
+{
+	if (call->step == NULL) {
+		call->step = dispatch[call->line.id];
+		if (call->line.command->flags & COMMAND_CHANGES)
+			audit(call);
+	}
+	return call->step(call);
+}

@@ -1,0 +1,33 @@
+#ifndef GATEWAY_CONTROL_CONTROL_INT_H
+#define GATEWAY_CONTROL_CONTROL_INT_H
+
+#include "gateway/control/alert_send.h"
+#include "gateway/control/alerts.h"
+#include "gateway/control/control.h"
+#include "gateway/control/http.h"
+#include "gateway/control/rate.h"
+#include "gateway/control/socket.h"
+#include "gateway/control/users.h"
+
+/* What the parts of control share; nobody else includes this. */
+struct control {
+	struct loop *loop;
+	struct spool *spool;
+	struct front *front;
+	struct back *back;
+	struct auth_pool *auth;
+	bool users_local;
+	struct control_host host;
+	struct control_conf conf; /* strings are ours */
+	int64_t start_wall_s;
+	struct admin *admin;
+	struct http *http;	 /* NULL: none */
+	struct users *users;	 /* NULL: not users_local */
+	struct auth *auth_probe; /* Dovecot: is it there? */
+	struct rate rate;
+	struct alerts *alerts;
+	struct alert_sender *sender;
+	struct timer_op *tick;
+};
+
+#endif

@@ -1,0 +1,338 @@
+#include "gateway/control/status.h"
+
+#include <inttypes.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/error.h"
+#include "gateway/control/text.h"
+
+#define MINIMUM_COLUMNS 60
+#define DEFAULT_COLUMNS 80
+
+static void
+label(struct buf *out, const char *name)
+{
+	buf_printf(out, "%-12s ", name);
+}
+
+static void
+counted(struct buf *out, const char *before, uint64_t n, const char *what)
+{
+	buf_add_str(out, before);
+	text_count(out, n);
+	buf_add_str(out, what);
+}
+
+static void
+put_latency(struct buf *out, const char *what, double p50_ms, double p99_ms)
+{
+	if (p99_ms <= 0)
+		return;
+	buf_printf(out, "%s p50 ", what);
+	buf_printf(out, p50_ms < 10000 ? "%.1f ms" : "%.0f s",
+		   p50_ms < 10000 ? p50_ms : p50_ms / 1000);
+	buf_add_str(out, ", p99 ");
+	buf_printf(out, p99_ms < 10000 ? "%.1f ms" : "%.0f s",
+		   p99_ms < 10000 ? p99_ms : p99_ms / 1000);
+	buf_add_byte(out, '\n');
+}
+
+static void
+put_head(const struct status_input *in, struct buf *out)
+{
+	const struct metrics *m = in->metrics;
+	char since[CLOCK_HUMAN_SIZE];
+
+	clock_human(m->start_wall_s, m->wall_s, since);
+	buf_add_str(out, "sluiced " SLUICE_VERSION " on ");
+	text_last(out, slice_str(in->hostname), 0);
+	buf_add_str(out, ", up ");
+	text_span(out, (int64_t)m->uptime_s);
+	buf_printf(out, " (since %s)\n\n", since);
+}
+
+static void
+put_front(const struct metrics *m, struct buf *out)
+{
+	const struct front_status *f = &m->front;
+
+	label(out, "sessions");
+	counted(out, "", f->sessions, " now (");
+	counted(out, "", f->sessions_tls, " TLS, ");
+	counted(out, "", f->sessions_authenticated,
+		" logged in); since start ");
+	counted(out, "", f->connections_total, "");
+	counted(out, ", refused ", f->connections_refused, "\n");
+	label(out, "logins");
+	counted(out, "", f->auth_ok, " right, ");
+	counted(out, "", f->auth_failed, " wrong, ");
+	counted(out, "", f->auth_busy, " put off\n");
+	label(out, "accepted");
+	text_times(out, f->messages_accepted, "message");
+	buf_add_str(out, ", ");
+	text_times(out, f->recipients_accepted, "recipient");
+	buf_add_str(out, ", ");
+	text_size(out, f->bytes_accepted);
+	buf_printf(out, "; %.0f/min now\n", m->accepted_per_minute);
+	label(out, "");
+	counted(out, "refused ", f->messages_refused, " messages, ");
+	counted(out, "", f->recipients_refused, " recipients; ");
+	counted(out, "", f->messages_duplicate, " sent again by clients\n");
+	if (f->dot_p99_ms > 0) {
+		label(out, "");
+		put_latency(out, "final dot to 250:", f->dot_p50_ms,
+			    f->dot_p99_ms);
+	}
+}
+
+static void
+put_back(const struct metrics *m, struct buf *out)
+{
+	const struct back_status *b = &m->back;
+	int64_t held = m->ledger.by_state[RCPT_HELD];
+	char oldest[CLOCK_HUMAN_SIZE];
+
+	label(out, "queue");
+	text_times(out, b->queued, "recipient");
+	counted(out, ", ", held > 0 ? (uint64_t)held : 0, " held; ");
+	text_times(out, b->active, "message");
+	buf_add_str(out, " under way");
+	if (b->oldest_wall_s != 0) {
+		clock_human(b->oldest_wall_s, m->wall_s, oldest);
+		buf_printf(out, "; oldest %s", oldest);
+	}
+	buf_add_byte(out, '\n');
+	label(out, "delivered");
+	counted(out, "", b->delivered, "");
+	buf_printf(out, "; %.0f/min now; ", m->delivered_per_minute);
+	counted(out, "deferred ", b->deferred, ", ");
+	counted(out, "bounced ", b->bounced, ", ");
+	counted(out, "DSNs ", b->dsn_sent, "\n");
+	if (b->delay_p99_s > 0) {
+		label(out, "");
+		put_latency(out, "250 to delivered:", b->delay_p50_s * 1000,
+			    b->delay_p99_s * 1000);
+	}
+}
+
+static void
+put_hop(const struct status_input *in, const struct back_hop_status *hop,
+	bool first, struct buf *out)
+{
+	size_t columns =
+	    in->columns < MINIMUM_COLUMNS ? DEFAULT_COLUMNS : in->columns;
+
+	label(out, first ? "next hops" : "");
+	text_cell(out, slice_str(hop->name), 14);
+	if (hop->up) {
+		buf_add_str(out, " up; ");
+		counted(out, "connections ", hop->connections, "; ");
+		counted(out, "delivered ", hop->delivered, ", ");
+		counted(out, "failed ", hop->failed, "\n");
+		return;
+	}
+	buf_add_str(out, " DOWN");
+	if (hop->since_wall_s != 0) {
+		buf_add_str(out, " for ");
+		text_span(out, in->metrics->wall_s - hop->since_wall_s);
+	}
+	buf_add_byte(out, '\n');
+	if (hop->error[0] == '\0')
+		return;
+	label(out, "");
+	text_last(out, slice_str(hop->error),
+		  in->columns == 0 ? 0 : columns - 13);
+	buf_add_byte(out, '\n');
+}
+
+static void
+put_disk(const struct metrics *m, struct buf *out)
+{
+	const struct spool_status *s = &m->spool;
+
+	label(out, "disk");
+	text_size(out, s->disk_free_bytes);
+	buf_add_str(out, " of ");
+	text_size(out, s->disk_total_bytes);
+	buf_add_str(out, " free; spool ");
+	text_size(out, s->segment_bytes);
+	buf_add_str(out, ", index ");
+	text_size(out, s->map_used_bytes);
+	buf_printf(out, "%s\n", s->full ? "; FULL: answering 452" : "");
+	if (s->failing != 0) {
+		label(out, "");
+		buf_printf(out, "FAILING: %s\n", gw_err_text(s->failing));
+	}
+}
+
+static void
+put_certificate(const struct metrics *m, struct buf *out)
+{
+	char date[CLOCK_ISO_SIZE];
+
+	label(out, "certificate");
+	if (m->certificate_wall_s == 0) {
+		buf_add_str(out, "none\n");
+		return;
+	}
+	clock_iso(m->certificate_wall_s * 1000, date);
+	buf_printf(out,
+		   m->certificate_s > 0 ? "valid until %.10s ("
+					: "EXPIRED %.10s (",
+		   date);
+	text_span(out,
+		  m->certificate_s > 0 ? m->certificate_s : -m->certificate_s);
+	buf_add_str(out, m->certificate_s > 0 ? ")\n" : " ago)\n");
+}
+
+static void
+put_ledger(const struct metrics *m, struct buf *out)
+{
+	label(out, "ledger");
+	if (!m->ledger_read)
+		buf_add_str(out, "cannot be read\n");
+	else if (m->ledger_difference == 0)
+		counted(out, "balances: all ",
+			(uint64_t)(m->ledger.accepted + m->ledger.generated),
+			" recipients are accounted for\n");
+	else
+		buf_printf(out, "DOES NOT BALANCE: %+" PRId64 " recipients\n",
+			   m->ledger_difference);
+}
+
+static void
+put_alerts(const struct status_input *in, struct buf *out)
+{
+	const struct alert *alert;
+	char since[CLOCK_HUMAN_SIZE];
+
+	for (size_t i = 0; (alert = alerts_active(in->alerts, i)) != NULL;
+	     i++) {
+		label(out, i == 0 ? "ALERTS" : "");
+		text_last(out, slice_str(alert->subject), 0);
+		clock_human(alert->since_wall_s, in->metrics->wall_s, since);
+		buf_printf(out, " (since %s)\n", since);
+	}
+	if (alerts_count(in->alerts) == 0) {
+		label(out, "alerts");
+		buf_add_str(out, "none\n");
+	}
+}
+
+void
+status_text(const struct status_input *in, struct buf *out)
+{
+	const struct metrics *m = in->metrics;
+
+	put_head(in, out);
+	put_front(m, out);
+	put_back(m, out);
+	for (size_t i = 0; i < m->hop_count; i++)
+		put_hop(in, &m->hops[i], i == 0, out);
+	put_disk(m, out);
+	put_certificate(m, out);
+	put_ledger(m, out);
+	put_alerts(in, out);
+}
+
+static void
+json_hops(const struct metrics *m, struct json *j)
+{
+	json_open_array(j, "hops");
+	for (size_t i = 0; i < m->hop_count; i++) {
+		const struct back_hop_status *hop = &m->hops[i];
+
+		json_open_object(j, NULL);
+		json_str(j, "name", hop->name);
+		json_bool(j, "up", hop->up);
+		json_time(j, "since", hop->since_wall_s);
+		json_str(j, "error", hop->error[0] ? hop->error : NULL);
+		json_u64(j, "connections", hop->connections);
+		json_u64(j, "delivered", hop->delivered);
+		json_u64(j, "failed", hop->failed);
+		json_close_object(j);
+	}
+	json_close_array(j);
+}
+
+static void
+json_alerts(const struct alerts *alerts, struct json *j)
+{
+	const struct alert *alert;
+
+	json_open_array(j, "alerts");
+	for (size_t i = 0; (alert = alerts_active(alerts, i)) != NULL; i++) {
+		json_open_object(j, NULL);
+		json_str(j, "cause", alert_name(alert->cause));
+		json_str(j, "object", alert->object[0] ? alert->object : NULL);
+		json_i64(j, "level", alert->level);
+		json_time(j, "since", alert->since_wall_s);
+		json_str(j, "what", alert->subject);
+		json_close_object(j);
+	}
+	json_close_array(j);
+}
+
+static void
+json_disk(const struct metrics *m, struct json *j)
+{
+	json_open_object(j, "disk");
+	json_u64(j, "free_bytes", m->spool.disk_free_bytes);
+	json_u64(j, "size_bytes", m->spool.disk_total_bytes);
+	json_u64(j, "spool_bytes", m->spool.segment_bytes);
+	json_u64(j, "index_bytes", m->spool.map_used_bytes);
+	json_bool(j, "full", m->spool.full);
+	json_str(j, "failing",
+		 m->spool.failing != 0 ? gw_err_text(m->spool.failing) : NULL);
+	json_close_object(j);
+}
+
+void
+status_json(const struct status_input *in, struct buf *out)
+{
+	const struct metrics *m = in->metrics;
+	struct json j;
+
+	json_init(&j, out);
+	json_open_object(&j, NULL);
+	json_str(&j, "version", SLUICE_VERSION);
+	json_str(&j, "hostname", in->hostname);
+	json_time(&j, "started", m->start_wall_s);
+	json_u64(&j, "uptime_seconds", m->uptime_s);
+	json_u64(&j, "sessions", m->front.sessions);
+	json_u64(&j, "messages_accepted", m->front.messages_accepted);
+	json_u64(&j, "messages_refused", m->front.messages_refused);
+	json_u64(&j, "messages_duplicate", m->front.messages_duplicate);
+	json_u64(&j, "accepted_per_minute", (uint64_t)m->accepted_per_minute);
+	json_u64(&j, "queued", m->back.queued);
+	json_i64(&j, "held", m->ledger.by_state[RCPT_HELD]);
+	json_u64(&j, "active", m->back.active);
+	json_time(&j, "oldest", m->back.oldest_wall_s);
+	json_u64(&j, "delivered", m->back.delivered);
+	json_u64(&j, "deferred", m->back.deferred);
+	json_u64(&j, "bounced", m->back.bounced);
+	json_u64(&j, "delivered_per_minute", (uint64_t)m->delivered_per_minute);
+	json_hops(m, &j);
+	json_disk(m, &j);
+	json_time(&j, "certificate_expires", m->certificate_wall_s);
+	json_bool(&j, "ledger_balances",
+		  m->ledger_read && m->ledger_difference == 0);
+	json_i64(&j, "ledger_difference", m->ledger_difference);
+	json_alerts(in->alerts, &j);
+	json_close_object(&j);
+	buf_add_byte(out, '\n');
+}
+
+int
+status_health(const struct metrics *m, struct buf *out)
+{
+	if (m->spool.failing != 0)
+		buf_printf(out, "store failing: %s\n",
+			   gw_err_text(m->spool.failing));
+	if (m->spool.full)
+		buf_add_str(out, "spool full\n");
+	if (out->n > 0)
+		return 503;
+	buf_add_str(out, "ok\n");
+	return 200;
+}
