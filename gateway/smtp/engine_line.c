@@ -53,13 +53,13 @@ skip_begin(struct smtp_server *s, size_t max)
 
 /* Pipelined recipients are asked together; anything else waits. */
 static bool
-may_run(struct smtp_server *s, struct slice line)
+may_run(struct smtp_server *s, struct slice line, bool good)
 {
 	struct slice args;
 
 	if (engine_ticket_count(s) == 0)
 		return true;
-	if (!engine_ticket_all_rcpt(s) ||
+	if (!good || !engine_ticket_all_rcpt(s) ||
 	    engine_command_verb(line, &args) != VERB_RCPT ||
 	    !engine_mail_rcpt_room(s)) {
 		s->block = BLOCK_DRAIN;
@@ -73,9 +73,9 @@ may_run(struct smtp_server *s, struct slice line)
 }
 
 static void
-run(struct smtp_server *s, struct slice line, bool crlf)
+run(struct smtp_server *s, struct slice line, bool good)
 {
-	if (!crlf && s->opts.line_endings == LINE_REFUSE)
+	if (!good)
 		engine_say_close(
 		    s, VERB_UNKNOWN, 521, "5.5.2",
 		    "Bare line feed received; lines must end with CRLF",
@@ -91,10 +91,13 @@ engine_line_take(struct smtp_server *s, struct slice in)
 {
 	size_t lf = slice_find(in, '\n'), max = line_max(s, in);
 	struct slice line = slice_head(in, lf);
-	bool copied = s->line.n > 0, whole = lf < in.n, crlf;
+	bool copied = s->line.n > 0, whole = lf < in.n, crlf, good;
 
-	if (!copied && in.p[0] == TLS_HANDSHAKE && s->phase == PHASE_COMMAND &&
-	    engine_ticket_count(s) == 0) {
+	if (!copied && in.p[0] == TLS_HANDSHAKE && s->phase == PHASE_COMMAND) {
+		if (engine_ticket_count(s) > 0) {
+			s->block = BLOCK_DRAIN;
+			return 0;
+		}
 		engine_say_close(s, VERB_UNKNOWN, 521, "5.5.2",
 				 "TLS is not spoken here before STARTTLS",
 				 "unexpected-tls");
@@ -113,10 +116,11 @@ engine_line_take(struct smtp_server *s, struct slice in)
 	crlf = line.n > 0 && line.p[line.n - 1] == '\r';
 	if (crlf)
 		line.n--;
-	if (!may_run(s, line))
+	good = crlf || s->opts.line_endings == LINE_NORMALISE;
+	if (!may_run(s, line, good))
 		return copied ? lf : 0;
 	s->more = lf + 1 < in.n;
-	run(s, line, crlf);
+	run(s, line, good);
 	if (copied)
 		buf_wipe(&s->line);
 	return lf + 1;
