@@ -247,6 +247,7 @@ run(void *arg)
 {
 	struct worker *worker = arg;
 
+	pthread_setname_np(pthread_self(), "front");
 	listen_start(worker);
 	loop_run(worker->loop);
 	return NULL;
