@@ -1,11 +1,10 @@
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "gateway/smtp/engine.h"
 #include "gateway/smtp/utf8.h"
 
-/* Octets of the character at p that may leave; 0: '?' goes in its place. */
+/* Octets of the character at s that may leave; 0: '?' goes in its place. */
 static size_t
 shows(struct slice s, bool utf8)
 {
@@ -16,17 +15,41 @@ shows(struct slice s, bool utf8)
 	return utf8 ? utf8_measure(s) : 0;
 }
 
+/* Text that needs nothing done to it, which is nearly all of it. */
+static size_t
+plain_measure(struct slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] < ' ' || s.p[i] == 0x7f)
+			break;
+	return i;
+}
+
 size_t
 engine_reply_format(char out[ENGINE_REPLY_MAX + 1], int code,
 		    const char *enhanced, const char *text, bool utf8)
 {
 	struct slice rest = slice_str(text);
-	size_t room = ENGINE_REPLY_MAX - 2, n, used;
-	bool with = enhanced != NULL && enhanced[0] != '\0';
+	size_t room = ENGINE_REPLY_MAX - 2, n, used = 0;
 
 	assert(code >= 200 && code <= 599);
-	used = (size_t)snprintf(out, room, "%d %.11s%s", code,
-				with ? enhanced : "", with ? " " : "");
+	out[used++] = (char)('0' + code / 100);
+	out[used++] = (char)('0' + code / 10 % 10);
+	out[used++] = (char)('0' + code % 10);
+	out[used++] = ' ';
+	if (enhanced != NULL && enhanced[0] != '\0') {
+		n = strnlen(enhanced, 11);
+		memcpy(out + used, enhanced, n);
+		used += n;
+		out[used++] = ' ';
+	}
+	n = plain_measure(slice_head(rest, room - used));
+	if (n > 0)
+		memcpy(out + used, rest.p, n);
+	used += n;
+	rest = slice_from(rest, n);
 	while (rest.n > 0) {
 		n = shows(rest, utf8);
 		if (used + (n > 0 ? n : 1) > room)

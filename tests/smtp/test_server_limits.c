@@ -279,6 +279,35 @@ START_TEST(wake_comes_when_it_helps)
 }
 END_TEST
 
+/* A client that sees the refusal early would stop sending the chunk, and its
+ * next command would be eaten as the rest of it. */
+START_TEST(a_refused_chunk_is_answered_behind_it)
+{
+	static const char *const senders[] = {"nodata", "a"};
+	struct owner o;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		struct smtp_server_opts opts = plain;
+		char line[64];
+
+		opts.size_max = i == 0 ? 1000 : 5;
+		begin(&o, &opts, ANSWER_NOW);
+		snprintf(line, sizeof(line), "MAIL FROM:<%s@x>\r\n",
+			 senders[i]);
+		give(&o, line);
+		give(&o, "RCPT TO:<b@y>\r\n");
+		buf_clear(&o.wire);
+		give(&o, "BDAT 6\r\nQUIT\r");
+		ck_assert_uint_eq(o.wire.n, 0);
+		give(&o, "\n");
+		ck_assert_uint_gt(o.wire.n, 0);
+		ck_assert(!o.closed);
+		owner_fini(&o);
+	}
+}
+END_TEST
+
 START_TEST(oversized_data_is_read_to_its_end)
 {
 	static char block[1 << 16];
@@ -526,6 +555,7 @@ main(void)
 	tcase_add_test(tc, a_hundred_thousand_recipients);
 	tcase_add_test(tc, the_ring_is_bounded);
 	tcase_add_test(tc, wake_comes_when_it_helps);
+	tcase_add_test(tc, a_refused_chunk_is_answered_behind_it);
 	tcase_add_test(tc, oversized_data_is_read_to_its_end);
 	tcase_add_test(tc, a_message_of_exactly_the_maximum);
 	tcase_add_test(tc, endless_data_is_cut_off);
