@@ -168,6 +168,7 @@ transaction_dot(void *arg, uint32_t ticket)
 
 	t->dot_ticket = ticket;
 	t->dot_us = clock_mono_us();
+	t->msg->accepted_wall_ms = clock_wall_ms(); /* retries count from it */
 	header_scan_end(t->header);
 	/* what it is counts, not what BODY= said of it */
 	if (smtp_server_eightbit_seen(session->server))
