@@ -91,20 +91,21 @@ full_note(struct spool *spool, bool disk, bool map)
 					       : NULL));
 }
 
+/* The disk is asked now and then, the map before each batch: its high water
+ * is in memory, and a small one fills within the time between. */
 bool
 space_low(struct spool *spool, int64_t now_ms)
 {
-	bool disk;
+	bool full = atomic_load(&spool->full), disk = false;
 
-	if (!atomic_load(&spool->full) &&
-	    now_ms - spool->space_checked_ms < CHECK_MS)
-		return false;
-	spool->space_checked_ms = now_ms;
-	disk = disk_low(spool);
-	atomic_store(&spool->segs.thrifty, disk);
-	if (disk) {
-		segments_drop_pool(&spool->segs);
+	if (full || now_ms - spool->space_checked_ms >= CHECK_MS) {
+		spool->space_checked_ms = now_ms;
 		disk = disk_low(spool);
+		atomic_store(&spool->segs.thrifty, disk);
+		if (disk) {
+			segments_drop_pool(&spool->segs);
+			disk = disk_low(spool);
+		}
 	}
 	full_note(spool, disk, map_low(spool));
 	return atomic_load(&spool->full);

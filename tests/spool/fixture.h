@@ -40,6 +40,12 @@ struct fixture_answer fixture_submit(struct spool *spool, size_t bytes,
 /* One recipient's outcome; returns err. */
 int fixture_outcome(struct spool *spool, uint64_t id, uint32_t index,
 		    enum rcpt_state state);
+/* The same for all of the first rcpts recipients, without waiting. */
+struct fixture_removal;
+struct fixture_removal *fixture_remove_start(struct spool *spool, uint64_t id,
+					     uint32_t rcpts,
+					     enum rcpt_state state);
+int fixture_remove_end(struct fixture_removal **removal);
 int fixture_change(struct spool *spool, const struct store_change *changes,
 		   size_t count);
 /* Left minus right of the ledger's equation: 0. */

@@ -207,11 +207,16 @@ def record_run(child, shim, work, seed, forget):
     return list(records(work + "/log"))
 
 
+def workdir():
+    fast = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    return tempfile.mkdtemp(prefix="powercut-", dir=os.environ.get("TMPDIR", fast))
+
+
 def power(child, shim, images, forget=None):
     seed = int(os.environ.get("SLUICE_POWER_SEED", time.time_ns() % 1000000))
     print("seed", seed, flush=True)
     bad = 0
-    work = tempfile.mkdtemp(prefix="powercut-")
+    work = workdir()
     try:
         log = record_run(child, shim, work, seed, forget)
         print(len(log), "records", flush=True)
@@ -243,7 +248,7 @@ def kill(child, rounds):
     seed = int(os.environ.get("SLUICE_POWER_SEED", time.time_ns() % 1000000))
     rng = random.Random(seed)
     print("seed", seed, flush=True)
-    work = tempfile.mkdtemp(prefix="powercut-")
+    work = workdir()
     spool, words = work + "/spool", work + "/words"
     os.mkdir(spool)
     try:
