@@ -204,6 +204,7 @@ opened(struct conn *conn, struct smtp_client *client)
 	hostset_worked(dest->hosts, conn->host_at);
 	host->caps = smtp_client_caps(client);
 	host->caps_known = true;
+	board_publish(relay_of(conn));
 	dest_up(dest);
 	conn_work(conn);
 }

@@ -187,11 +187,12 @@ on_ehlo(struct session *s)
 {
 	const char *const *offers = s->sink->offers;
 
+	say(s, "250-sink");
 	for (; offers && *offers; offers++) {
 		stream_write(s->stream, SLICE_LIT("250-"));
 		say(s, *offers);
 	}
-	say(s, "250 sink");
+	say(s, "250 HELP");
 }
 
 static bool

@@ -4,6 +4,7 @@
 #include "gateway/back/back.h"
 #include "gateway/net/loop.h"
 #include "tests/back/sink.h"
+#include "tests/support/turn.h"
 
 /*
  * A spool in a directory of its own, a back, and a sink as its next hop. The
@@ -51,5 +52,17 @@ void world_maildir(struct world *w); /* the next hop: DIR/mail */
 struct spool_ledger world_ledger(struct world *w);
 /* Overwrites, in the spool's files, the first place that has these bytes. */
 void world_alter(struct world *w, const char *bytes);
+
+static inline struct back_status
+status_of(struct world *w)
+{
+	struct back_status status;
+
+	back_status_get(w->back, &status);
+	return status;
+}
+
+/* Turns the sink's loop until cond holds. */
+#define UNTIL(w, cond, label) TURN_UNTIL((w)->loop, cond, label)
 
 #endif
