@@ -19,6 +19,9 @@
  *   engine_ticket.c   answers come in any order, replies leave in one
  *   engine_reply.c    the text of a reply
  *
+ * One header although it is long: the struct and its seven files change
+ * together, and nobody else may include it.
+ *
  * Every reply goes through a ticket's slot, the engine's own too, so that one
  * place (engine_ticket.c) knows the order, counts errors and closes.
  */
