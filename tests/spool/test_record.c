@@ -1,0 +1,177 @@
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/error.h"
+#include "gateway/base/mem.h"
+#include "gateway/spool/record.h"
+
+/* Every record whole, cut at every offset, with a byte too many, and with
+ * each byte changed: never more than GW_ECORRUPT. */
+
+static struct spool_msg *
+msg_full(void)
+{
+	struct spool_msg *msg = spool_msg_create();
+
+	msg->accepted_wall_ms = 1700000000123;
+	msg->cred = "alice";
+	msg->session = "s1";
+	msg->mail_from = "";
+	msg->owner = "alice@example.com";
+	msg->envid = "QQ+2Bx";
+	msg->ret = RET_HDRS;
+	msg->lane = LANE_BULK;
+	msg->flags = MSG_UTF8 | MSG_DELAYED;
+	msg->prefix = SLICE_LIT("Received: x\r\n\0y\r\n");
+	msg->body = (struct spool_ref){.segment = 3, .offset = 4, .length = 5};
+	memset(msg->body.digest, 0xd1, DIGEST_SIZE);
+	msg->has_resub_key = true;
+	memset(msg->resub_key, 0x7e, DIGEST_SIZE);
+	return msg;
+}
+
+static int
+decode(int kind, struct slice s)
+{
+	struct record_segment seg;
+	struct record_resub resub;
+	struct spool_rcpt rcpt;
+	struct spool_msg msg;
+
+	switch (kind) {
+	case 0:
+		memset(&msg, 0, sizeof(msg));
+		return record_msg_decode(s, &msg);
+	case 1:
+		return record_rcpt_decode(s, &rcpt);
+	case 2:
+		return record_segment_decode(s, &seg);
+	default:
+		return record_resub_decode(s, &resub);
+	}
+}
+
+static char *
+encode(int kind, size_t *n)
+{
+	struct record_segment seg = {.live_count = 2,
+				     .live_bytes = 30,
+				     .end = 40,
+				     .first_id = 5,
+				     .last_id = 9,
+				     .large = true};
+	struct record_resub resub = {.id = 77, .expiry_wall_s = 88};
+	struct spool_rcpt rcpt = {.address = "a@example.org",
+				  .orcpt = "rfc822;a@example.org",
+				  .notify = NOTIFY_DELAY,
+				  .state = RCPT_HELD,
+				  .attempts = 65535,
+				  .holds = HOLD_SCAN,
+				  .next_wall_s = -1};
+	struct spool_msg *msg = msg_full();
+	char *p = mem_zalloc(512);
+
+	switch (kind) {
+	case 0:
+		*n = record_msg_size(msg);
+		record_msg_encode(msg, p);
+		break;
+	case 1:
+		*n = record_rcpt_size(&rcpt);
+		record_rcpt_encode(&rcpt, p);
+		break;
+	case 2:
+		*n = RECORD_SEGMENT_SIZE;
+		record_segment_encode(&seg, (uint8_t *)p);
+		break;
+	default:
+		*n = RECORD_RESUB_SIZE;
+		record_resub_encode(&resub, (uint8_t *)p);
+	}
+	spool_msg_destroy(&msg);
+	return p;
+}
+
+START_TEST(test_damage)
+{
+	size_t n;
+	char *p = encode(_i, &n);
+
+	ck_assert_int_eq(decode(_i, slice_of(p, n)), 0);
+	ck_assert_int_eq(decode(_i, slice_of(p, n + 1)), GW_ECORRUPT);
+	for (size_t cut = 0; cut < n; cut++) {
+		/* A copy of its own, so that ASan sees one byte too far. */
+		char *exact = malloc(cut + (cut == 0));
+
+		memcpy(exact, p, cut);
+		ck_assert_msg(decode(_i, slice_of(exact, cut)) == GW_ECORRUPT,
+			      "cut at %zu", cut);
+		free(exact);
+	}
+	for (size_t at = 0; at < n; at++)
+		for (int bit = 0; bit < 8; bit++) {
+			int err;
+
+			p[at] ^= (char)(1 << bit);
+			err = decode(_i, slice_of(p, n));
+			ck_assert(err == 0 || err == GW_ECORRUPT);
+			p[at] ^= (char)(1 << bit);
+		}
+	p[0]++; /* another version */
+	ck_assert_int_eq(decode(_i, slice_of(p, n)), GW_ECORRUPT);
+	free(p);
+}
+END_TEST
+
+START_TEST(test_message_round)
+{
+	struct spool_ref moved = {.segment = 30, .offset = 40, .length = 5};
+	struct spool_msg *in = msg_full(), out;
+	size_t n = record_msg_size(in);
+	char *p = mem_alloc(n);
+
+	memset(&out, 0, sizeof(out));
+	record_msg_encode(in, p);
+	ck_assert_int_eq(record_msg_decode(slice_of(p, n), &out), 0);
+	ck_assert_str_eq(out.cred, in->cred);
+	ck_assert_str_eq(out.session, in->session);
+	ck_assert_str_eq(out.mail_from, "");
+	ck_assert_str_eq(out.owner, in->owner);
+	ck_assert_str_eq(out.envid, in->envid);
+	ck_assert(slice_eq(out.prefix, in->prefix));
+	ck_assert_mem_eq(&out.body, &in->body, sizeof(out.body));
+	ck_assert_mem_eq(out.resub_key, in->resub_key, DIGEST_SIZE);
+	ck_assert(out.has_resub_key);
+	ck_assert_int_eq(out.lane, LANE_BULK);
+	ck_assert_int_eq(out.ret, RET_HDRS);
+	ck_assert_int_eq(out.flags, in->flags);
+	ck_assert(out.accepted_wall_ms == in->accepted_wall_ms);
+	record_msg_set_flags(p, MSG_EIGHTBIT);
+	record_msg_set_ref(p, &moved);
+	ck_assert_int_eq(record_msg_decode(slice_of(p, n), &out), 0);
+	ck_assert_int_eq(out.flags, MSG_EIGHTBIT);
+	ck_assert_mem_eq(&out.body, &moved, sizeof(moved));
+	ck_assert_str_eq(out.envid, in->envid);
+	free(p);
+	spool_msg_destroy(&in);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("spool/record");
+	TCase *tc = tcase_create("record");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_loop_test(tc, test_damage, 0, 4);
+	tcase_add_test(tc, test_message_round);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}
