@@ -3,6 +3,8 @@
  * calls back from inside ares_query, cancels the whole channel or nothing,
  * and calls back once more from ares_destroy.
  *
+ * That is why it is over 500 lines: nobody else may know it.
+ *
  * So c-ares never reaches a caller. Its callback turns the packet into an
  * answer and puts the op on `ready`; answers are given out when c-ares has
  * returned, from the loop. A cancelled op leaves its query behind with
@@ -82,9 +84,10 @@ struct dns {
 	uint32_t waiting_count, ready_count;
 	uint32_t query_count; /* open in c-ares */
 	uint32_t inflight_max;
-	LIST_HEAD(, socket_watch) watches;
+	LIST_HEAD(watch_list, socket_watch) watches;
 	struct timer_op *tick, *soon;
-	bool *gone; /* set when destroyed while answers are given out */
+	bool delivering; /* a caller's done runs */
+	bool dead;	 /* it destroyed us: free when it returns */
 	char *hosts_path;
 };
 
@@ -143,18 +146,19 @@ dns_deliver(struct dns *dns)
 {
 	uint32_t n = dns->ready_count;
 	struct dns_op *op;
-	bool gone = false;
 
-	dns->gone = &gone;
+	dns->delivering = true;
 	while (n-- > 0 && (op = TAILQ_FIRST(&dns->ready)) != NULL) {
 		TAILQ_REMOVE(&dns->ready, op, link);
 		dns->ready_count--;
 		op->done(op->arg, &op->answer);
 		op_free(op);
-		if (gone)
+		if (dns->dead) {
+			free(dns);
 			return;
+		}
 	}
-	dns->gone = NULL;
+	dns->delivering = false;
 	soon_arm(dns);
 }
 
@@ -200,17 +204,26 @@ on_socket(void *arg, int fd, int readable, int writable)
 	dns_deliver(dns);
 }
 
+static struct socket_watch *
+watch_find(const struct channel *channel, int fd)
+{
+	struct socket_watch *w;
+
+	for (w = LIST_FIRST(&channel->dns->watches); w != NULL;
+	     w = LIST_NEXT(w, link)) {
+		if (w->fd == fd && w->channel == channel)
+			return w;
+	}
+	return NULL;
+}
+
 static void
 on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 {
 	struct channel *channel = arg;
 	struct dns *dns = channel->dns;
-	struct socket_watch *w;
+	struct socket_watch *w = watch_find(channel, fd);
 
-	LIST_FOREACH (w, &dns->watches, link) {
-		if (w->fd == fd && w->channel == channel)
-			break;
-	}
 	if (w != NULL)
 		watch_stop(&w->watch);
 	if (!readable && !writable) {
@@ -429,8 +442,6 @@ dns_destroy(struct dns **dnsp)
 	*dnsp = NULL;
 	if (dns == NULL)
 		return;
-	if (dns->gone != NULL)
-		*dns->gone = true;
 	/* every open query comes back once more and lands on ready */
 	if (dns->udp.ares != NULL)
 		ares_destroy(dns->udp.ares);
@@ -442,7 +453,10 @@ dns_destroy(struct dns **dnsp)
 	timer_cancel(&dns->tick);
 	timer_cancel(&dns->soon);
 	free(dns->hosts_path);
-	free(dns);
+	if (dns->delivering)
+		dns->dead = true;
+	else
+		free(dns);
 }
 
 /* ---- Ops ---- */

@@ -12,7 +12,6 @@
  */
 #include "dns/route.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,16 +86,22 @@ finish(struct dns_targets_op *op)
 	op_free(op);
 }
 
-static void __attribute__((format(printf, 3, 4)))
-verdict(struct dns_targets_op *op, enum targets_status status, const char *fmt,
-	...)
+/* text: "MX example.com: NXDOMAIN" */
+static void
+verdict(struct dns_targets_op *op, enum targets_status status, const char *what,
+	const char *name, const char *said)
 {
-	va_list ap;
-
 	op->status = status;
-	va_start(ap, fmt);
-	(void)vsnprintf(op->text, sizeof(op->text), fmt, ap);
-	va_end(ap);
+	(void)snprintf(op->text, sizeof(op->text), "%s %s: %s", what, name,
+		       said);
+}
+
+static void
+verdict_ok(struct dns_targets_op *op)
+{
+	op->status = TARGETS_OK;
+	(void)snprintf(op->text, sizeof(op->text), "%s: %u addresses",
+		       op->domain, op->target_count);
 }
 
 static void
@@ -192,15 +197,15 @@ judge_empty(struct dns_targets_op *op)
 	}
 	name = op->hosts[(worst - op->queries) / queries_per_host(op)].name;
 	if (worst->status == DNS_FAIL || worst->status == DNS_TIMEOUT)
-		verdict(op, TARGETS_UNKNOWN, "address of %s: %s", name,
+		verdict(op, TARGETS_UNKNOWN, "address of", name,
 			status_text(worst->status));
 	else if (op->kind == TARGET_HOST && all_gone)
 		verdict(op, TARGETS_NO_DOMAIN, "address of %s: NXDOMAIN", name);
 	else if (op->implicit)
-		verdict(op, TARGETS_NONE, "%s has neither MX nor address",
-			op->domain);
+		verdict(op, TARGETS_NONE, "MX", op->domain,
+			"none, and no address");
 	else
-		verdict(op, TARGETS_NONE, "address of %s: %s", name,
+		verdict(op, TARGETS_NONE, "address of", name,
 			status_text(worst->status));
 }
 
@@ -209,8 +214,7 @@ all_answered(struct dns_targets_op *op)
 {
 	collect(op);
 	if (op->target_count > 0)
-		verdict(op, TARGETS_OK, "%s: %u addresses of %u hosts",
-			op->domain, op->target_count, op->host_count);
+		verdict_ok(op);
 	else
 		judge_empty(op);
 	finish(op);
@@ -326,19 +330,19 @@ static bool
 hosts_choose(struct dns_targets_op *op, const struct dns_answer *answer)
 {
 	if (is_null_mx(answer)) {
-		verdict(op, TARGETS_NULL_MX, "MX %s: null MX", op->domain);
+		verdict(op, TARGETS_NULL_MX, "MX", op->domain, "null MX");
 		return false;
 	}
 	hosts_take(op, answer);
 	if (op->host_count == 0) {
-		verdict(op, TARGETS_NONE, "MX %s: no host name in it",
-			op->domain);
+		verdict(op, TARGETS_NONE, "MX", op->domain,
+			"no host name in it");
 		return false;
 	}
 	hosts_cut_self(op);
 	if (op->host_count == 0) {
-		verdict(op, TARGETS_NONE, "MX %s: the best host is this one",
-			op->domain);
+		verdict(op, TARGETS_NONE, "MX", op->domain,
+			"the best host is this one");
 		return false;
 	}
 	if (op->host_count > TARGETS_HOST_MAX)
@@ -365,13 +369,11 @@ on_mx(void *arg, const struct dns_answer *answer)
 		ask_own_address(op);
 		return;
 	case DNS_NXDOMAIN:
-		verdict(op, TARGETS_NO_DOMAIN, "MX %s: %s", op->domain,
-			answer->text);
+		verdict(op, TARGETS_NO_DOMAIN, "MX", op->domain, answer->text);
 		break;
 	case DNS_FAIL:
 	case DNS_TIMEOUT:
-		verdict(op, TARGETS_UNKNOWN, "MX %s: %s", op->domain,
-			answer->text);
+		verdict(op, TARGETS_UNKNOWN, "MX", op->domain, answer->text);
 		break;
 	}
 	finish(op);
@@ -405,7 +407,7 @@ answer_at_once(struct dns_targets_op *op, struct slice domain)
 		ip_format(&ips[0], op->domain);
 		n = 1;
 	} else if (!dns_name_key(domain, op->domain)) {
-		verdict(op, TARGETS_NO_DOMAIN, "not a domain name");
+		verdict(op, TARGETS_NO_DOMAIN, "domain", "name", "not valid");
 		return true;
 	} else if (op->kind == TARGET_HOST) {
 		n = hosts_find(dns_hosts_path(op->dns), op->domain, op->v6, ips,
@@ -414,8 +416,7 @@ answer_at_once(struct dns_targets_op *op, struct slice domain)
 	for (uint32_t i = 0; i < n; i++)
 		target_add(op, &ips[i], 0, op->domain);
 	if (n > 0)
-		verdict(op, TARGETS_OK, "%s: %u addresses without DNS",
-			op->domain, n);
+		verdict_ok(op);
 	return n > 0;
 }
 

@@ -22,8 +22,8 @@
 #include "gateway/base/mem.h"
 #include "gateway/smtp/client_int.h"
 
-#define OUT_CAP (64u * 1024 * 1024)  /* 50,000 long RCPTs are 20 MiB */
-#define OUT_KEEP_BYTES (128u * 1024) /* what an idle client may hold */
+#define OUT_CAP ((size_t)64 * 1024 * 1024)  /* 50,000 long RCPTs are 20 MiB */
+#define OUT_KEEP_BYTES ((size_t)128 * 1024) /* what an idle client may hold */
 #define LINGER_MS 5000
 
 static int64_t

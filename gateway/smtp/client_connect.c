@@ -13,20 +13,15 @@
  * as soon as it is written.
  */
 #include <assert.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "gateway/base/encode.h"
 #include "gateway/base/error.h"
 #include "gateway/base/mem.h"
-#include "gateway/base/secret.h"
 #include "gateway/net/connect.h"
 #include "gateway/smtp/client_int.h"
 
 #define COMMAND_MAX 512 /* octets with CRLF */
-#define AUTH_MAX 12288	/* RFC 4954, 4 */
 
 enum connect_step {
 	STEP_CONNECT,
@@ -61,8 +56,6 @@ struct smtp_connect_op {
 	smtp_connect_fn *done;
 	void *arg;
 };
-
-static const struct client_driver connect_driver;
 
 static const char *
 step_text(enum connect_step step)
@@ -229,7 +222,7 @@ on_starttls_go(void *arg)
 static void
 auth(struct smtp_connect_op *op)
 {
-	struct buf line = {.cap = AUTH_MAX + 64};
+	struct buf line = {.cap = CLIENT_AUTH_MAX + 64};
 
 	op->step = STEP_AUTH;
 	if (!op->secured && !ip_is_loopback(&op->to.ip)) {
@@ -372,51 +365,6 @@ on_reply(void *arg, const struct smtp_reply *reply, bool more)
 }
 
 static void
-on_auth_line(struct smtp_client *c, struct slice rest)
-{
-	struct slice word;
-
-	while (slice_split(&rest, ' ', &word)) {
-		if (slice_ieq(word, SLICE_LIT("PLAIN")))
-			c->caps |= CLIENT_CAP_AUTH_PLAIN;
-	}
-}
-
-static void
-on_ehlo_keyword(struct smtp_client *c, struct slice line)
-{
-	static const struct {
-		const char *keyword;
-		uint32_t cap;
-	} table[] = {
-	    {"PIPELINING", CLIENT_CAP_PIPELINING},
-	    {"8BITMIME", CLIENT_CAP_8BITMIME},
-	    {"SMTPUTF8", CLIENT_CAP_SMTPUTF8},
-	    {"SIZE", CLIENT_CAP_SIZE},
-	    {"DSN", CLIENT_CAP_DSN},
-	    {"STARTTLS", CLIENT_CAP_STARTTLS},
-	    {"ENHANCEDSTATUSCODES", CLIENT_CAP_ENHANCED},
-	};
-	struct slice rest = slice_trim(line), word;
-	uint64_t size;
-
-	/* "AUTH=PLAIN" is what servers said before RFC 2554 */
-	if (slice_istarts(rest, SLICE_LIT("AUTH=")))
-		on_auth_line(c, slice_from(rest, 5));
-	if (!slice_split(&rest, ' ', &word))
-		return;
-	if (slice_ieq(word, SLICE_LIT("AUTH")))
-		on_auth_line(c, rest);
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		if (slice_ieq(word, slice_str(table[i].keyword)))
-			c->caps |= table[i].cap;
-	}
-	if (slice_ieq(word, SLICE_LIT("SIZE")) &&
-	    slice_u64(slice_trim(rest), &size))
-		c->size_max = size;
-}
-
-static void
 on_line(void *arg, struct slice line)
 {
 	struct smtp_connect_op *op = arg;
@@ -424,7 +372,7 @@ on_line(void *arg, struct slice line)
 	/* the first line is the server's name and a greeting */
 	if (op->step == STEP_EHLO && op->ehlo_lines++ > 0 &&
 	    op->client->reply.code == 250)
-		on_ehlo_keyword(op->client, line);
+		client_ehlo_keyword(op->client, line);
 }
 
 static void
@@ -513,37 +461,6 @@ on_invalid(void *arg)
 	fail(op, GW_EINVAL, "bad host name, user or password");
 }
 
-/* Our own name and the login come from gateway.conf; a line end in one of
- * them would be a command of its own. */
-static bool
-is_word(const char *s)
-{
-	for (; *s != '\0'; s++) {
-		if (!isgraph((unsigned char)*s))
-			return false;
-	}
-	return true;
-}
-
-static bool
-auth_encode(struct smtp_connect_op *op, const char *user, const char *password)
-{
-	struct buf plain = {.cap = AUTH_MAX / 2};
-
-	buf_init(&op->auth, AUTH_MAX);
-	if (user == NULL)
-		return true;
-	buf_add_byte(&plain, '\0');
-	buf_add_str(&plain, user);
-	buf_add_byte(&plain, '\0');
-	buf_add_str(&plain, password != NULL ? password : "");
-	base64_encode(&op->auth, buf_slice(&plain));
-	if (plain.overflow)
-		op->auth.overflow = true;
-	buf_wipe(&plain);
-	return !op->auth.overflow;
-}
-
 struct smtp_connect_op *
 smtp_connect_start(struct loop *loop, const struct smtp_client_req *req,
 		   smtp_connect_fn *done, void *arg)
@@ -565,8 +482,8 @@ smtp_connect_start(struct loop *loop, const struct smtp_client_req *req,
 	op->done = done;
 	op->arg = arg;
 	op->client = client_create(loop, &req->timeouts);
-	if (auth_encode(op, req->user, req->password) && is_word(op->helo) &&
-	    strlen(op->helo) <= 255 && op->helo[0] != '\0')
+	if (client_auth_encode(&op->auth, req->user, req->password) &&
+	    client_helo_ok(op->helo))
 		begin(op);
 	else
 		op->later = timer_start(loop, 0, on_invalid, op);

@@ -64,4 +64,26 @@ void client_drop(struct smtp_client *client, bool polite);
 /* Close it and tell the driver. */
 void client_fail(struct smtp_client *client, int err, const char *why);
 
+/* ---- client_ehlo.c ---- */
+
+#define CLIENT_AUTH_MAX 12288 /* RFC 4954, 4 */
+
+/* One line of the answer to EHLO, but the first: sets caps, size_max. */
+void client_ehlo_keyword(struct smtp_client *client, struct slice line);
+/* Our own name comes from gateway.conf; a line end in it would be a command. */
+bool client_helo_ok(const char *helo);
+/* The response of AUTH PLAIN, base64; stays empty without a user. False: too
+ * long. */
+bool client_auth_encode(struct buf *out, const char *user,
+			const char *password);
+
+/* ---- client_body.c ---- */
+
+struct lines_stuff;
+
+/* The next bytes of a body into out, checked and dot-stuffed, about 64 KiB.
+ * 1: more to come; 0: it ends in out with the dot; or gw_err. */
+int client_body_fill(struct buf *out, struct lines_stuff *stuff,
+		     int64_t (*read)(void *arg, void *p, size_t n), void *arg);
+
 #endif

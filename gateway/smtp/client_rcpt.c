@@ -2,11 +2,13 @@
 
 #include <string.h>
 
+#include "gateway/base/error.h"
 #include "gateway/smtp/param.h"
 
 #define ADDRESS_MAX 1000 /* RFC 5321 has 254; servers' lines have 2,048 */
 #define ENVID_MAX 100	 /* RFC 3461, 4.4 */
-#define ORCPT_MAX 500	 /* RFC 3461, 4.2 */
+#define TEXTS_MAX (1u << 20)
+#define ORCPT_MAX 500 /* RFC 3461, 4.2 */
 
 bool
 client_address_ok(const char *address, bool utf8)
@@ -61,8 +63,8 @@ add_u64(struct buf *out, uint64_t v)
 	buf_add(out, digits + at, sizeof(digits) - at);
 }
 
-void
-client_mail_add(struct buf *out, uint32_t caps, const struct smtp_send_req *req)
+static void
+mail_add(struct buf *out, uint32_t caps, const struct smtp_send_req *req)
 {
 	buf_add_str(out, "MAIL FROM:<");
 	buf_add_str(out, req->mail_from);
@@ -114,9 +116,8 @@ add_notify(struct buf *out, uint8_t notify)
 	}
 }
 
-void
-client_rcpt_add(struct buf *out, uint32_t caps,
-		const struct smtp_send_rcpt *rcpt)
+static void
+rcpt_add(struct buf *out, uint32_t caps, const struct smtp_send_rcpt *rcpt)
 {
 	buf_add_str(out, "RCPT TO:<");
 	buf_add_str(out, rcpt->address);
@@ -129,4 +130,38 @@ client_rcpt_add(struct buf *out, uint32_t caps,
 		}
 	}
 	buf_add_str(out, "\r\n");
+}
+
+uint32_t
+client_envelope_add(struct buf *out, uint32_t caps,
+		    const struct smtp_send_req *req, struct smtp_reply *rcpts)
+{
+	uint32_t count = 0;
+
+	mail_add(out, caps, req);
+	for (uint32_t i = 0; i < req->rcpt_count; i++) {
+		if (client_address_ok(req->rcpts[i].address, req->utf8)) {
+			rcpt_add(out, caps, &req->rcpts[i]);
+			count++;
+			continue;
+		}
+		rcpts[i] = (struct smtp_reply){
+		    .err = GW_EINVAL,
+		    .text = SLICE_LIT("RCPT: this address cannot be sent"),
+		};
+	}
+	buf_add_str(out, "DATA\r\n");
+	return count;
+}
+
+struct slice
+client_text_keep(struct arena **texts, struct slice before, struct slice text)
+{
+	if (before.p != NULL && slice_eq(before, text))
+		return before;
+	if (*texts == NULL)
+		*texts = arena_create(REPLY_TEXT_MAX);
+	if (arena_bytes(*texts) > TEXTS_MAX)
+		return SLICE_NONE;
+	return slice_str(arena_dup(*texts, text));
 }

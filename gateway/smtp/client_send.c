@@ -9,7 +9,7 @@
  * to hold than that. DATA that was pipelined behind refused recipients may be
  * answered 354 all the same; then a lone dot is what takes us out of it.
  *
- * The one invariant that matters: the dot is written after the reader said
+ * The invariant that matters: the dot is written after the reader said
  * that the message is at its end and every line was checked, and by nothing
  * else. Whatever goes wrong before that drops the connection, which a server
  * must take for "no message". Whatever goes wrong between the dot and its
@@ -18,24 +18,18 @@
  * Whether to send 8-bit data to a server without 8BITMIME is the caller's
  * decision; it is sent as it is.
  */
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "gateway/base/arena.h"
 #include "gateway/base/error.h"
 #include "gateway/base/mem.h"
 #include "gateway/smtp/client_int.h"
 #include "gateway/smtp/client_rcpt.h"
 #include "gateway/smtp/lines.h"
 
-#define BATCH_BYTES (64u * 1024)
-#define AHEAD_BYTES (64u * 1024)
-#define READ_BYTES (16u * 1024)
+#define BATCH_BYTES ((size_t)64 * 1024)
 #define DATA_MS 120000	       /* RFC 5321: DATA has less than other commands */
 #define ENVELOPE_RCPT_MS 10000 /* what a slow server may take for each */
-#define TEXTS_MAX (1u << 20)   /* of refused recipients, one message */
 
 enum send_step {
 	SEND_COMMANDS,
@@ -64,6 +58,7 @@ struct smtp_send_op {
 	void *arg;
 	struct timer_op *later;
 	struct arena *texts;	/* NULL until a recipient is refused */
+	struct slice text_kept; /* the last in it */
 	struct smtp_reply last; /* what everybody without an answer gets */
 	char last_text[REPLY_TEXT_MAX];
 	uint32_t rcpt_count;
@@ -96,6 +91,8 @@ step_text(const struct smtp_send_op *op)
 
 	switch (op->step) {
 	case SEND_COMMANDS:
+		if (op->command_count == 0)
+			return "MAIL"; /* not even that was written */
 		if (op->replied_count == op->command_count)
 			break;
 		return commands[command_at(op, op->replied_count)];
@@ -142,7 +139,6 @@ finish(struct smtp_send_op *op, bool unknown)
 	}
 	if (client->driver_arg == op)
 		client_release(client);
-	timer_cancel(&op->later);
 	op->done(op->arg, op->rcpts, op->rcpt_count, unknown);
 	op_free(op);
 }
@@ -176,35 +172,11 @@ on_broken(void *arg, int err, const char *why)
 
 static void on_later(void *arg);
 
-/* 1: more to come; 0: the dot is in out; or gw_err. */
-static int
-body_fill(struct smtp_send_op *op)
-{
-	struct buf *out = &op->client->out;
-	char block[READ_BYTES];
-	int64_t n;
-	int err;
-
-	buf_clear(out);
-	while (out->n < AHEAD_BYTES) {
-		n = op->read(op->arg, block, sizeof(block));
-		if (n < 0)
-			return (int)n;
-		if (n == 0)
-			return lines_stuff_end(&op->stuff, out);
-		assert((uint64_t)n <= sizeof(block));
-		err = lines_stuff(&op->stuff, slice_of(block, (size_t)n), out);
-		if (err != 0)
-			return err;
-	}
-	return 1;
-}
-
 static void
 body_step(struct smtp_send_op *op)
 {
 	struct smtp_client *c = op->client;
-	int more = body_fill(op);
+	int more = client_body_fill(&c->out, &op->stuff, op->read, op->arg);
 
 	if (more < 0) {
 		give_up(op, more,
@@ -317,19 +289,6 @@ next_batch(struct smtp_send_op *op, bool more)
 		write_batch(op);
 }
 
-static struct slice
-keep_text(struct smtp_send_op *op, uint32_t at, struct slice text)
-{
-	/* most refusals of one message have the same words */
-	if (at > 0 && slice_eq(op->rcpts[at - 1].text, text))
-		return op->rcpts[at - 1].text;
-	if (op->texts == NULL)
-		op->texts = arena_create(REPLY_TEXT_MAX);
-	if (arena_bytes(op->texts) > TEXTS_MAX)
-		return SLICE_NONE;
-	return slice_str(arena_dup(op->texts, text));
-}
-
 static void
 on_rcpt_reply(struct smtp_send_op *op, const struct smtp_reply *reply)
 {
@@ -343,10 +302,12 @@ on_rcpt_reply(struct smtp_send_op *op, const struct smtp_reply *reply)
 		return;
 	op->rcpts[at] = *reply;
 	op->rcpts[at].text = SLICE_NONE;
-	if (reply->code / 100 == 2)
+	if (reply->code / 100 == 2) {
 		op->accepted_count++;
-	else
-		op->rcpts[at].text = keep_text(op, at, reply->text);
+		return;
+	}
+	op->rcpts[at].text = op->text_kept =
+	    client_text_keep(&op->texts, op->text_kept, reply->text);
 }
 
 /* False: that is no answer to this command. */
@@ -467,36 +428,11 @@ on_unsendable(void *arg)
 	finish(op, false);
 }
 
-static void
-refuse(struct smtp_reply *reply, int err, const char *why)
+static int
+refuse(struct smtp_send_op *op, int err, const char *why)
 {
-	*reply = (struct smtp_reply){.err = err, .text = slice_str(why)};
-}
-
-/* The commands into client->out; how many RCPTs there are. */
-static uint32_t
-write_commands(struct smtp_send_op *op, const struct smtp_send_req *req)
-{
-	struct smtp_client *c = op->client;
-	uint32_t count = 0;
-
-	buf_clear(&c->out);
-	if (op->has_rset)
-		buf_add_str(&c->out, "RSET\r\n");
-	client_mail_add(&c->out, c->caps, req);
-	for (uint32_t i = 0; i < req->rcpt_count; i++) {
-		const struct smtp_send_rcpt *r = &req->rcpts[i];
-
-		if (client_address_ok(r->address, req->utf8)) {
-			client_rcpt_add(&c->out, c->caps, r);
-			count++;
-		} else {
-			refuse(&op->rcpts[i], GW_EINVAL,
-			       "RCPT: this address cannot be sent");
-		}
-	}
-	buf_add_str(&c->out, "DATA\r\n");
-	return count;
+	set_failure(op, err, why);
+	return err;
 }
 
 /* Why it cannot even begin; 0: it can. */
@@ -506,28 +442,22 @@ prepare(struct smtp_send_op *op, const struct smtp_send_req *req)
 	struct smtp_client *c = op->client;
 	uint32_t count;
 
-	if (c->stream == NULL) {
-		refuse(&op->last, GW_ECLOSED, "MAIL: connection closed");
-		return GW_ECLOSED;
-	}
-	if (req->utf8 && !(c->caps & CLIENT_CAP_SMTPUTF8)) {
-		refuse(&op->last, GW_ENOTSUP, "MAIL: SMTPUTF8 is not offered");
-		return GW_ENOTSUP;
-	}
+	if (c->stream == NULL)
+		return refuse(op, GW_ECLOSED, "connection closed");
+	if (req->utf8 && !(c->caps & CLIENT_CAP_SMTPUTF8))
+		return refuse(op, GW_ENOTSUP, "SMTPUTF8 is not offered");
 	if (req->mail_from[0] != '\0' &&
-	    !client_address_ok(req->mail_from, req->utf8)) {
-		refuse(&op->last, GW_EINVAL,
-		       "MAIL: this address cannot be sent");
-		return GW_EINVAL;
-	}
+	    !client_address_ok(req->mail_from, req->utf8))
+		return refuse(op, GW_EINVAL, "this address cannot be sent");
+	buf_clear(&c->out);
 	op->has_rset = c->need_rset;
-	count = write_commands(op, req);
+	if (op->has_rset)
+		buf_add_str(&c->out, "RSET\r\n");
+	count = client_envelope_add(&c->out, c->caps, req, op->rcpts);
+	if (c->out.overflow)
+		return refuse(op, GW_ETOOBIG, "too many recipients");
 	op->command_count = op->has_rset + 1u + count + 1u;
-	if (c->out.overflow) {
-		refuse(&op->last, GW_ETOOBIG, "MAIL: too many recipients");
-		return GW_ETOOBIG;
-	}
-	return count > 0 ? 0 : GW_EINVAL;
+	return count > 0 ? 0 : refuse(op, GW_EINVAL, "no recipient");
 }
 
 struct smtp_send_op *

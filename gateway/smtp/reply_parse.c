@@ -132,7 +132,7 @@ reply_text_copy(char *out, size_t room, struct slice escaped)
 bool
 reply_text_add(char out[REPLY_TEXT_MAX], size_t *n, struct slice text)
 {
-	struct buf escaped = {.cap = 4 * REPLY_LINE_MAX};
+	struct buf escaped = {.cap = (size_t)4 * REPLY_LINE_MAX};
 	bool whole = text.n <= REPLY_LINE_MAX;
 	size_t took;
 
