@@ -200,7 +200,7 @@ judge_empty(struct dns_targets_op *op)
 		verdict(op, TARGETS_UNKNOWN, "address of", name,
 			status_text(worst->status));
 	else if (op->kind == TARGET_HOST && all_gone)
-		verdict(op, TARGETS_NO_DOMAIN, "address of %s: NXDOMAIN", name);
+		verdict(op, TARGETS_NO_DOMAIN, "address of", name, "NXDOMAIN");
 	else if (op->implicit)
 		verdict(op, TARGETS_NONE, "MX", op->domain,
 			"none, and no address");
