@@ -9,8 +9,7 @@
 
 #include "gateway/config_int.h"
 
-#define WEIGHT_MAX 1000
-#define PRIORITY_MAX 1000
+#define SHARE_MAX 1000 /* of weights and priorities */
 
 static const char *
 show(struct config_reading *r, const struct config_word *word)
@@ -115,8 +114,7 @@ read_shares(struct config_reading *r, const struct config_node *node,
 				     "'priority NUMBER' can stand, each once");
 			return false;
 		}
-		if (!config_number(r, word + 1, is_weight ? 1 : 0,
-				   is_weight ? WEIGHT_MAX : PRIORITY_MAX,
+		if (!config_number(r, word + 1, is_weight ? 1 : 0, SHARE_MAX,
 				   &value))
 			return false;
 		*has = true;

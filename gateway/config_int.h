@@ -32,8 +32,8 @@ enum config_token {
 };
 
 struct config_word {
-	enum config_token token;
 	const char *text; /* TOKEN_WORD: without quotes and escapes */
+	enum config_token token;
 	bool quoted;
 	bool first; /* on its line */
 	struct config_place at;

@@ -148,6 +148,12 @@ read_single(struct loader *l, struct config_block *block,
 	read_nodes(l, inner, node->children);
 }
 
+/* gcc's analyzer takes uthash's table, which HASH_CLEAR frees, for a leak. */
+#ifndef __clang__
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 /* False: told. */
 static bool
 new_name(struct loader *l, const struct config_row *row,
@@ -207,12 +213,17 @@ read_named(struct loader *l, struct config_block *block,
 	inner->name = name->text;
 	inner->at = node->words[0].at;
 	if (new_name(l, row, name)) {
-		to = config_list_add(l->r.arena, (void **)&list->v,
-				     &list->count, sizeof(*list->v));
+		to =
+		    config_list_add(l->r.arena, (void **)&list->v, &list->count,
+				    sizeof(struct config_block *));
 		*to = inner;
 	}
 	read_nodes(l, inner, node->children);
 }
+
+#ifndef __clang__
+#pragma GCC diagnostic pop
+#endif
 
 static void
 read_node(struct loader *l, struct config_block *block,

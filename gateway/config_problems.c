@@ -50,12 +50,11 @@ config_problems_destroy(struct config_problems **problems)
 	free(p);
 }
 
-static void __attribute__((format(printf, 4, 0)))
+static void
 add(struct config_problems *p, struct config_place at, bool warning,
-    const char *fmt, va_list args)
+    const char *text)
 {
 	struct buf line = {.cap = LINE_BYTES_MAX};
-	char text[LINE_BYTES_MAX];
 
 	if (!warning)
 		p->errors++;
@@ -67,7 +66,6 @@ add(struct config_problems *p, struct config_place at, bool warning,
 		p->size = p->size > 0 ? 2 * p->size : 16;
 		p->v = mem_resize(p->v, p->size * sizeof(*p->v));
 	}
-	vsnprintf(text, sizeof(text), fmt, args);
 	if (at.line > 0)
 		buf_printf(&line, "%s:%u:%u: ", at.file, at.line, at.column);
 	else
@@ -87,22 +85,26 @@ void
 config_error(struct config_problems *problems, struct config_place at,
 	     const char *fmt, ...)
 {
+	char text[LINE_BYTES_MAX];
 	va_list args;
 
 	va_start(args, fmt);
-	add(problems, at, false, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	add(problems, at, false, text);
 }
 
 void
 config_warn(struct config_problems *problems, struct config_place at,
 	    const char *fmt, ...)
 {
+	char text[LINE_BYTES_MAX];
 	va_list args;
 
 	va_start(args, fmt);
-	add(problems, at, true, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	add(problems, at, true, text);
 }
 
 static int

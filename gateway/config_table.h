@@ -45,11 +45,11 @@ enum config_row_flags {
 struct config_row {
 	const char *path; /* "hostname", "listen.tls" */
 	enum config_kind kind;
+	unsigned flags;	   /* enum config_row_flags */
 	const char *value; /* the default as it would be written, or NULL */
 	uint64_t min, max; /* in bytes, ms or as counted; values a list has */
 	const char *unit;  /* what a number counts, for the manual */
 	const char *text;  /* one sentence */
-	unsigned flags;
 	const char *const *choices; /* CONFIG_CHOICE; ends with NULL */
 	size_t field;		    /* offset in the struct of its scope */
 	size_t size;		    /* blocks: bytes of their struct */

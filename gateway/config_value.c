@@ -43,13 +43,42 @@ config_word_print(struct buf *out, const char *word)
 	buf_add_byte(out, '"');
 }
 
+/* A block has no values: nobody asks for one. */
+static bool
+read_block(struct config_reading *r, const struct config_row *row,
+	   const struct config_node *node, void *field)
+{
+	(void)r;
+	(void)row;
+	(void)node;
+	(void)field;
+	return false;
+}
+
+static bool
+print_block(const struct config_row *row, const void *field, size_t i,
+	    struct buf *out)
+{
+	(void)row;
+	(void)field;
+	(void)i;
+	(void)out;
+	return false;
+}
+
+static const struct config_shape shape_block = {0, 0, "{ ... }", read_block,
+						print_block};
+static const struct config_shape shape_named = {1, 1, "NAME { ... }",
+						read_block, print_block};
+
 static const struct config_shape *
 shape_of(enum config_kind kind)
 {
 	switch (kind) {
 	case CONFIG_BLOCK:
-	case CONFIG_NAMED:
 		break;
+	case CONFIG_NAMED:
+		return &shape_named;
 	case CONFIG_SWITCH:
 		return &config_shape_switch;
 	case CONFIG_CHOICE:
@@ -97,7 +126,7 @@ shape_of(enum config_kind kind)
 	case CONFIG_TARGET:
 		return &config_shape_target;
 	}
-	return NULL;
+	return &shape_block;
 }
 
 bool
@@ -132,10 +161,7 @@ config_value_syntax(const struct config_row *row, struct buf *out)
 {
 	const struct config_shape *shape = shape_of(row->kind);
 
-	if (shape == NULL)
-		buf_add_str(out, row->kind == CONFIG_NAMED ? "NAME { ... }"
-							   : "{ ... }");
-	else if (shape->syntax != NULL)
+	if (shape->syntax != NULL)
 		buf_add_str(out, shape->syntax);
 	else
 		config_add_choices(row, " | ", out);

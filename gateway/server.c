@@ -387,14 +387,16 @@ end(struct server *s)
 		signal_watch_stop(&s->signals[i]);
 	sockets_destroy(&s->sockets);
 	loop_destroy(&s->loop);
-	config_destroy(&s->config);
+	if (s->config != s->started)
+		config_destroy(&s->config);
+	config_destroy(&s->started);
 	pthread_mutex_destroy(&s->lock);
 }
 
 int
 server_run(struct config **config, const char *path)
 {
-	struct server s = {.config = *config, .path = path};
+	struct server s = {.started = *config, .config = *config, .path = path};
 	int code;
 
 	*config = NULL;

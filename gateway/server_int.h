@@ -13,7 +13,8 @@
 
 struct server {
 	struct loop *loop;
-	struct config *config;
+	struct config *started; /* what needs a restart is still as in here */
+	struct config *config;	/* in force; may be the same */
 	const char *path;
 	struct sockets *sockets;
 	struct spool *spool;

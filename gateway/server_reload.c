@@ -97,12 +97,13 @@ swap(struct server *s, struct config *next, struct buf *errors)
 	}
 	sockets_commit(s->sockets);
 	sweep_later(s);
-	if (config_mark_restart(s->config, next, &waiting) > 0) {
+	if (config_mark_restart(s->started, next, &waiting) > 0) {
 		server_log_lines(GW_LOG_WARN, "config", buf_slice(&waiting));
 		buf_add_slice(errors, buf_slice(&waiting));
 	}
 	buf_fini(&waiting);
-	config_destroy(&s->config);
+	if (s->config != s->started)
+		config_destroy(&s->config);
 	s->config = next;
 	return 0;
 }
@@ -114,7 +115,7 @@ server_reload(void *arg, struct buf *errors)
 	struct server *s = arg;
 	struct config_problems *problems;
 	struct config *next;
-	size_t before = errors->n;
+	size_t before;
 	int err;
 
 	if (s->stopping) {
@@ -137,9 +138,10 @@ server_reload(void *arg, struct buf *errors)
 		}
 	}
 	if (err == 0)
-		log_event(GW_LOG_INFO, "reload", LF_STR("file", s->path));
+		log_event(GW_LOG_INFO, "config-loaded",
+			  LF_STR("file", s->path));
 	else
-		log_event(GW_LOG_ERROR, "reload-failed",
+		log_event(GW_LOG_ERROR, "config-refused",
 			  LF_STR("file", s->path),
 			  LF_STR("in-force", "the old configuration"));
 	notify_send(err == 0 ? "READY=1\nSTATUS=running"
