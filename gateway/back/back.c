@@ -151,8 +151,10 @@ take_accepted(struct relay *relay, struct inbound *in)
 	struct spool_msg *msg = ((struct accepted_item *)in)->msg;
 
 	free(in);
-	if (relay->stopping)
-		spool_msg_destroy(&msg); /* it is on disk */
+	/* When we stop it is on disk; when it is from before we started, the
+	 * rebuild finds it there. */
+	if (relay->stopping || msg->id < relay->first_new_id)
+		spool_msg_destroy(&msg);
 	else
 		mail_enqueue(relay, &msg, false);
 }

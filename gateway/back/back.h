@@ -90,7 +90,9 @@ void back_stop(struct back **back, int64_t grace_ms);
 
 /* The functions below may be called on any thread. */
 
-/* For spool_opts.accepted: takes *msg. */
+/* For spool_opts.accepted: takes *msg. Nothing may be accepted, only be on its
+ * way to here, while back_start runs: what has an older id is left to the queue
+ * that back_start reads from the spool. */
 void back_accepted(struct back *back, struct spool_msg **msg);
 int back_reload(struct back *back, const struct back_conf *conf, char *error,
 		size_t error_size);

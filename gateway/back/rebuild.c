@@ -26,6 +26,7 @@ rebuild_begin(struct relay *relay)
 {
 	relay->rebuild = mem_zalloc(sizeof(*relay->rebuild));
 	relay->rebuild->end_id = id_next();
+	relay->first_new_id = relay->rebuild->end_id;
 	relay->rebuild->began_ms = relay_now_ms(relay);
 }
 

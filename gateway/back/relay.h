@@ -52,6 +52,7 @@ struct relay {
 	size_t mail_count, mail_bytes;	     /* in memory */
 	uint32_t connection_count;
 	uint16_t generation;
+	uint64_t first_new_id; /* smaller ones: the rebuild has them */
 	bool stopping, quitting, stopped;
 	struct board *board;
 	struct stats *stats;

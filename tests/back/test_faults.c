@@ -105,7 +105,7 @@ START_TEST(test_fault)
 		ck_assert_uint_eq(sink_count(w.sink), 1);
 	}
 	ck_assert_uint_eq(status_of(&w).bounced, 0);
-	world_stop(&w);
+	world_stop(&w, 3000);
 	script_destroy(&server);
 	world_close(&w);
 }
@@ -136,7 +136,7 @@ START_TEST(test_reused_connection_dies)
 	UNTIL(&w, status_of(&w).delivered == 2, "the second, elsewhere");
 	ck_assert_uint_eq(status_of(&w).deferred, 0);
 	ck_assert_str_eq(script_trouble(server), "");
-	world_stop(&w);
+	world_stop(&w, 3000);
 	script_destroy(&server);
 	world_close(&w);
 }

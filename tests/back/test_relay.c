@@ -85,7 +85,7 @@ START_TEST(test_due_again_after_restart)
 	world_start(&w);
 	world_accept(&w, &letter); /* while the queue is read */
 	UNTIL(&w, status_of(&w).delivered == 151, "what was queued, and new");
-	world_stop(&w);
+	world_stop(&w, 3000);
 	world_reopen_spool(&w);
 	ck_assert_int_eq(world_ledger(&w).by_state[RCPT_DELIVERED], 151);
 	world_start(&w);
@@ -274,7 +274,7 @@ START_TEST(test_fail_over)
 	UNTIL(&w, status_of(&w).delivered == 2, "by the second");
 	ck_assert_uint_eq(sink_count(second), 1);
 	ck_assert_uint_eq(status_of(&w).deferred, 0);
-	world_stop(&w);
+	world_stop(&w, 3000);
 	sink_destroy(&second);
 	world_close(&w);
 }
@@ -343,7 +343,7 @@ START_TEST(test_reload_moves_the_queue)
 	ck_assert_uint_eq(sink_count(second), 50);
 	w.routes[0].hop = 7;
 	ck_assert_int_ne(back_reload(w.back, &w.conf, error, sizeof(error)), 0);
-	world_stop(&w);
+	world_stop(&w, 3000);
 	sink_destroy(&second);
 	world_close(&w);
 }
@@ -362,7 +362,7 @@ START_TEST(test_stop_waits_for_the_answer)
 	UNTIL(&w, status_of(&w).active == 1, "under way");
 	turn_some(w.loop);
 	/* Nobody turns the sink: the grace ends it, and nothing is lost. */
-	back_stop(&w.back, 200);
+	world_stop(&w, 200);
 	ck_assert_int_eq(world_ledger(&w).by_state[RCPT_QUEUED], 1);
 	sink_pause_ms(w.sink, 0);
 	world_start(&w);

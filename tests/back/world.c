@@ -22,10 +22,12 @@ accepted(void *arg, struct spool_msg **msg)
 {
 	struct world *w = arg;
 
+	pthread_mutex_lock(&w->lock);
 	if (w->back)
 		back_accepted(w->back, msg);
 	else
 		spool_msg_destroy(msg);
+	pthread_mutex_unlock(&w->lock);
 }
 
 static void
@@ -49,6 +51,7 @@ void
 world_open(struct world *w, const char *const *offers)
 {
 	memset(w, 0, sizeof(*w));
+	pthread_mutex_init(&w->lock, NULL);
 	snprintf(w->dir, sizeof(w->dir), "/tmp/sluice-back-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(w->dir));
 	id_start(clock_wall_ms(), 0);
@@ -88,15 +91,24 @@ world_start(struct world *w)
 {
 	struct back_opts opts = {.spool = w->spool, .conf = &w->conf};
 	char error[256] = "";
+	struct back *back;
 
-	ck_assert_msg(back_start(&w->back, &opts, error, sizeof(error)) == 0,
-		      "%s", error);
+	ck_assert_msg(back_start(&back, &opts, error, sizeof(error)) == 0, "%s",
+		      error);
+	pthread_mutex_lock(&w->lock);
+	w->back = back;
+	pthread_mutex_unlock(&w->lock);
 }
 
 void
-world_stop(struct world *w)
+world_stop(struct world *w, int64_t grace_ms)
 {
-	back_stop(&w->back, 3000);
+	struct back *back = w->back;
+
+	pthread_mutex_lock(&w->lock);
+	w->back = NULL;
+	pthread_mutex_unlock(&w->lock);
+	back_stop(&back, grace_ms);
 }
 
 void
@@ -111,7 +123,7 @@ world_close(struct world *w)
 {
 	char command[128];
 
-	world_stop(w);
+	world_stop(w, 3000);
 	sink_destroy(&w->sink);
 	loop_destroy(&w->loop);
 	spool_close(&w->spool);

@@ -1,6 +1,8 @@
 #ifndef TESTS_BACK_WORLD_H
 #define TESTS_BACK_WORLD_H
 
+#include <pthread.h>
+
 #include "gateway/back/back.h"
 #include "gateway/net/loop.h"
 #include "tests/back/sink.h"
@@ -16,6 +18,7 @@ struct world {
 	struct loop *loop;
 	struct sink *sink;
 	struct back *back;
+	pthread_mutex_t lock; /* of back, for the store thread */
 	struct back_host host;
 	struct back_hop hops[4];
 	struct back_route routes[4];
@@ -41,7 +44,7 @@ struct letter {
 void world_open(struct world *w, const char *const *offers);
 void world_close(struct world *w); /* stops, removes the directory */
 void world_start(struct world *w);
-void world_stop(struct world *w);
+void world_stop(struct world *w, int64_t grace_ms);
 void world_reopen_spool(struct world *w); /* as a restart; back is stopped */
 /* Committed when it returns. */
 uint64_t world_accept(struct world *w, const struct letter *letter);
