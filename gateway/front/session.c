@@ -153,10 +153,21 @@ session_stop(struct session *session, bool force)
 static void
 arm(struct session *session, int64_t delay_ms)
 {
+	struct loop *loop = session->worker->loop;
+
+	if (delay_ms < 1)
+		delay_ms = 1;
 	timer_cancel(&session->timer);
-	session->timer =
-	    timer_start(session->worker->loop, delay_ms > 0 ? delay_ms : 1,
-			on_timer, session);
+	session->timer = timer_start(loop, delay_ms, on_timer, session);
+	session->watch.due_ms = loop_now_ms(loop) + delay_ms;
+}
+
+/* The limit became a nearer one: the timer may not sleep for longer. */
+static void
+wake_within(struct session *session, int64_t delay_ms, int64_t now_ms)
+{
+	if (session->watch.due_ms > now_ms + delay_ms)
+		arm(session, delay_ms);
 }
 
 static void
@@ -170,29 +181,39 @@ timed_out(struct session *session, const char *reason)
 
 /* Start a window of progress at the bytes seen so far. */
 static void
-mark(struct session *session, uint64_t bytes, int64_t now_ms)
+mark(struct session *session, bool outward, uint64_t bytes, int64_t now_ms)
 {
 	session->watch.mark_ms = now_ms;
 	session->watch.mark_bytes = bytes;
+	session->watch.outward = outward;
 }
 
 /* Bytes must flow at the least average over the window. */
 static bool
-too_slow(struct session *session, uint64_t bytes, int64_t now_ms)
+too_slow(struct session *session, bool outward, uint64_t bytes, int64_t now_ms)
 {
 	uint64_t need = (uint64_t)session->snapshot->conf.progress_bytes_s *
 			(PROGRESS_WINDOW_MS / 1000);
 
-	if (session->watch.mark_ms == 0) {
-		mark(session, bytes, now_ms);
+	if (session->watch.mark_ms == 0 || session->watch.outward != outward) {
+		mark(session, outward, bytes, now_ms);
 		return false;
 	}
 	if (now_ms - session->watch.mark_ms < PROGRESS_WINDOW_MS)
 		return false;
 	if (bytes - session->watch.mark_bytes < need)
 		return true;
-	mark(session, bytes, now_ms);
+	mark(session, outward, bytes, now_ms);
 	return false;
+}
+
+void
+session_body_begins(struct session *session)
+{
+	int64_t now_ms = loop_now_ms(session->worker->loop);
+
+	mark(session, false, stream_bytes_in(session->stream), now_ms);
+	wake_within(session, PROGRESS_WINDOW_MS, now_ms);
 }
 
 static void
@@ -203,7 +224,7 @@ tick_open(struct session *session, int64_t now_ms)
 	int64_t limit_ms, idle_ms;
 
 	if (stream_unsent(stream) > 0) {
-		if (too_slow(session, stream_bytes_out(stream), now_ms))
+		if (too_slow(session, true, stream_bytes_out(stream), now_ms))
 			timed_out(session, "slow-reader");
 		else
 			arm(session, BODY_TICK_MS);
@@ -211,7 +232,7 @@ tick_open(struct session *session, int64_t now_ms)
 	}
 	if (smtp_server_in_body(session->server) &&
 	    smtp_server_idle(session->server)) {
-		if (too_slow(session, stream_bytes_in(stream), now_ms))
+		if (too_slow(session, false, stream_bytes_in(stream), now_ms))
 			timed_out(session, "slow-body");
 		else
 			arm(session, BODY_TICK_MS);
@@ -310,6 +331,9 @@ on_replied(void *arg, const char *cmd, int code, const char *enhanced,
 	struct session *session = arg;
 
 	session->watch.activity_ms = loop_now_ms(session->worker->loop);
+	if (!session->in_lobby)
+		wake_within(session, session->snapshot->conf.idle_ms,
+			    session->watch.activity_ms);
 	/* a message's own refusal is logged where it is decided */
 	if (code < 400)
 		return;
@@ -380,7 +404,8 @@ on_drain(void *arg)
 {
 	struct session *session = arg;
 
-	session->watch.mark_ms = 0;
+	if (session->watch.outward)
+		session->watch.mark_ms = 0;
 }
 
 static void
@@ -445,22 +470,13 @@ open_stream(struct session *session)
 static void
 proxy_refuse(struct session *session, enum reply_id id, const char *reason)
 {
-	struct reply reply;
-
 	COUNT(session->worker, connections_refused);
 	log_event(GW_LOG_WARN, "refuse", LF_STR("session", session->id_text),
 		  LF_STR("stage", "connect"), LF_STR("why", reason),
 		  LF_IP("client", &session->peer.ip));
-	if (session->listener->tls != FRONT_TLS_IMPLICIT) {
-		session->stream = stream_create(
-		    session->worker->loop, session->fd, &stream_ops, session);
-		session->fd = -1;
-		engine_create(session);
-		session->state = SESSION_OPEN;
-		reply_make(&reply, id, NULL, 0);
-		smtp_server_greet(session->server, reply.code, reply.enhanced,
-				  reply.text);
-	}
+	worker_turn_away(session->worker, session->listener, session->fd,
+			 (int)id);
+	session->fd = -1;
 	closing(session, reason);
 }
 

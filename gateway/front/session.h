@@ -34,8 +34,10 @@ struct login {
 struct watchmark {	     /* what the timer compares with */
 	int64_t since_ms;    /* the connection began */
 	int64_t activity_ms; /* the last command ended */
+	int64_t due_ms;	     /* when the timer fires */
 	int64_t mark_ms;     /* the body's (or our output's) window began */
 	uint64_t mark_bytes;
+	bool outward; /* it is our output's */
 };
 
 struct session {
@@ -74,6 +76,8 @@ void session_drop(struct session **session);
 /* Say the last word and close. */
 void session_end(struct session *session, int code, const char *enhanced,
 		 const char *text, const char *reason);
+/* From here on the client's bytes must flow. */
+void session_body_begins(struct session *session);
 /* For a stop: 421 unless a transaction is under way and not forced. */
 void session_stop(struct session *session, bool force);
 

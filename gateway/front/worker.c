@@ -65,9 +65,9 @@ worker_shed(struct worker *worker, int64_t older_than_ms)
 	return true;
 }
 
-static void
-refuse(struct worker *worker, const struct front_listener *on, int fd,
-       const struct sock_addr *peer)
+void
+worker_turn_away(struct worker *worker, const struct front_listener *on, int fd,
+		 int reply_id)
 {
 	static const struct stream_ops none;
 	struct stream *stream;
@@ -75,20 +75,27 @@ refuse(struct worker *worker, const struct front_listener *on, int fd,
 	char line[320];
 	int n;
 
-	COUNT(worker, connections_refused);
-	log_event(GW_LOG_WARN, "refuse", LF_STR("stage", "connect"),
-		  LF_STR("why", "too-many-connections"),
-		  LF_IP("client", &peer->ip));
 	if (on->tls == FRONT_TLS_IMPLICIT) {
 		close(fd);
 		return;
 	}
-	reply_make(&reply, REPLY_TOO_MANY_CONNECTIONS, NULL, 0);
+	reply_make(&reply, (enum reply_id)reply_id, NULL, 0);
 	n = snprintf(line, sizeof(line), "%d %s %s\r\n", reply.code,
 		     reply.enhanced, reply.text);
 	stream = stream_create(worker->loop, fd, &none, NULL);
 	stream_write(stream, slice_of(line, (size_t)n));
 	stream_finish(&stream, LINGER_MS);
+}
+
+static void
+refuse(struct worker *worker, const struct front_listener *on, int fd,
+       const struct sock_addr *peer)
+{
+	COUNT(worker, connections_refused);
+	log_event(GW_LOG_WARN, "refuse", LF_STR("stage", "connect"),
+		  LF_STR("why", "too-many-connections"),
+		  LF_IP("client", &peer->ip));
+	worker_turn_away(worker, on, fd, REPLY_TOO_MANY_CONNECTIONS);
 }
 
 static enum crowd_verdict

@@ -106,6 +106,9 @@ void worker_destroy(struct worker **worker); /* after worker_join */
 
 /* A descriptor is wanted: end the oldest session without a login. */
 bool worker_shed(struct worker *worker, int64_t older_than_ms);
+/* Takes fd: a last word, where text can be read, and the end. */
+void worker_turn_away(struct worker *worker, const struct front_listener *on,
+		      int fd, int reply_id);
 struct session *worker_find(struct worker *worker, uint64_t id);
 
 #endif
