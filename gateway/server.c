@@ -54,8 +54,9 @@ accepted(void *arg, struct spool_msg **msg)
 	} else {
 		if (s->parked_count == s->parked_size) {
 			s->parked_size = 2 * s->parked_size + 8;
-			s->parked = mem_resize(
-			    s->parked, s->parked_size * sizeof(*s->parked));
+			s->parked = mem_resize(s->parked,
+					       s->parked_size *
+						   sizeof(struct spool_msg *));
 		}
 		s->parked[s->parked_count++] = *msg;
 		*msg = NULL;
