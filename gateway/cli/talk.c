@@ -26,8 +26,8 @@ complain_connect(const char *path, int errnum)
 {
 	switch (errnum) {
 	case ENOENT:
-		complain(path, "no such socket: sluiced is not running, or "
-			       "'control' in gateway.conf names another (-s)");
+		complain(path, "no such socket: is sluiced running? (-s names "
+			       "another)");
 		break;
 	case ECONNREFUSED:
 		complain(path, "nobody answers: sluiced is not running");

@@ -41,6 +41,7 @@ struct list {
 	struct spool_cursor cursor;
 	struct spool_msg *msg; /* of the entry last looked at */
 	uint64_t given, limit; /* limit 0: none */
+	uint64_t shown_id;     /* the message whose line is out */
 	size_t width;
 	int64_t now_s;
 	char cred[NAME_MAX_SIZE]; /* filters; "": none */
@@ -119,31 +120,48 @@ put_next(struct buf *out, const struct list *list,
 	}
 }
 
+/* Once a message: whose it is. Twice when its recipients fill two slices. */
+static void
+put_message_line(struct list *list)
+{
+	const struct spool_msg *msg = list->msg;
+	struct buf *out = &list->call->out;
+	char id[ID_TEXT_SIZE];
+
+	if (list->shown_id == msg->id)
+		return;
+	list->shown_id = msg->id;
+	id_format(msg->id, id);
+	buf_add_str(out, id);
+	put_age(out, list->now_s - msg->accepted_wall_ms / 1000);
+	buf_add_str(out, "  ");
+	text_cell(out, slice_str(msg->cred[0] ? msg->cred : "-"), 24);
+	buf_add_byte(out, ' ');
+	text_last(out, slice_str(msg->mail_from[0] ? msg->mail_from : "<>"),
+		  list->width == 0 ? 0 : list->width - 45);
+	buf_add_byte(out, '\n');
+}
+
 static void
 put_line(struct list *list, const struct spool_entry *entry)
 {
 	const struct spool_rcpt *rcpt = entry->rcpt;
 	struct buf *out = &list->call->out;
 	struct buf next = {.cap = 64};
-	char id[ID_TEXT_SIZE];
-	const char *login = list->msg->cred[0] ? list->msg->cred : "-";
 
-	id_format(entry->id, id);
-	buf_add_str(out, id);
-	put_age(out, list->now_s - list->msg->accepted_wall_ms / 1000);
-	buf_printf(out, "  %-6s %3u ", state_name(rcpt->state), rcpt->attempts);
+	put_message_line(list);
+	buf_printf(out, "  %-6s %3ux ", state_name(rcpt->state),
+		   rcpt->attempts);
 	put_next(&next, list, rcpt);
-	text_cell(out, buf_slice(&next), 11);
-	buf_add_byte(out, ' ');
-	text_cell(out, slice_str(login), 12);
+	text_cell(out, buf_slice(&next), 16);
 	buf_add_byte(out, ' ');
 	text_last(out, slice_str(rcpt->address),
-		  list->width == 0 ? 0 : list->width - 57);
+		  list->width == 0 ? 0 : list->width - 31);
 	buf_add_byte(out, '\n');
 	if (rcpt->last_reply != NULL && rcpt->last_reply[0] != '\0') {
-		buf_add_str(out, "               ");
+		buf_add_str(out, "         ");
 		text_last(out, slice_str(rcpt->last_reply),
-			  list->width == 0 ? 0 : list->width - 15);
+			  list->width == 0 ? 0 : list->width - 9);
 		buf_add_byte(out, '\n');
 	}
 	buf_fini(&next);
@@ -370,8 +388,10 @@ command_queue_list(struct call *call)
 	if (call->request.json)
 		json_open_array(&list->json, NULL);
 	else if (call->request.tty)
-		buf_printf(&call->out, "%-13s %4s  %-6s %3s %-11s %-12s %s\n",
-			   "ID", "AGE", "STATE", "TRY", "NEXT", "LOGIN",
+		buf_printf(&call->out,
+			   "%-13s %4s  %-24s %s\n"
+			   "  %-6s %4s %-16s %s\n\n",
+			   "ID", "AGE", "LOGIN", "FROM", "STATE", "TRY", "NEXT",
 			   "RECIPIENT");
 	return list_slice(call);
 }
@@ -389,8 +409,7 @@ parse_id(struct call *call, const char *text, uint64_t *id)
 {
 	if (id_parse(slice_str(text), id) == 0)
 		return true;
-	call_fail(call, "an id is 13 letters and digits, as 'sluice queue "
-			"list' and the log show it");
+	call_fail(call, "an id is 13 letters and digits, as in the log");
 	return false;
 }
 

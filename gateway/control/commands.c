@@ -13,7 +13,7 @@ static const struct command table[COMMANDS] = {
 	 1,
 	 1,
 	 COMMAND_CHANGES | COMMAND_SECRET,
-	 "Add a login; its password is asked for, or read from standard input.",
+	 "Add a login; asks for its password or reads it from stdin.",
 	 {{"class", "CLASS", "the class whose rules apply to this login"},
 	  {"address", "ADDRESS", "where its owner is written to"}}},
     [COMMAND_USER_PASSWD] = {"user passwd",
@@ -38,12 +38,12 @@ static const struct command table[COMMANDS] = {
 	 0,
 	 0,
 	 0,
-	 "List what waits, a line for each recipient, oldest first.",
+	 "List what waits: messages and their recipients, by age.",
 	 {{"cred", "NAME", "of this login only"},
 	  {"lane", "LANE", "personal, bulk or dsn"},
 	  {"state", "STATE", "queued or held"},
 	  {"domain", "DOMAIN", "to recipients in this domain"},
-	  {"limit", "N", "at most N lines; 0: all (a terminal: 1000)"}}},
+	  {"limit", "N", "at most N recipients; 0: all (a terminal: 1000)"}}},
     [COMMAND_QUEUE_SHOW] = {"queue show",
 			    "ID",
 			    1,
@@ -80,7 +80,7 @@ static const struct command table[COMMANDS] = {
 	 0,
 	 0,
 	 COMMAND_CHANGES,
-	 "Read the configuration again; one with errors changes nothing.",
+	 "Read the configuration again; a wrong one changes nothing.",
 	 {{NULL, NULL, NULL}}},
     [COMMAND_CONFIG_CHECK] =
 	{"config check",
@@ -222,7 +222,7 @@ static int
 arguments(const char *const *words, size_t count, struct command_line *line,
 	  struct buf *error)
 {
-	bool only_operands = false, took_next;
+	bool only_operands = false, took_next = false;
 	int err = 0;
 
 	for (size_t i = 0; i < count && err == 0; i++) {
@@ -240,7 +240,7 @@ arguments(const char *const *words, size_t count, struct command_line *line,
 			line->help = true;
 		} else if (word[1] == '-') {
 			err = option(line, word + 2, next, &took_next, error);
-			i += took_next && err == 0;
+			i += err == 0 && took_next;
 		} else {
 			buf_add_str(error, "no such option: ");
 			add_word(error, word);

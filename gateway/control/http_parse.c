@@ -100,7 +100,8 @@ without_port(struct slice host)
 
 	if (host.n > 0 && host.p[0] == '[') {
 		end = slice_find(host, ']');
-		return slice_head(slice_from(host, 1), end > 0 ? end - 1 : 0);
+		return end == host.n ? SLICE_NONE
+				     : slice_of(host.p + 1, end - 1);
 	}
 	return slice_head(host, slice_find(host, ':'));
 }

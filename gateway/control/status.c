@@ -24,16 +24,22 @@ counted(struct buf *out, const char *before, uint64_t n, const char *what)
 }
 
 static void
+put_ms(struct buf *out, double ms)
+{
+	buf_printf(out, ms < 1000 ? "%.1f ms" : "%.1f s",
+		   ms < 1000 ? ms : ms / 1000);
+}
+
+static void
 put_latency(struct buf *out, const char *what, double p50_ms, double p99_ms)
 {
 	if (p99_ms <= 0)
 		return;
-	buf_printf(out, "%s p50 ", what);
-	buf_printf(out, p50_ms < 10000 ? "%.1f ms" : "%.0f s",
-		   p50_ms < 10000 ? p50_ms : p50_ms / 1000);
+	label(out, "");
+	buf_printf(out, "%s: p50 ", what);
+	put_ms(out, p50_ms);
 	buf_add_str(out, ", p99 ");
-	buf_printf(out, p99_ms < 10000 ? "%.1f ms" : "%.0f s",
-		   p99_ms < 10000 ? p99_ms : p99_ms / 1000);
+	put_ms(out, p99_ms);
 	buf_add_byte(out, '\n');
 }
 
@@ -78,11 +84,7 @@ put_front(const struct metrics *m, struct buf *out)
 	counted(out, "refused ", f->messages_refused, " messages, ");
 	counted(out, "", f->recipients_refused, " recipients; ");
 	counted(out, "", f->messages_duplicate, " sent again by clients\n");
-	if (f->dot_p99_ms > 0) {
-		label(out, "");
-		put_latency(out, "final dot to 250:", f->dot_p50_ms,
-			    f->dot_p99_ms);
-	}
+	put_latency(out, "final dot to 250", f->dot_p50_ms, f->dot_p99_ms);
 }
 
 static void
@@ -90,7 +92,6 @@ put_back(const struct metrics *m, struct buf *out)
 {
 	const struct back_status *b = &m->back;
 	int64_t held = m->ledger.by_state[RCPT_HELD];
-	char oldest[CLOCK_HUMAN_SIZE];
 
 	label(out, "queue");
 	text_times(out, b->queued, "recipient");
@@ -98,8 +99,8 @@ put_back(const struct metrics *m, struct buf *out)
 	text_times(out, b->active, "message");
 	buf_add_str(out, " under way");
 	if (b->oldest_wall_s != 0) {
-		clock_human(b->oldest_wall_s, m->wall_s, oldest);
-		buf_printf(out, "; oldest %s", oldest);
+		buf_add_str(out, "; oldest ");
+		text_span(out, (int64_t)m->oldest_s);
 	}
 	buf_add_byte(out, '\n');
 	label(out, "delivered");
@@ -108,11 +109,8 @@ put_back(const struct metrics *m, struct buf *out)
 	counted(out, "deferred ", b->deferred, ", ");
 	counted(out, "bounced ", b->bounced, ", ");
 	counted(out, "DSNs ", b->dsn_sent, "\n");
-	if (b->delay_p99_s > 0) {
-		label(out, "");
-		put_latency(out, "250 to delivered:", b->delay_p50_s * 1000,
-			    b->delay_p99_s * 1000);
-	}
+	put_latency(out, "250 to delivered", b->delay_p50_s * 1000,
+		    b->delay_p99_s * 1000);
 }
 
 static void
@@ -123,7 +121,7 @@ put_hop(const struct status_input *in, const struct back_hop_status *hop,
 	    in->columns < MINIMUM_COLUMNS ? DEFAULT_COLUMNS : in->columns;
 
 	label(out, first ? "next hops" : "");
-	text_cell(out, slice_str(hop->name), 14);
+	text_cell(out, slice_str(hop->name), 16);
 	if (hop->up) {
 		buf_add_str(out, " up; ");
 		counted(out, "connections ", hop->connections, "; ");

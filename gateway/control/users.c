@@ -94,10 +94,10 @@ static void
 answer_failure(struct call *call, const char *name, int err)
 {
 	if (err == GW_EEXIST)
-		call_fail(call,
-			  "the login %s is there already ('sluice user passwd' "
-			  "changes its password)",
-			  name);
+		call_fail(
+		    call,
+		    "the login %s is there already (see 'sluice user passwd')",
+		    name);
 	else if (err == GW_ENOENT)
 		call_fail(call, "there is no login %s", name);
 	else if (err == GW_EINVAL)

@@ -1,0 +1,416 @@
+#ifndef TESTS_CONTROL_WORLD_H
+#define TESTS_CONTROL_WORLD_H
+
+/*
+ * What control stands on, in the hand of the test: a real store for the
+ * users, figures that are set, a queue that is an array, commits that end on
+ * a thread of their own as the spool's do. Include it in one file a program.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/base/error.h"
+#include "gateway/base/mem.h"
+#include "gateway/control/control.h"
+
+struct spool {
+	struct store_env *store;
+	struct spool_msg **msgs; /* in order of id */
+	size_t msg_count;
+	struct spool_status status;
+	struct spool_ledger ledger;
+	int change_err;		  /* what commits end with */
+	enum spool_answer answer; /* what mail ends with */
+	struct spool_msg *mail;	  /* the last one taken */
+	struct buf mail_body;
+	unsigned mail_count;
+	bool hold_change; /* commits do not end until this is false */
+	pthread_mutex_t lock;
+	pthread_t thread;
+	bool threaded;
+};
+
+struct front {
+	struct front_status status;
+};
+
+struct back {
+	struct back_status status;
+	struct back_hop_status hops[8];
+	size_t hop_count;
+	char flush_domain[64], flush_hop[64];
+	uint64_t flush_id;
+	unsigned flush_count;
+};
+
+struct auth_pool {
+	char forgotten[64];
+};
+
+struct auth {
+	bool away;
+};
+
+struct world {
+	char dir[64];
+	char socket_path[96];
+	struct loop *loop;
+	struct spool spool;
+	struct front front;
+	struct back back;
+	struct auth_pool auth;
+	struct auth probe;
+	struct control_conf conf;
+	struct control *control;
+	int64_t certificate_wall_s;
+	int reload_err;
+	unsigned reload_count;
+};
+
+static struct world world;
+
+/* --- the units below, faked -------------------------------------------- */
+
+void
+front_status_get(const struct front *front, struct front_status *status)
+{
+	*status = front->status;
+}
+
+void
+back_status_get(const struct back *back, struct back_status *status)
+{
+	*status = back->status;
+}
+
+size_t
+back_hops_get(const struct back *back, struct back_hop_status *out, size_t max)
+{
+	for (size_t i = 0; i < back->hop_count && i < max; i++)
+		out[i] = back->hops[i];
+	return back->hop_count;
+}
+
+void
+back_flush(struct back *back, const struct back_flush *what)
+{
+	snprintf(back->flush_domain, sizeof(back->flush_domain), "%s",
+		 what->domain ? what->domain : "");
+	snprintf(back->flush_hop, sizeof(back->flush_hop), "%s",
+		 what->hop ? what->hop : "");
+	back->flush_id = what->id;
+	back->flush_count++;
+}
+
+void
+auth_pool_forget(struct auth_pool *pool, struct slice cred)
+{
+	snprintf(pool->forgotten, sizeof(pool->forgotten), "%.*s", (int)cred.n,
+		 cred.p);
+}
+
+struct auth *
+auth_create(struct loop *loop, struct auth_pool *pool)
+{
+	(void)loop;
+	(void)pool;
+	return &world.probe;
+}
+
+void
+auth_destroy(struct auth **auth)
+{
+	*auth = NULL;
+}
+
+const char *
+auth_mechanisms(struct auth *auth)
+{
+	return auth->away ? NULL : "PLAIN";
+}
+
+struct store_env *
+spool_store(struct spool *spool)
+{
+	return spool->store;
+}
+
+void
+spool_status_get(struct spool *spool, struct spool_status *status)
+{
+	*status = spool->status;
+}
+
+int
+spool_ledger_read(struct spool *spool, struct spool_ledger *ledger)
+{
+	*ledger = spool->ledger;
+	return 0;
+}
+
+static inline struct spool_msg *
+msg_copy(const struct spool_msg *msg)
+{
+	struct spool_msg *copy = spool_msg_create();
+	struct arena *arena = copy->arena;
+
+	*copy = *msg;
+	copy->arena = arena;
+	copy->rcpts = mem_array(msg->rcpt_count + 1, sizeof(*copy->rcpts));
+	copy->rcpt_room = msg->rcpt_count + 1;
+	memcpy(copy->rcpts, msg->rcpts, msg->rcpt_count * sizeof(*copy->rcpts));
+	return copy;
+}
+
+int
+spool_load(struct spool *spool, uint64_t id, struct spool_msg **msg)
+{
+	for (size_t i = 0; i < spool->msg_count; i++) {
+		if (spool->msgs[i]->id == id) {
+			*msg = msg_copy(spool->msgs[i]);
+			return 0;
+		}
+	}
+	return GW_ENOENT;
+}
+
+int
+spool_scan(struct spool *spool, const struct spool_cursor *after, size_t max,
+	   spool_entry_fn *fn, void *arg, struct spool_cursor *last)
+{
+	size_t given = 0;
+
+	for (size_t m = 0; m < spool->msg_count; m++) {
+		const struct spool_msg *msg = spool->msgs[m];
+
+		if (msg->id < after->id)
+			continue;
+		for (uint32_t i = 0; i < msg->rcpt_count; i++) {
+			struct spool_entry entry = {
+			    msg->id, msg->rcpts[i].index, &msg->rcpts[i]};
+
+			if (msg->id == after->id && entry.index <= after->index)
+				continue;
+			if (given == max)
+				return (int)given;
+			given++;
+			last->id = entry.id;
+			last->index = entry.index;
+			if (!fn(arg, &entry))
+				return (int)given;
+		}
+	}
+	return (int)given;
+}
+
+static inline void *
+change_thread(void *arg)
+{
+	struct spool_change *op = arg;
+	struct spool *spool = &world.spool;
+	struct store_txn *txn;
+	bool hold = true;
+
+	while (hold) {
+		pthread_mutex_lock(&spool->lock);
+		hold = spool->hold_change;
+		pthread_mutex_unlock(&spool->lock);
+		if (hold)
+			usleep(1000);
+	}
+	op->err = spool->change_err;
+	if (op->err == 0) {
+		txn = store_write(spool->store);
+		store_apply(txn, op->changes, op->change_count);
+		op->err = store_commit(&txn);
+	}
+	op->done(op);
+	return NULL;
+}
+
+static inline void
+thread_run(void *(*fn)(void *), void *arg)
+{
+	if (world.spool.threaded)
+		pthread_join(world.spool.thread, NULL);
+	world.spool.threaded = true;
+	pthread_create(&world.spool.thread, NULL, fn, arg);
+}
+
+void
+spool_change_start(struct spool *spool, struct spool_change *op)
+{
+	(void)spool;
+	thread_run(change_thread, op);
+}
+
+struct spool_body {
+	struct buf bytes;
+};
+
+struct spool_body *
+spool_body_create(struct spool *spool)
+{
+	struct spool_body *body = mem_zalloc(sizeof(*body));
+
+	(void)spool;
+	buf_init(&body->bytes, 65536);
+	return body;
+}
+
+void
+spool_body_add(struct spool_body *body, struct slice s)
+{
+	buf_add_slice(&body->bytes, s);
+}
+
+void
+spool_body_end(struct spool_body *body, uint8_t digest[DIGEST_SIZE])
+{
+	(void)body;
+	memset(digest, 0, DIGEST_SIZE);
+}
+
+static inline void *
+accept_thread(void *arg)
+{
+	struct spool_accept *op = arg;
+
+	op->done(op);
+	return NULL;
+}
+
+void
+spool_accept_start(struct spool *spool, struct spool_accept *op)
+{
+	spool_msg_destroy(&spool->mail);
+	buf_fini(&spool->mail_body);
+	spool->mail = op->msg;
+	spool->mail_body = op->body->bytes;
+	spool->mail_count++;
+	free(op->body);
+	op->answer = spool->answer;
+	thread_run(accept_thread, op);
+}
+
+/* --- the host ---------------------------------------------------------- */
+
+static inline int
+host_reload(void *arg, struct buf *errors)
+{
+	(void)arg;
+	world.reload_count++;
+	if (world.reload_err != 0)
+		buf_add_str(errors, "gateway.conf:3:1: no such directive\n"
+				    "gateway.conf:9:4: not a size: 25Q\n");
+	return world.reload_err;
+}
+
+static inline void
+host_show(void *arg, struct buf *out, bool json)
+{
+	(void)arg;
+	buf_add_str(out, json ? "{\"hostname\":\"mail.example.com\"}"
+			      : "hostname mail.example.com;\n");
+}
+
+static inline int64_t
+host_expires(void *arg)
+{
+	(void)arg;
+	return world.certificate_wall_s;
+}
+
+/* --- making one -------------------------------------------------------- */
+
+static inline struct spool_msg *
+world_add_message(uint64_t id, const char *cred, const char *from)
+{
+	struct spool *spool = &world.spool;
+	struct spool_msg *msg = spool_msg_create();
+
+	spool->msgs = mem_resize(spool->msgs,
+				 (spool->msg_count + 1) * sizeof(*spool->msgs));
+	spool->msgs[spool->msg_count++] = msg;
+	msg->id = id;
+	msg->cred = arena_dup(msg->arena, slice_str(cred));
+	msg->mail_from = arena_dup(msg->arena, slice_str(from));
+	msg->session = "0abcdefghjkmn";
+	(void)ip_parse(SLICE_LIT("192.0.2.7"), &msg->client);
+	msg->body.length = 4096;
+	return msg;
+}
+
+static inline struct control_opts
+world_opts(bool users_local, const struct sock_addr *http)
+{
+	return (struct control_opts){
+	    .loop = world.loop,
+	    .socket_path = world.socket_path,
+	    .http = http,
+	    .spool = &world.spool,
+	    .front = &world.front,
+	    .back = &world.back,
+	    .auth = &world.auth,
+	    .users_local = users_local,
+	    .host = {host_reload, host_show, host_expires, NULL},
+	    .conf = &world.conf,
+	};
+}
+
+static inline void
+world_start(bool users_local, const struct sock_addr *http)
+{
+	struct store_opts store = {.map_bytes = 16 << 20};
+	char error[256] = "", store_path[96];
+	struct control_opts opts;
+
+	memset(&world, 0, sizeof(world));
+	snprintf(world.dir, sizeof(world.dir), "/tmp/sluice-control-XXXXXX");
+	if (mkdtemp(world.dir) == NULL)
+		abort();
+	snprintf(world.socket_path, sizeof(world.socket_path), "%s/s",
+		 world.dir);
+	pthread_mutex_init(&world.spool.lock, NULL);
+	snprintf(store_path, sizeof(store_path), "%s/store", world.dir);
+	store.path = store_path;
+	if (store_open(&world.spool.store, &store, error, sizeof(error)) != 0) {
+		fprintf(stderr, "%s\n", error);
+		abort();
+	}
+	world.loop = loop_create();
+	world.conf.hostname = "mail.example.com";
+	world.conf.postmaster = "postmaster@mail.example.com";
+	world.spool.status.disk_total_bytes = 100u << 20;
+	world.spool.status.disk_free_bytes = 50u << 20;
+	opts = world_opts(users_local, http);
+	if (control_create(&world.control, &opts, error, sizeof(error)) != 0) {
+		fprintf(stderr, "%s\n", error);
+		abort();
+	}
+}
+
+static inline void
+world_stop(void)
+{
+	char command[128];
+
+	control_destroy(&world.control);
+	if (world.spool.threaded)
+		pthread_join(world.spool.thread, NULL);
+	for (size_t i = 0; i < world.spool.msg_count; i++)
+		spool_msg_destroy(&world.spool.msgs[i]);
+	free(world.spool.msgs);
+	spool_msg_destroy(&world.spool.mail);
+	buf_fini(&world.spool.mail_body);
+	store_close(&world.spool.store);
+	loop_destroy(&world.loop);
+	snprintf(command, sizeof(command), "rm -rf %s", world.dir);
+	if (system(command) != 0)
+		abort();
+}
+
+#endif
