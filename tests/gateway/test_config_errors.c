@@ -165,6 +165,9 @@ static const struct row rows[] = {
     {"the same port twice",
      "listen a { address 127.0.0.1:1; }\nlisten b { address *:1; }\n",
      "t:2:20: port 1 is taken by 'listen a' at t:1:20\n"},
+    {"the same port twice, all addresses first",
+     "listen a { address *:1; }\nlisten b { address 127.0.0.1:1; }\n",
+     "t:2:20: port 1 is taken by 'listen a' at t:1:20\n"},
     {"in the clear for everybody",
      "listen a { address 192.0.2.1:587;\n"
      " tls none; insecure-auth on; }\n",
