@@ -315,18 +315,15 @@ msg_remove(struct spool *spool, struct store_txn *txn, uint64_t id)
 	uint8_t key[KEY_ID_SIZE];
 	struct spool_msg msg;
 	int err = msg_get(txn, id, &msg);
+	bool indexed = err == 0 && msg.cred != NULL && msg.cred[0] != '\0';
 
-	if (err == 0) {
-		bool indexed = msg.cred != NULL && msg.cred[0] != '\0';
-
-		if (indexed)
-			key_cred(spool->digest, msg.cred, id, cred);
-		segments_lose(&spool->segs, &msg.body);
-		if (indexed)
-			store_delete(txn, STORE_CRED,
-				     slice_of(cred, sizeof(cred)));
-	} else {
+	if (err != 0)
 		complain("spool-message-bad", id);
+	else
+		segments_lose(&spool->segs, &msg.body);
+	if (indexed) {
+		key_cred(spool->digest, msg.cred, id, cred);
+		store_delete(txn, STORE_CRED, slice_of(cred, sizeof(cred)));
 	}
 	store_delete(txn, STORE_MESSAGE, key_id(id, key));
 }

@@ -23,6 +23,11 @@
  * and must load the message anew.
  */
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* gcc's analyzer takes what uthash's table holds for leaked. */
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 enum {
 	LOOK_MAX = 500, /* records looked at in a slice */
 	MOVE_MAX = 64,	/* moved in a slice */
@@ -127,7 +132,7 @@ static void
 victim_find(struct spool *spool, int64_t now_ms)
 {
 	struct compaction *c = spool->compaction;
-	struct segment *seg, *tmp;
+	const struct segment *seg;
 	int64_t wait_ms = spool->opts.compact_after_s * 1000;
 
 	if (wait_ms > SCAN_MS)
@@ -136,8 +141,7 @@ victim_find(struct spool *spool, int64_t now_ms)
 		return;
 	c->scanned_ms = now_ms;
 	pthread_mutex_lock(&spool->segs.lock);
-	HASH_ITER(hh, spool->segs.table, seg, tmp)
-	{
+	for (seg = spool->segs.table; seg != NULL; seg = seg->hh.next) {
 		if (!worth_moving(spool, seg, now_ms))
 			continue;
 		c->victim = seg->id;

@@ -207,15 +207,14 @@ spool_close(struct spool **spool)
 void
 spool_status_get(struct spool *spool, struct spool_status *status)
 {
-	struct segment *seg, *tmp;
+	const struct segment *seg;
 
 	memset(status, 0, sizeof(*status));
 	io_space(spool->dir_fd, &status->disk_free_bytes,
 		 &status->disk_total_bytes);
 	store_usage(spool->store, &status->map_used_bytes, &status->map_bytes);
 	pthread_mutex_lock(&spool->segs.lock);
-	HASH_ITER(hh, spool->segs.table, seg, tmp)
-	{
+	for (seg = spool->segs.table; seg != NULL; seg = seg->hh.next) {
 		status->segments++;
 		status->live_bytes += seg->rec.live_bytes;
 		status->segment_bytes +=

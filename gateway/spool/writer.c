@@ -98,17 +98,16 @@ large_space(struct large *large)
 }
 
 static int
-large_write(struct large *large, struct pieces *pieces)
+large_write(struct large *large, struct piece *const *pieces, int count)
 {
 	struct iovec iov[TURN_IOV];
-	struct piece *piece;
 	uint64_t bytes = 0;
-	int count = 0, err;
+	int err;
 
-	STAILQ_FOREACH (piece, pieces, link) {
-		iov[count++] =
-		    (struct iovec){.iov_base = piece->p, .iov_len = piece->n};
-		bytes += piece->n;
+	for (int i = 0; i < count; i++) {
+		iov[i] = (struct iovec){.iov_base = pieces[i]->p,
+					.iov_len = pieces[i]->n};
+		bytes += pieces[i]->n;
 	}
 	err = large_space(large);
 	if (err == 0 && large->fd < 0)
@@ -136,17 +135,12 @@ large_sync(struct large *large)
 }
 
 static uint64_t
-pieces_free(struct pieces *pieces)
+piece_free(struct piece *piece)
 {
-	struct piece *piece;
-	uint64_t bytes = 0;
+	uint64_t bytes = piece->n;
 
-	while ((piece = STAILQ_FIRST(pieces)) != NULL) {
-		STAILQ_REMOVE_HEAD(pieces, link);
-		bytes += piece->n;
-		free(piece->p);
-		free(piece);
-	}
+	free(piece->p);
+	free(piece);
 	return bytes;
 }
 
@@ -169,29 +163,33 @@ large_unlink(struct large *large)
 static void
 large_bury(struct writer *writer, struct large *large)
 {
+	struct piece *piece;
+
 	pthread_mutex_unlock(&writer->lock);
-	pieces_free(&large->pieces);
+	while ((piece = STAILQ_FIRST(&large->pieces)) != NULL) {
+		STAILQ_REMOVE_HEAD(&large->pieces, link);
+		piece_free(piece);
+	}
 	io_close(&large->fd);
 	large_unlink(large);
 	free(large);
 	pthread_mutex_lock(&writer->lock);
 }
 
-static void
-pieces_take(struct large *large, struct pieces *pieces)
+static int
+pieces_take(struct large *large, struct piece *pieces[TURN_IOV])
 {
 	uint64_t bytes = 0;
 	struct piece *piece;
 	int count = 0;
 
-	STAILQ_INIT(pieces);
 	while ((piece = STAILQ_FIRST(&large->pieces)) != NULL &&
 	       count < TURN_IOV && bytes < TURN_BYTES) {
 		STAILQ_REMOVE_HEAD(&large->pieces, link);
-		STAILQ_INSERT_TAIL(pieces, piece, link);
+		pieces[count++] = piece;
 		bytes += piece->n;
-		count++;
 	}
+	return count;
 }
 
 static void
@@ -215,23 +213,25 @@ line_join(struct large *large)
 	pthread_cond_signal(&large->writer->wake);
 }
 
-/* Locked at entry and exit. After done the large may be gone. */
+/* Locked at entry and exit. After done the stream may be gone. */
 static void
 turn(struct writer *writer, struct large *large)
 {
-	struct pieces pieces;
-	uint64_t bytes;
+	struct piece *pieces[TURN_IOV];
+	uint64_t bytes = 0;
 	bool last;
+	int count;
 
 	large->working = true;
-	pieces_take(large, &pieces);
+	count = pieces_take(large, pieces);
 	last = large->finish && STAILQ_EMPTY(&large->pieces);
 	pthread_mutex_unlock(&writer->lock);
-	if (large->err == 0 && !STAILQ_EMPTY(&pieces))
-		large->err = large_write(large, &pieces);
+	if (large->err == 0 && count > 0)
+		large->err = large_write(large, pieces, count);
 	if (large->err == 0 && last)
 		large->err = large_sync(large);
-	bytes = pieces_free(&pieces);
+	for (int i = 0; i < count; i++)
+		bytes += piece_free(pieces[i]);
 	pthread_mutex_lock(&writer->lock);
 	large->working = false;
 	large->waiting -= bytes;

@@ -1,6 +1,7 @@
 #include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "gateway/base/error.h"
+#include "gateway/spool/io.h"
 #include "tests/spool/fixture.h"
 
 /* Where bodies lie: segments die, are used again, are compacted, get lost. */
@@ -238,6 +240,7 @@ START_TEST(test_aborted_leave_nothing)
 END_TEST
 
 static _Atomic int drained;
+static pthread_mutex_t disk = PTHREAD_MUTEX_INITIALIZER;
 
 static void
 on_drained(void *arg)
@@ -246,28 +249,53 @@ on_drained(void *arg)
 	drained++;
 }
 
+/* A disk that is slow for as long as the test holds the lock. */
+static int
+slow_disk(enum io_call call, size_t *n)
+{
+	(void)n;
+	if (call == IO_WRITE) {
+		pthread_mutex_lock(&disk);
+		pthread_mutex_unlock(&disk);
+	}
+	return 0;
+}
+
 START_TEST(test_backlog)
 {
-	enum { PIECE = 65536 };
+	enum { PIECE = 65536, PIECES = SPOOL_BACKLOG_MAX / PIECE };
 	struct spool_body *body;
 	char *p = calloc(1, PIECE);
-	int asked = 0;
 
 	fixture_open(&f);
+	io_set_fault(slow_disk);
 	body = spool_body_create(f.spool);
 	ck_assert(!spool_body_backlogged(body, on_drained, NULL));
-	for (int i = 0; i < 20000 && asked < 20; i++) {
-		spool_body_add(body, slice_of(p, PIECE));
-		if (!spool_body_backlogged(body, on_drained, NULL))
-			continue;
-		asked++;
-		for (int k = 0; k < 5000 && drained < asked; k++)
-			usleep(1000);
-		ck_assert_int_eq(drained, asked);
+	for (int round = 1; round <= 3; round++) {
+		pthread_mutex_lock(&disk);
+		for (int i = 0; i < PIECES / 2; i++)
+			spool_body_add(body, slice_of(p, PIECE));
 		ck_assert(!spool_body_backlogged(body, on_drained, NULL));
+		for (int i = 0; i < PIECES; i++)
+			spool_body_add(body, slice_of(p, PIECE));
+		ck_assert(spool_body_backlogged(body, on_drained, NULL));
+		ck_assert_int_eq(drained, round - 1);
+		pthread_mutex_unlock(&disk);
+		for (int k = 0; k < 20000 && drained < round; k++)
+			usleep(1000);
+		ck_assert_int_eq(drained, round);
 	}
-	ck_assert_int_gt(asked, 0);
+	/* Destroyed while it waits: never called again. */
+	pthread_mutex_lock(&disk);
+	for (int i = 0; i < 2 * PIECES; i++)
+		spool_body_add(body, slice_of(p, PIECE));
+	ck_assert(spool_body_backlogged(body, on_drained, NULL));
 	spool_body_destroy(&body);
+	pthread_mutex_unlock(&disk);
+	fixture_close(&f);
+	io_set_fault(NULL);
+	ck_assert_int_eq(drained, 3);
+	ck_assert_uint_eq(fixture_files(&f), 0);
 	free(p);
 }
 END_TEST
