@@ -73,6 +73,10 @@ struct segments {
 
 void segment_name(uint64_t id, char name[SEGMENT_NAME_SIZE]);
 
+void segment_spare_name(uint64_t id, char name[SEGMENT_NAME_SIZE]);
+struct segment *segment_create(uint64_t id);
+void segments_add(struct segments *segs, struct segment *seg);
+
 /* dir_fd is taken. */
 void segments_init(struct segments *segs, int dir_fd, uint64_t segment_bytes);
 void segments_fini(struct segments *segs);
@@ -99,6 +103,8 @@ void segments_seal(struct segments *segs, bool failed);
 struct segment *segments_add_large(struct segments *segs, uint64_t id,
 				   uint64_t size);
 
+/* Its end decides what becomes of a segment: NULL when there is none. */
+struct segment *segments_touch(struct segments *segs, uint64_t id);
 struct segment *segments_find(struct segments *segs, uint64_t id);
 /* In the transaction under way: a message came to or left this place. */
 void segments_gain(struct segments *segs, const struct spool_ref *ref,

@@ -156,9 +156,8 @@ int spool_scan(struct spool *spool, const struct spool_cursor *after,
 	       size_t max, spool_entry_fn *fn, void *arg,
 	       struct spool_cursor *last);
 
-/* Body bytes, by pread; the segment is pinned while the reader is open. A body
- * that was moved since the message was loaded is found all the same; GW_ENOENT:
- * the message is gone. */
+/* Body bytes, by pread; pins the segment. A body that was moved since the
+ * message was loaded is found all the same; GW_ENOENT: the message is gone. */
 struct spool_reader;
 int spool_reader_open(struct spool *spool, const struct spool_ref *ref,
 		      struct spool_reader **reader);
@@ -167,8 +166,7 @@ int spool_reader_open(struct spool *spool, const struct spool_ref *ref,
 int64_t spool_reader_read(struct spool_reader *reader, uint64_t offset, void *p,
 			  size_t n);
 void spool_reader_close(struct spool_reader **reader);
-/* Reads it all: 0, GW_ECORRUPT when it is not what was accepted, GW_EIO. For
- * workers and tests, not for a loop. */
+/* Reads it all (not on a loop): 0, GW_ECORRUPT: not what was accepted. */
 int spool_digest_check(struct spool *spool, const struct spool_ref *ref);
 
 /* accepted + generated = delivered + bounced + dropped + discarded + queued +
