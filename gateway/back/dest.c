@@ -22,6 +22,11 @@
 #include "gateway/base/mem.h"
 #include "gateway/smtp/client.h"
 
+/* gcc does not see that uthash keeps what it is given. */
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 #define FAILS_A_TURN 32	    /* messages that go back to the schedule */
 #define RELEASES_A_TURN 256 /* parked jobs that become ready */
 #define OPENS_A_TURN 16
@@ -73,8 +78,8 @@ hop_destroy(struct hop **hopp)
 	*hopp = NULL;
 	if (!hop)
 		return;
-	HASH_ITER(hh, hop->dests, dest, next)
-	{
+	for (dest = hop->dests; dest; dest = next) {
+		next = dest->hh.next;
 		dest_destroy(dest);
 	}
 	tls_ctx_destroy(&hop->tls);
@@ -137,8 +142,8 @@ hop_leave(struct hop *hop)
 	struct conn *conn, *next_conn;
 
 	hop->gone = true;
-	HASH_ITER(hh, hop->dests, dest, next)
-	{
+	for (dest = hop->dests; dest; dest = next) {
+		next = dest->hh.next;
 		dest->probe = false;
 		for (conn = TAILQ_FIRST(&dest->conns); conn; conn = next_conn) {
 			next_conn = conn_next(conn);

@@ -247,7 +247,7 @@ deliver_batch(struct task_list *batch)
 	int fd, err;
 
 	err = open_maildir(dir, &fd);
-	STAILQ_FOREACH (task, batch, link) {
+	for (task = STAILQ_FIRST(batch); task; task = STAILQ_NEXT(task, link)) {
 		if (err == 0)
 			deliver_task(task, fd);
 		else
@@ -259,7 +259,7 @@ deliver_batch(struct task_list *batch)
 	close(fd);
 	if (err == 0)
 		return;
-	STAILQ_FOREACH (task, batch, link)
+	for (task = STAILQ_FIRST(batch); task; task = STAILQ_NEXT(task, link))
 		fail_task(task, err);
 }
 

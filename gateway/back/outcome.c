@@ -182,7 +182,9 @@ outcome_tick(struct relay *relay)
 	int64_t now_ms = relay_now_ms(relay);
 	struct outcome *outcome, *next;
 
-	TAILQ_FOREACH_SAFE (outcome, &relay->failed_outcomes, link, next) {
+	for (outcome = TAILQ_FIRST(&relay->failed_outcomes); outcome;
+	     outcome = next) {
+		next = TAILQ_NEXT(outcome, link);
 		if (outcome->again_at_ms > now_ms)
 			continue;
 		TAILQ_REMOVE(&relay->failed_outcomes, outcome, link);

@@ -190,7 +190,8 @@ relay_flush(struct relay *relay, const struct back_flush *what)
 	while (*last)
 		last = &(*last)->next;
 	*last = flush;
-	TAILQ_FOREACH (dest, &relay->live, live_link) {
+	for (dest = TAILQ_FIRST(&relay->live); dest;
+	     dest = TAILQ_NEXT(dest, live_link)) {
 		if (!flush->hop ||
 		    strcmp(flush->hop, dest->hop->conf.name) == 0)
 			dest_forgive(dest);
@@ -205,8 +206,8 @@ hop_unused(const struct hop *hop)
 {
 	struct dest *dest, *next;
 
-	HASH_ITER(hh, hop->dests, dest, next)
-	{
+	for (dest = hop->dests; dest; dest = next) {
+		next = dest->hh.next;
 		if (dest->job_count > 0 || dest_busy(dest))
 			return false;
 	}
@@ -218,7 +219,8 @@ bury_hops(struct relay *relay)
 {
 	struct hop *hop, *next;
 
-	TAILQ_FOREACH_SAFE (hop, &relay->gone_hops, link, next) {
+	for (hop = TAILQ_FIRST(&relay->gone_hops); hop; hop = next) {
+		next = TAILQ_NEXT(hop, link);
 		if (!hop_unused(hop))
 			continue;
 		TAILQ_REMOVE(&relay->gone_hops, hop, link);
@@ -233,7 +235,8 @@ on_tick(void *arg)
 	struct dest *dest, *next;
 
 	relay->tick_op = timer_start(relay->loop, TICK_MS, on_tick, relay);
-	TAILQ_FOREACH_SAFE (dest, &relay->live, live_link, next) {
+	for (dest = TAILQ_FIRST(&relay->live); dest; dest = next) {
+		next = TAILQ_NEXT(dest, live_link);
 		dest_tick(dest);
 	}
 	bury_hops(relay);
@@ -299,7 +302,8 @@ swap_dns(struct relay *relay, struct dns *dns)
 {
 	struct dest *dest;
 
-	TAILQ_FOREACH (dest, &relay->live, live_link) {
+	for (dest = TAILQ_FIRST(&relay->live); dest;
+	     dest = TAILQ_NEXT(dest, live_link)) {
 		struct conn *conn, *next;
 
 		if (dest->targets_op)
@@ -370,7 +374,8 @@ close_conns(struct relay *relay, bool busy_too)
 {
 	struct dest *dest;
 
-	TAILQ_FOREACH (dest, &relay->live, live_link) {
+	for (dest = TAILQ_FIRST(&relay->live); dest;
+	     dest = TAILQ_NEXT(dest, live_link)) {
 		struct conn *conn, *next;
 
 		for (conn = TAILQ_FIRST(&dest->conns); conn; conn = next) {
@@ -474,8 +479,8 @@ drop_ready(struct relay *relay, struct hop *hop)
 {
 	struct dest *dest, *next;
 
-	HASH_ITER(hh, hop->dests, dest, next)
-	{
+	for (dest = hop->dests; dest; dest = next) {
+		next = dest->hh.next;
 		struct job *job;
 
 		while ((job = sched_take(relay->sched, &dest->ready)) != NULL)

@@ -7,6 +7,11 @@
 #include "gateway/base/hash.h"
 #include "gateway/base/mem.h"
 
+/* gcc does not see that uthash keeps what it is given. */
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 struct routing_entry {
 	UT_hash_handle hh;
 	size_t hop;
@@ -93,8 +98,8 @@ routing_destroy(struct routing **routing)
 
 	if (!*routing)
 		return;
-	HASH_ITER(hh, (*routing)->entries, entry, next)
-	{
+	for (entry = (*routing)->entries; entry; entry = next) {
+		next = entry->hh.next;
 		HASH_DEL((*routing)->entries, entry);
 		free(entry);
 	}

@@ -16,6 +16,11 @@
 #include "gateway/base/hash.h"
 #include "gateway/base/mem.h"
 
+/* gcc does not see that uthash keeps what it is given. */
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 struct sender {
 	UT_hash_handle hh;
 	uint64_t uses;

@@ -12,12 +12,14 @@ static const struct dns_row rows[] = {
     {.name = "two.test",
      .type = "MX",
      .records = "@ 60 MX 10 dead.test\n@ 60 MX 20 mx.test"},
+    {.name = "own.test", .type = "MX"}, /* there is none */
     {.name = "own.test", .type = "A", .records = "@ 60 A 127.0.0.1"},
     {.name = "null.test", .type = "MX", .records = "@ 60 MX 0 ."},
     {.name = "fail.test", .rcode = 2},
     {.name = "mute.test", .type = "MX", .records = "@ 60 MX 10 dead.test"},
     {.name = "mx.test", .type = "A", .records = "@ 60 A 127.0.0.1"},
     {.name = "dead.test", .type = "A", .records = "@ 60 A 127.0.0.9"},
+    {.name = "inside.test", .type = "MX"},
     {.name = "inside.test", .type = "A", .records = "@ 60 A 10.1.2.3"},
 };
 
@@ -64,6 +66,7 @@ check_end(struct world *w, const struct mx_case *c, uint64_t id)
 	case DELIVERED:
 		UNTIL(w, status_of(w).delivered == 1, c->label);
 		ck_assert_uint_eq(sink_count(w->sink), 1);
+		ck_assert_msg(status_of(w).bounced == 0, "%s", c->label);
 		return;
 	case DEFERRED:
 		UNTIL(w, status_of(w).deferred == 1, c->label);
