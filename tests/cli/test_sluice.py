@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""The sluice command against a daemon that is this script.
+
+Usage: test_sluice.py SLUICE. What the daemon answers is the script's choice,
+so wrong and broken-off answers are too; passwords are typed into a real
+pseudo-terminal.
+"""
+import os
+import pty
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+
+SLUICE = os.path.abspath(sys.argv[1])
+FAILED = []
+
+
+def frame(kind, body=b''):
+    return struct.pack('>BI', kind, len(body)) + body
+
+
+GOOD = frame(16, b'out\n') + frame(17, b'err\n') + frame(18, b'\0')
+
+
+class Daemon:
+    """Takes one connection, keeps its frames, answers with given bytes."""
+
+    def __init__(self, folder, answer=GOOD):
+        self.path = tempfile.mktemp(dir=folder)
+        self.answer = answer
+        self.words, self.flags, self.secret = None, 0, None
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(self.path)
+        self.socket.listen(4)
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        peer, _ = self.socket.accept()
+        peer.settimeout(20)
+        body = self.take(peer)
+        _, self.flags, _, count = struct.unpack('>HBHH', body[:7])
+        self.words, at = [], 7
+        for _ in range(count):
+            n, = struct.unpack('>I', body[at:at + 4])
+            self.words.append(body[at + 4:at + 3 + n].decode())
+            at += 4 + n
+        if self.flags & 4:
+            self.secret = self.take(peer)
+        step = 1 if len(self.answer) < 1000 else 4097
+        for at in range(0, len(self.answer), step):
+            peer.sendall(self.answer[at:at + step])
+        peer.close()
+
+    @staticmethod
+    def take(peer):
+        head = peer.recv(5, socket.MSG_WAITALL)
+        n, = struct.unpack('>I', head[1:])
+        return peer.recv(n, socket.MSG_WAITALL) if n else b''
+
+
+def check(label, what, detail=''):
+    if not what:
+        FAILED.append(label)
+        print('FAILED: %s %s' % (label, detail))
+
+
+def run(*args, stdin=b'', env=None):
+    return subprocess.run([SLUICE, *args], input=stdin, capture_output=True,
+                          timeout=30, env={**os.environ, **(env or {})})
+
+
+def without_a_daemon(folder):
+    rows = [
+        (['--help'], 0, b'queue list', b''),
+        (['--version'], 0, b'sluice ', b''),
+        (['user'], 0, b'user passwd', b''),
+        (['queue', 'list', '--help'], 0, b'--cred NAME', b''),
+        ([], 2, b'', b'usage'),
+        (['frob'], 2, b'', b"no such command: 'frob'"),
+        (['--frob', 'status'], 2, b'', b'no such option'),
+        (['-s'], 2, b'', b'-s needs'),
+        (['status', 'x'], 2, b'', b'one word too many'),
+        (['-s', folder + '/none', 'status'], 69, b'', b'no such socket'),
+        (['-s', '/' + 'x' * 200, 'status'], 69, b'', b'too long'),
+        (['config', 'check', '/nonexistent/\033'], None, b'', b''),
+    ]
+    for args, code, out, err in rows:
+        r = run(*args)
+        check('%s: exit' % args, code is None or r.returncode == code,
+              r.returncode)
+        check('%s: output' % args, out in r.stdout and err in r.stderr,
+              r.stdout + r.stderr)
+    path = folder + '/dead'
+    socket.socket(socket.AF_UNIX).bind(path)
+    check('dead socket', b'nobody answers' in run('-s', path, 'status').stderr)
+
+
+def answers(folder):
+    rows = [
+        ('good', GOOD, 0, b'out\n', b'err\n'),
+        ('failed', frame(18, b'\1'), 1, b'', b''),
+        ('hung up', frame(16, b'half'), 69, b'half', b'hung up'),
+        ('nothing', b'', 69, b'', b'hung up'),
+        ('not ours', b'HTTP/1.1 400\r\n', 69, b'', b'not sluiced'),
+        ('too long', b'\x10\xff\xff\xff\xff', 69, b'', b'not sluiced'),
+        ('a request', frame(1, b'x'), 69, b'', b'not sluiced'),
+        ('much', frame(16, b'x' * 65531) * 20 + GOOD[-6:], 0, b'x' * 65531,
+         b''),
+    ]
+    for label, answer, code, out, err in rows:
+        daemon = Daemon(folder, answer)
+        r = run('status', env={'SLUICE_SOCKET': daemon.path})
+        check(label + ': exit', r.returncode == code, r.returncode)
+        check(label + ': output', out in r.stdout and err in r.stderr,
+              (r.stdout + r.stderr)[:300])
+
+
+def requests(folder):
+    daemon = Daemon(folder)
+    run('-s', daemon.path, '--json', 'queue', 'list', '--cred', 'bob')
+    check('words', daemon.words == ['queue', 'list', '--cred', 'bob'])
+    check('json', daemon.flags == 1)
+    for typed, want in ((b'pw one\nrest\n', b'pw one'), (b'pw', b'pw'),
+                        (b'pw\r\n', b'pw'), (b'\xff\xfe\n', b'\xff\xfe')):
+        daemon = Daemon(folder)
+        r = run('-s', daemon.path, 'user', 'add', 'bob', stdin=typed)
+        check('password %r' % typed, daemon.secret == want and
+              r.returncode == 0, daemon.secret)
+    for typed in (b'', b'\n', b'x' * 512 + b'\n'):
+        r = run('-s', '/nowhere', 'user', 'add', 'bob', stdin=typed)
+        check('no password %r' % typed[:9], r.returncode == 1 and
+              b'password' in r.stderr, r.stderr)
+
+
+def echo_is_on(fd):
+    return bool(termios.tcgetattr(fd)[3] & termios.ECHO)
+
+
+def at_terminal(folder, lines, kill=None):
+    """(exit status, what was shown, the daemon, echo afterwards)"""
+    daemon = Daemon(folder)
+    leader, follower = pty.openpty()
+    child = subprocess.Popen([SLUICE, '-s', daemon.path, 'user', 'passwd',
+                              'bob'], stdin=follower, stdout=follower,
+                             stderr=follower)
+    shown = b''
+    for line in lines:
+        until = time.time() + 20
+        seen = len(shown)
+        while b': ' not in shown[seen:] and time.time() < until:
+            shown += os.read(leader, 4096)
+        check('echo is off', not echo_is_on(follower))
+        os.write(leader, line)
+    if kill:
+        child.send_signal(kill)
+    child.wait(20)
+    on = echo_is_on(follower)
+    os.close(follower)
+    try:
+        while True:
+            shown += os.read(leader, 4096)
+    except OSError:
+        pass
+    os.close(leader)
+    return child.returncode, shown, daemon, on
+
+
+def terminal(folder):
+    code, shown, daemon, on = at_terminal(folder, [b'geheim\n', b'geheim\n'])
+    check('typed twice', code == 0 and daemon.secret == b'geheim' and on,
+          shown)
+    check('not shown', b'geheim' not in shown, shown)
+    code, shown, daemon, on = at_terminal(folder, [b'geheim\n', b'other\n'])
+    check('not the same', code == 1 and b'not the same' in shown and on,
+          shown)
+    code, shown, daemon, on = at_terminal(folder, [b'geh'], kill=2)
+    check('interrupted: echo is back', code == -2 and on, (code, shown))
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        without_a_daemon(folder)
+        answers(folder)
+        requests(folder)
+        terminal(folder)
+    print('wrong: %d' % len(FAILED))
+    return 1 if FAILED else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
