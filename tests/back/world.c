@@ -37,7 +37,7 @@ open_spool(struct world *w)
 	char path[80];
 	struct spool_opts opts = {.path = path,
 				  .segment_bytes = 4 << 20,
-				  .map_bytes = 256 << 20,
+				  .map_bytes = UINT64_C(4) << 30,
 				  .reserve_bytes = 1 << 20,
 				  .accepted = accepted,
 				  .accepted_arg = w};
