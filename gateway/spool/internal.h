@@ -86,7 +86,8 @@ struct spool {
 /* queue.c */
 void spool_queue_accept(struct spool *spool, struct spool_accept *op);
 void spool_queue_outcome(struct spool *spool, struct spool_outcome *op);
-void *spool_thread(void *arg);
+void *spool_thread(void *arg); /* until stop, and nothing waits */
+bool spool_idle(struct spool *spool);
 
 /* batch.c: commits, answers, leaves the batch empty. */
 void batch_commit(struct spool *spool, struct batch *batch);

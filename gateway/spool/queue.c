@@ -276,6 +276,17 @@ queues_empty(const struct spool *spool)
 	       spool->outcomes.head == NULL;
 }
 
+bool
+spool_idle(struct spool *spool)
+{
+	bool idle;
+
+	pthread_mutex_lock(&spool->lock);
+	idle = queues_empty(spool);
+	pthread_mutex_unlock(&spool->lock);
+	return idle;
+}
+
 void *
 spool_thread(void *arg)
 {

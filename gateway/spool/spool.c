@@ -187,7 +187,6 @@ spool_close(struct spool **spool)
 {
 	struct spool *s = *spool;
 
-	*spool = NULL;
 	if (s == NULL)
 		return;
 	writer_drain(s->writer); /* its finishes go to the store thread */
@@ -197,6 +196,13 @@ spool_close(struct spool **spool)
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->thread, NULL);
+	/* An answer may have handed in more, and that through the writer. */
+	do {
+		writer_drain(s->writer);
+		spool_thread(s);
+		writer_drain(s->writer);
+	} while (!spool_idle(s));
+	*spool = NULL;
 	compact_fini(s);
 	segments_seal(&s->segs, false);
 	segments_rolled_back(&s->segs);

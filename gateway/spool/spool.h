@@ -37,7 +37,8 @@ struct spool_opts {
 /* GW_EBUSY: another process has it; GW_ECORRUPT; error says what and where. */
 int spool_open(struct spool **spool, const struct spool_opts *opts, char *error,
 	       size_t error_size);
-void spool_close(struct spool **spool); /* after all who submit stopped */
+/* After all who submit stopped, but for answers that hand in more. */
+void spool_close(struct spool **spool);
 
 /* --- bodies on their way in ------------------------------------------- */
 
@@ -161,8 +162,7 @@ int spool_scan(struct spool *spool, const struct spool_cursor *after,
 struct spool_reader;
 int spool_reader_open(struct spool *spool, const struct spool_ref *ref,
 		      struct spool_reader **reader);
-/* Bytes read (short only at the end of the file: truncated by somebody), or
- * GW_EIO. offset counts within the body. */
+/* Bytes read (short: the file was truncated), or GW_EIO. */
 int64_t spool_reader_read(struct spool_reader *reader, uint64_t offset, void *p,
 			  size_t n);
 void spool_reader_close(struct spool_reader **reader);

@@ -381,6 +381,59 @@ START_TEST(test_dsn)
 }
 END_TEST
 
+/* An answer hands in more while the spool is being closed. */
+struct late {
+	struct spool_outcome op;
+	struct spool_outcome_rcpt rcpt;
+};
+
+static void
+late_done(struct spool_outcome *op)
+{
+	ck_assert_int_eq(op->err, 0);
+	free(op);
+}
+
+static void
+on_accepted_bounce(void *arg, struct spool_msg **msg)
+{
+	struct late *late = calloc(1, sizeof(*late));
+
+	(void)arg;
+	late->rcpt.state = RCPT_BOUNCED;
+	late->op.id = (*msg)->id;
+	late->op.rcpts = &late->rcpt;
+	late->op.rcpt_count = 1;
+	late->op.done = late_done;
+	if (strcmp((*msg)->cred, "") != 0) {
+		late->op.dsn = fixture_msg(1);
+		late->op.dsn->cred =
+		    arena_dup(late->op.dsn->arena, SLICE_LIT(""));
+		late->op.dsn_body = fixture_body(f.spool, 40000, 1);
+		spool_body_end(late->op.dsn_body, late->op.dsn->body.digest);
+	}
+	spool_msg_destroy(msg);
+	spool_outcome_start(f.spool, &late->op);
+}
+
+START_TEST(test_close_with_more_to_come)
+{
+	struct spool_ledger ledger;
+
+	fixture_close(&f);
+	f.opts.accepted = on_accepted_bounce;
+	fixture_open(&f);
+	for (int i = 0; i < 5; i++) {
+		fixture_submit(f.spool, 100, 1, 1, 0);
+		reopen();
+		ck_assert_int_eq(fixture_ledger(f.spool, &ledger), 0);
+		ck_assert_int_eq(ledger.accepted, i + 1);
+		ck_assert_int_eq(ledger.generated, i + 1);
+		ck_assert_int_eq(ledger.by_state[RCPT_BOUNCED], 2 * (i + 1));
+	}
+}
+END_TEST
+
 START_TEST(test_deferral)
 {
 	struct fixture_answer a = fixture_submit(f.spool, 10, 1, 1, 0);
@@ -516,6 +569,7 @@ main(void)
 	tcase_add_test(tc, test_side_changes);
 	tcase_add_test(tc, test_changes);
 	tcase_add_loop_test(tc, test_dsn, 0, 2);
+	tcase_add_test(tc, test_close_with_more_to_come);
 	tcase_add_test(tc, test_deferral);
 	tcase_add_test(tc, test_scan);
 	tcase_add_test(tc, test_ids_go_on);
