@@ -22,6 +22,7 @@
 #define LINGER_MS 2000
 #define PROGRESS_WINDOW_MS 60000
 #define BODY_TICK_MS 15000
+#define UNREAD_MAX 65536
 
 static void on_timer(void *arg);
 
@@ -391,6 +392,11 @@ on_data(void *arg, struct slice in)
 
 	if (session->state != SESSION_OPEN)
 		return in.n;
+	/* who does not read our replies is not listened to: on_drain goes on */
+	if (stream_unsent(session->stream) > UNREAD_MAX) {
+		stream_pause(session->stream);
+		return 0;
+	}
 	used = smtp_server_input(session->server, in);
 	if (session->state == SESSION_CLOSING)
 		return in.n;
@@ -406,6 +412,8 @@ on_drain(void *arg)
 
 	if (session->watch.outward)
 		session->watch.mark_ms = 0;
+	if (session->state != SESSION_CLOSING)
+		stream_resume(session->stream);
 }
 
 static void

@@ -7,13 +7,13 @@ import threading
 import case
 import peers
 from talk import (Closed, Hop, Talk, b64, delivered, gateway, listener, message,
-                  plain, session)
+                  plain, session, story)
 
 SMUGGLED = (b"MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.net>\r\n"
             b"DATA\r\nFrom: evil@example.com\r\n\r\nsmuggled\r\n")
 
 
-@case.case
+@story
 def no_login_in_the_clear(work):
     sluice = gateway(work)
     talk = Talk(sluice.port)
@@ -42,7 +42,7 @@ def no_login_in_the_clear(work):
     assert plain("alice", "secret-a") not in "".join(sluice.log_lines())
 
 
-@case.case
+@story
 def nothing_said_before_tls_is_heard_inside(work):
     sluice = gateway(work)
     for behind in (b"EHLO evil\r\n", b"R", b"\r\n",
@@ -84,7 +84,7 @@ def old_tls(version):
     return context
 
 
-@case.case
+@story
 def tls_below_1_2_is_refused(work):
     sluice = gateway(work)
     V = ssl.TLSVersion
@@ -110,7 +110,7 @@ def tls_below_1_2_is_refused(work):
     talk.closed()
 
 
-@case.case
+@story
 def a_bare_ending_of_a_command_ends_the_session(work):
     port = peers.free_port()
     sluice = gateway(work)
@@ -152,7 +152,7 @@ ENDINGS = [
 ]
 
 
-@case.case
+@story
 def data_ends_nowhere_but_at_its_end(work):
     sluice = gateway(work)
     for ending, _ in ENDINGS:
@@ -180,7 +180,7 @@ def data_ends_nowhere_but_at_its_end(work):
     case.equal(len(sluice.log_lines("accept")), 1)
 
 
-@case.case
+@story
 def normalised_endings_end_no_data_either(work):
     port = peers.free_port()
     sluice = gateway(work, listen=listener(port, "line-endings normalise;"))
@@ -218,7 +218,7 @@ GOOD = [
 ]
 
 
-@case.case
+@story
 def malformed_messages_are_refused_and_the_session_lives(work):
     sluice = gateway(work)
     talk = session(sluice)
@@ -244,7 +244,7 @@ def grown(sluice, before):
     return peers.rss_anon_kib(sluice.process.pid) - before
 
 
-@case.case
+@story
 def a_megabyte_without_a_line_costs_nothing(work):
     sluice = gateway(work)
     Talk(sluice.port).quit()
@@ -282,7 +282,7 @@ def chunk(content, last=False):
     return b"BDAT %d%s\r\n" % (len(content), b" LAST" if last else b"") + content
 
 
-@case.case
+@story
 def chunks_arrive_octet_by_octet_exact(work):
     sluice = gateway(work)
     talk = session(sluice)
@@ -313,7 +313,7 @@ def chunks_arrive_octet_by_octet_exact(work):
         assert got.endswith(text + b"\r\n"), got
 
 
-@case.case
+@story
 def chunks_with_wrong_lengths(work):
     sluice = gateway(work)
     for line in (b"BDAT", b"BDAT x", b"BDAT -1", b"BDAT 99999999999999999999",
@@ -351,7 +351,7 @@ def chunks_with_wrong_lengths(work):
     delivered(work)
 
 
-@case.case
+@story
 def a_refused_chunk_is_read_and_thrown_away(work):
     sluice = gateway(work, conf="message-size 100K;\n")
     talk = session(sluice)
@@ -389,7 +389,7 @@ def a_refused_chunk_is_read_and_thrown_away(work):
     assert got.endswith(b"From: a@b\r\n\r\nx\r\n"), got
 
 
-@case.case
+@story
 def a_bare_ending_across_chunks(work):
     port = peers.free_port()
     sluice = gateway(work)
@@ -426,7 +426,7 @@ def a_bare_ending_across_chunks(work):
         assert [m for m in got if m.endswith(head + becomes)], what
 
 
-@case.case
+@story
 def a_hundred_thousand_recipients(work):
     most = 100 if case.SLOW else 2000
     sluice = gateway(work, conf="recipients %d;\n" % most)
@@ -472,7 +472,7 @@ def a_hundred_thousand_recipients(work):
     talk.quit()
 
 
-@case.case
+@story
 def too_big_is_told_before_and_behind(work):
     sluice = gateway(work, conf="message-size 100K;\n")
     talk = Talk(sluice.port)
@@ -490,7 +490,7 @@ def too_big_is_told_before_and_behind(work):
     delivered(work)
 
 
-@case.case
+@story
 def delivery_status_parameters(work):
     sluice = gateway(work)
     talk = session(sluice)
@@ -514,7 +514,7 @@ def delivery_status_parameters(work):
     talk.quit()
 
 
-@case.case
+@story
 def smtputf8_only_when_the_next_hop_can(work):
     for can in (False, True):
         hop = Hop(ehlo=("SMTPUTF8",) if can else ())
@@ -541,7 +541,7 @@ def smtputf8_only_when_the_next_hop_can(work):
         sluice.stop()
 
 
-@case.case
+@story
 def commands_that_do_nothing_and_commands_that_are_not_ours(work):
     sluice = gateway(work)
     talk = session(sluice)
@@ -565,7 +565,7 @@ def commands_that_do_nothing_and_commands_that_are_not_ours(work):
     talk.quit()
 
 
-@case.case
+@story
 def login_spoken_in_every_way(work):
     sluice = gateway(work)
     name, password = b64("alice"), b64("secret-a")
@@ -624,7 +624,7 @@ def login_spoken_in_every_way(work):
     talk.login().quit()
 
 
-@case.case
+@story
 def twenty_errors_and_goodbye(work):
     sluice = gateway(work)
     for secured in (False, True):
