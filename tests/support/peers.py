@@ -162,6 +162,28 @@ service stats {
         stop(self.process)
 
 
+# what every Postfix needs behind its listeners
+POSTFIX_SERVICES = """pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
 class Postfix:
     """Postfix as an authenticated submission relay: STARTTLS on `port`,
     implicit TLS on `tls_port`, everything to one next hop."""
@@ -208,30 +230,15 @@ class Postfix:
         work.write("postfix/etc/master.cf", """
 127.0.0.1:%d inet n - n - - smtpd %s -o smtpd_tls_security_level=encrypt
 127.0.0.1:%d inet n - n - - smtpd %s -o smtpd_tls_wrappermode=yes
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-showq unix n - n - - showq
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-""" % (self.port, sub, self.tls_port, sub))
+%s""" % (self.port, sub, self.tls_port, sub, POSTFIX_SERVICES))
+        self.run(base)
+
+    def run(self, base):
         self.etc = base + "/etc"
         subprocess.run(["postfix", "-c", self.etc, "check"], check=True,
                        capture_output=True)
-        self.process = work.start("/usr/sbin/postfix", "-c", self.etc,
-                                  "start-fg", name="postfix")
+        self.process = self.work.start("/usr/sbin/postfix", "-c", self.etc,
+                                       "start-fg", name="postfix")
         wait_port(self.port, 20, self.process)
         with open(base + "/spool/pid/master.pid") as f:
             self.pid = int(f.read())
@@ -244,6 +251,50 @@ postlog unix-dgram n - n - 1 postlogd
                 break
             time.sleep(0.05)
         stop(self.process)
+
+
+class PostfixMx(Postfix):
+    """Postfix as a site's hub: takes mail without a login on `port`, STARTTLS
+    offered, refuses all of refused.example, hands the rest on."""
+
+    def __init__(self, work, next_hop_port, extra=None):
+        self.work = work
+        self.port = free_port()
+        crt, key = certificate(work, "hub")
+        base = work / "hub"
+        for name in ("spool", "data", "etc"):
+            os.makedirs("%s/%s" % (base, name), exist_ok=True)
+        user = pwd.getpwnam("postfix")
+        os.chown(base + "/data", user.pw_uid, user.pw_gid)
+        main = {
+            "compatibility_level": "3.6",
+            "queue_directory": base + "/spool",
+            "data_directory": base + "/data",
+            "mail_owner": "postfix",
+            "setgid_group": "postdrop",
+            "myhostname": "hub.example.com",
+            "mydestination": "",
+            "inet_interfaces": "127.0.0.1",
+            "inet_protocols": "ipv4",
+            "mynetworks": "127.0.0.0/8",
+            "maillog_file": base + "/log",
+            "maillog_file_prefixes": base,
+            "alias_maps": "",
+            "alias_database": "",
+            "relayhost": "[127.0.0.1]:%d" % next_hop_port,
+            "smtp_tls_security_level": "none",
+            "smtpd_tls_chain_files": "%s, %s" % (key, crt),
+            "smtpd_tls_security_level": "may",
+            "smtpd_relay_restrictions": "permit_mynetworks,reject",
+            "smtpd_recipient_restrictions": "check_recipient_access inline:{"
+            "{refused.example = 550 5.1.1 nobody of that name}}",
+        }
+        main.update(extra or {})
+        work.write("hub/etc/main.cf", "".join(
+            "%s = %s\n" % item for item in main.items()))
+        work.write("hub/etc/master.cf", "127.0.0.1:%d inet n - n - - smtpd\n%s" % (
+            self.port, POSTFIX_SERVICES))
+        self.run(base)
 
 
 def stat_fields(pid):
