@@ -268,7 +268,10 @@ chunk_done(struct smtp_server *s)
 		return;
 	}
 	emit(s, out);
-	end(s);
+	if (s->paused)
+		s->phase = PHASE_CHUNK; /* not the dot yet: resume comes here */
+	else
+		end(s);
 }
 
 /* The chunk is refused: read it, then say so. */

@@ -222,6 +222,8 @@ owner_dot(void *arg, uint32_t ticket)
 {
 	struct owner *o = arg;
 
+	/* what was paused has all of the message before it is asked */
+	ck_assert(!o->paused);
 	buf_add_str(&o->log, "dot\n");
 	if (strncmp(o->sender, "infected", 8) == 0)
 		owner_answer(o, ticket, 550, "5.7.0", "Infected");
