@@ -314,7 +314,6 @@ socket_open(struct admin *admin, char *error, size_t error_size)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	struct stat st;
-	mode_t mask;
 	int err;
 
 	if (strlen(admin->path) >= sizeof(sun.sun_path)) {
@@ -329,14 +328,14 @@ socket_open(struct admin *admin, char *error, size_t error_size)
 		return err;
 	admin->fd =
 	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* The mode from the first moment, not a moment later. */
-	mask = umask(0117);
-	err = admin->fd < 0 ||
+	/* bind takes the descriptor's mode less the umask: never more than
+	 * 0660, not for a moment, and without a umask that other threads share.
+	 */
+	err = admin->fd < 0 || fchmod(admin->fd, 0660) ||
 		      bind(admin->fd, (struct sockaddr *)&sun, sizeof(sun)) ||
-		      listen(admin->fd, BACKLOG)
+		      chmod(admin->path, 0660) || listen(admin->fd, BACKLOG)
 		  ? errno
 		  : 0;
-	umask(mask);
 	if (err != 0) {
 		snprintf(error, error_size, "%s: %s", admin->path,
 			 strerror(err));

@@ -1,4 +1,5 @@
-/* The table of commands: what it takes, what it says, and the manual page. */
+/* The table of commands: what it takes, what it says, and the manual page.
+ * size: one table holds every way to write a command line. */
 #include "gateway/control/commands.h"
 #include "tests/net/net_help.h"
 

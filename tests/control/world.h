@@ -5,6 +5,7 @@
  * What control stands on, in the hand of the test: a real store for the
  * users, figures that are set, a queue that is an array, commits that end on
  * a thread of their own as the spool's do. Include it in one file a program.
+ * size: it stands for four units.
  */
 #include <pthread.h>
 #include <stdio.h>
