@@ -33,9 +33,10 @@
 #define ENGINE_REPLY_MAX 512	   /* with CRLF: RFC 5321, 4.5.3.1.5 */
 #define ENGINE_HELO_MAX 255
 #define ENGINE_ERROR_MAX 20
-#define ENGINE_LENIENT_MAX                              \
-	1000 /* refused RCPT and BDAT, commands that do \
-	      * nothing: each one more is an error */
+#define ENGINE_LENIENT_MAX                                                     \
+	1000			    /* refused RCPT and BDAT, commands that do \
+				     * nothing: each one more is an error */
+#define ENGINE_STRANGER_CHUNK 65536 /* octets read of a refused BDAT */
 
 enum engine_phase {
 	PHASE_GREETING, /* before smtp_server_greet */
@@ -156,6 +157,8 @@ void engine_session_auth_line(struct smtp_server *s, struct slice line);
 void engine_session_auth_overlong(struct smtp_server *s);
 void engine_session_rset(struct smtp_server *s, struct slice args);
 void engine_session_quit(struct smtp_server *s);
+/* Has not logged in, and should have: little is done for him. */
+bool engine_session_is_stranger(const struct smtp_server *s);
 
 /* engine_mail.c */
 void engine_mail_from(struct smtp_server *s, struct slice args);

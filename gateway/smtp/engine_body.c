@@ -32,6 +32,8 @@ engine_body_oversize(const struct smtp_server *s, uint64_t bytes)
 static bool
 thrown_too_much(const struct smtp_server *s, uint64_t bytes)
 {
+	if (engine_session_is_stranger(s))
+		return bytes > ENGINE_STRANGER_CHUNK;
 	return bytes > THROWN_MIN && bytes / 4 > s->opts.size_max;
 }
 

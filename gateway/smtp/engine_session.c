@@ -107,6 +107,12 @@ engine_session_rset(struct smtp_server *s, struct slice args)
 		engine_count_error(s, true);
 }
 
+bool
+engine_session_is_stranger(const struct smtp_server *s)
+{
+	return s->opts.require_auth && !s->authenticated;
+}
+
 void
 engine_session_quit(struct smtp_server *s)
 {

@@ -178,7 +178,8 @@ static void
 leave(struct smtp_server *s, enum engine_verb verb, int code,
       const char *enhanced, const char *text)
 {
-	bool lenient = verb == VERB_RCPT || verb == VERB_BDAT;
+	bool lenient = (verb == VERB_RCPT || verb == VERB_BDAT) &&
+		       !engine_session_is_stranger(s);
 	bool utf8 = s->t != NULL && s->t->utf8;
 
 	settle(s, verb, code);

@@ -194,6 +194,52 @@ START_TEST(refused_recipients_are_counted_apart)
 }
 END_TEST
 
+/* Before the login nobody has 64 MiB of a refused chunk read, nor a thousand
+ * recipients refused, each with its line in the log. */
+static const struct {
+	const char *label, *script;
+	size_t times, replies; /* at most */
+} stranger_rows[] = {
+    {"RCPT", "RCPT TO:<b@y>\r\n", 100, 21},
+    {"BDAT", "BDAT 3\r\nabc", 100, 21},
+    {"a chunk of some size", "BDAT 65537\r\n", 1, 1},
+    {"the largest chunk a login may send", "BDAT 67108864 LAST\r\n", 1, 1},
+};
+
+START_TEST(a_stranger_has_little)
+{
+	struct smtp_server_opts opts = plain;
+	struct owner o;
+
+	opts.require_auth = true;
+	begin(&o, &opts, ANSWER_NOW);
+	o.replied_count = 0;
+	give_times(&o, stranger_rows[_i].script, stranger_rows[_i].times);
+	ck_assert_msg(o.closed, "%s", stranger_rows[_i].label);
+	ck_assert_uint_le(o.replied_count, stranger_rows[_i].replies);
+	owner_fini(&o);
+}
+END_TEST
+
+/* A client that pipelines without having logged in learns why. */
+START_TEST(a_stranger_hears_the_reason)
+{
+	struct smtp_server_opts opts = plain;
+	struct owner o;
+
+	opts.require_auth = true;
+	begin(&o, &opts, ANSWER_NOW);
+	give(&o, "MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nBDAT 3 LAST\r\nabc"
+		 "QUIT\r\n");
+	ck_assert_str_eq(buf_cstr(&o.wire),
+			 "530 5.7.0 Authentication required\r\n"
+			 "503 5.5.1 Send MAIL first\r\n"
+			 "503 5.5.1 Send MAIL first\r\n"
+			 "221 2.0.0 Bye\r\n");
+	owner_fini(&o);
+}
+END_TEST
+
 START_TEST(a_hundred_thousand_recipients)
 {
 	struct owner o;
@@ -552,6 +598,9 @@ main(void)
 	tcase_add_test(tc, an_accepted_message_forgives);
 	tcase_add_test(tc, commands_that_do_nothing_are_counted);
 	tcase_add_test(tc, refused_recipients_are_counted_apart);
+	tcase_add_loop_test(tc, a_stranger_has_little, 0,
+			    sizeof(stranger_rows) / sizeof(stranger_rows[0]));
+	tcase_add_test(tc, a_stranger_hears_the_reason);
 	tcase_add_test(tc, a_hundred_thousand_recipients);
 	tcase_add_test(tc, the_ring_is_bounded);
 	tcase_add_test(tc, wake_comes_when_it_helps);
