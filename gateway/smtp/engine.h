@@ -19,7 +19,7 @@
  *   engine_ticket.c   answers come in any order, replies leave in one
  *   engine_reply.c    the text of a reply
  *
- * One header although it is long: the struct and its seven files change
+ * size: one header although it is long; the struct and its seven files change
  * together, and nobody else may include it.
  *
  * Every reply goes through a ticket's slot, the engine's own too, so that one

@@ -3,6 +3,9 @@
  * and AUTH PLAIN, against any relay. Raw epoll and OpenSSL, none of the code
  * under test. Prints one JSON line. Bounded by --messages and --seconds.
  *
+ * size: it is one program without a library, so that none of the code under
+ * test is in it.
+ *
  * Latency is from the write of the final dot to its 250. Commands are not
  * pipelined, as mail clients do not.
  */

@@ -8,6 +8,8 @@
 #include "gateway/smtp/server.h"
 
 /*
+ * size: one object, included by the fuzz targets that share it.
+ *
  * An owner for the whole engine. It answers by what it is asked for, so that
  * two runs over the same octets give the same, at once or late, in order or
  * from the end.

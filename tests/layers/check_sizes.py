@@ -24,9 +24,9 @@ def tracked():
 
 
 def excused(text):
-    """The guard of a header may stand before the comment."""
-    start = re.match(r'(?:\s*#(?:ifndef|define)[^\n]*\n)*\s*/\*(.*?)\*/', text,
-                     re.S)
+    """The file's first comment; a guard and includes may stand before it."""
+    start = re.match(r'(?:\s*#(?:ifndef|define|include)[^\n]*\n)*\s*'
+                     r'/\*(.*?)\*/', text, re.S)
     return start is not None and 'size:' in start.group(1)
 
 

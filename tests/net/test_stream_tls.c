@@ -1,5 +1,6 @@
 /* Streams with TLS: both ends are ours on one loop, or the peer is OpenSSL by
- * hand where a client of ours would not do such a thing. */
+ * hand where a client of ours would not do such a thing.
+ * size: every story needs the same two ends and certificates. */
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>

@@ -10,6 +10,8 @@
 #include "gateway/smtp/server.h"
 
 /*
+ * size: one object, included by the two programs that share it.
+ *
  * An owner of the engine that decides by what the addresses say, and a client
  * that sends a script in pieces. What went to the client and what the owner
  * was told are two transcripts; both must be the same however the script was
