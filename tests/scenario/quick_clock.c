@@ -77,6 +77,8 @@ pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
 	if (real == NULL)
 		*(void **)&real =
 		    dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
+	if (real == NULL) /* not this machine's first version of it */
+		*(void **)&real = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
 	if (at.tv_sec < WALL_LEAST_S) {
 		ns = ((int64_t)at.tv_sec * NS_PER_S + at.tv_nsec) / factor();
 		at.tv_sec = ns / NS_PER_S;
