@@ -90,7 +90,7 @@ log_answer(const struct commit *commit, bool client_gone)
 	id_format(commit->id, id);
 	id_format(commit->op.first_id, first);
 	log_event(
-	    GW_LOG_INFO, event_of(commit->op.answer), LF_STR("id", id),
+	    GW_LOG_INFO, event_of(commit->op.answer), LF_STR("msg", id),
 	    LF_STR("session", session), LF_STR("cred", commit->cred),
 	    LF_IP("client", &commit->client), LF_STR("from", commit->mail_from),
 	    LF_U64("rcpts", commit->rcpt_count), LF_U64("bytes", commit->bytes),
