@@ -22,6 +22,7 @@
 #define LINGER_MS 2000
 #define PROGRESS_WINDOW_MS 60000
 #define BODY_TICK_MS 15000
+#define LOBBY_TICK_MS 1000
 #define UNREAD_MAX 65536
 
 static void on_timer(void *arg);
@@ -116,6 +117,7 @@ closing(struct session *session, const char *reason)
 		return;
 	session->state = SESSION_CLOSING;
 	session->end_reason = reason;
+	proxy_read_cancel(&session->proxy);
 	session->reaper =
 	    timer_start(session->worker->loop, 0, on_reap, session);
 }
@@ -217,13 +219,42 @@ session_body_begins(struct session *session)
 	wake_within(session, PROGRESS_WINDOW_MS, now_ms);
 }
 
+/* Until the login there is one limit, whatever the client makes of the time:
+ * a body that is refused and a reply it does not read buy none. */
+static void
+tick_lobby(struct session *session, int64_t now_ms)
+{
+	int64_t left_ms = session->watch.since_ms +
+			  session->snapshot->conf.preauth_ms - now_ms;
+
+	if (left_ms > 0)
+		arm(session, left_ms);
+	else if (smtp_server_idle(session->server))
+		timed_out(session, "idle");
+	else /* its password is being looked at: that ends by itself */
+		arm(session, LOBBY_TICK_MS);
+}
+
+/* The disk is behind: a client that sends nothing now was told not to. */
+static bool
+is_held_up(const struct session *session)
+{
+	return session->transaction != NULL &&
+	       session->transaction->backlog != NULL;
+}
+
 static void
 tick_open(struct session *session, int64_t now_ms)
 {
 	const struct front_conf *conf = &session->snapshot->conf;
 	struct stream *stream = session->stream;
-	int64_t limit_ms, idle_ms;
+	bool waits;
+	int64_t idle_ms;
 
+	if (session->in_lobby) {
+		tick_lobby(session, now_ms);
+		return;
+	}
 	if (stream_unsent(stream) > 0) {
 		if (too_slow(session, true, stream_bytes_out(stream), now_ms))
 			timed_out(session, "slow-reader");
@@ -231,8 +262,8 @@ tick_open(struct session *session, int64_t now_ms)
 			arm(session, BODY_TICK_MS);
 		return;
 	}
-	if (smtp_server_in_body(session->server) &&
-	    smtp_server_idle(session->server)) {
+	waits = !smtp_server_idle(session->server) || is_held_up(session);
+	if (smtp_server_in_body(session->server) && !waits) {
 		if (too_slow(session, false, stream_bytes_in(stream), now_ms))
 			timed_out(session, "slow-body");
 		else
@@ -240,21 +271,15 @@ tick_open(struct session *session, int64_t now_ms)
 		return;
 	}
 	session->watch.mark_ms = 0;
-	if (!smtp_server_idle(session->server)) { /* it waits for us */
+	if (waits) { /* for us */
 		arm(session, BODY_TICK_MS);
 		return;
 	}
-	if (session->in_lobby) {
-		idle_ms = now_ms - session->watch.since_ms;
-		limit_ms = conf->preauth_ms;
-	} else {
-		idle_ms = now_ms - session->watch.activity_ms;
-		limit_ms = conf->idle_ms;
-	}
-	if (idle_ms >= limit_ms)
+	idle_ms = now_ms - session->watch.activity_ms;
+	if (idle_ms >= conf->idle_ms)
 		timed_out(session, "idle");
 	else
-		arm(session, limit_ms - idle_ms);
+		arm(session, conf->idle_ms - idle_ms);
 }
 
 static void
@@ -478,10 +503,8 @@ open_stream(struct session *session)
 static void
 proxy_refuse(struct session *session, enum reply_id id, const char *reason)
 {
-	COUNT(session->worker, connections_refused);
-	log_event(GW_LOG_WARN, "refuse", LF_STR("session", session->id_text),
-		  LF_STR("stage", "connect"), LF_STR("why", reason),
-		  LF_IP("client", &session->peer.ip));
+	worker_refused(session->worker, session->id_text, reason,
+		       &session->peer.ip);
 	worker_turn_away(session->worker, session->listener, session->fd,
 			 (int)id);
 	session->fd = -1;
@@ -492,7 +515,6 @@ static void
 on_proxy(void *arg, const struct proxy_read_result *result)
 {
 	struct session *session = arg;
-	const struct front_conf *conf = &session->snapshot->conf;
 
 	session->proxy = NULL;
 	if (result->err != 0) {
@@ -502,9 +524,8 @@ on_proxy(void *arg, const struct proxy_read_result *result)
 	if (!result->local) {
 		session->peer = result->source;
 		session->local = result->destination;
-		if (crowd_enter(session->worker->shared->crowd,
-				&session->peer.ip, conf->connection_max,
-				conf->connection_address_max) != CROWD_IN) {
+		if (worker_enter(session->worker, &session->peer.ip) !=
+		    CROWD_IN) {
 			proxy_refuse(session, REPLY_TOO_MANY_CONNECTIONS,
 				     "too-many-connections");
 			return;

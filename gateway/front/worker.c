@@ -21,6 +21,8 @@
 #define STOP_SWEEP_MS 50
 #define LINGER_MS 2000
 #define SHED_AGE_MS 1000
+#define SECOND_MS 1000
+#define REFUSALS_TOLD 10 /* lines a second */
 
 int *
 worker_fds(const struct front_conf *conf)
@@ -47,12 +49,15 @@ worker_create(struct shared *shared, struct snapshot *snapshot)
 
 /* --- accepting ---------------------------------------------------------- */
 
-bool
-worker_shed(struct worker *worker, int64_t older_than_ms)
+/* End the oldest session without a login. */
+static bool
+shed(struct worker *worker, int64_t older_than_ms, bool counted_only)
 {
 	struct session *oldest = TAILQ_FIRST(&worker->lobby);
 	struct reply reply;
 
+	while (counted_only && oldest != NULL && !oldest->counted)
+		oldest = TAILQ_NEXT(oldest, lobby);
 	if (oldest == NULL ||
 	    loop_now_ms(worker->loop) - oldest->watch.since_ms < older_than_ms)
 		return false;
@@ -63,6 +68,41 @@ worker_shed(struct worker *worker, int64_t older_than_ms)
 	/* its descriptor is wanted now, not when it has lingered */
 	session_drop(&oldest);
 	return true;
+}
+
+static void
+refusals_tell(struct worker *worker)
+{
+	if (worker->refusals.more > 0)
+		log_event(GW_LOG_WARN, "refuse", LF_STR("stage", "connect"),
+			  LF_U64("more", worker->refusals.more));
+	worker->refusals = (struct refusals){0};
+}
+
+static void
+on_refusals_second(void *arg)
+{
+	refusals_tell(arg);
+}
+
+void
+worker_refused(struct worker *worker, const char *session, const char *why,
+	       const struct ip_addr *client)
+{
+	struct refusals *refusals = &worker->refusals;
+
+	COUNT(worker, connections_refused);
+	if (refusals->second == NULL)
+		refusals->second = timer_start(worker->loop, SECOND_MS,
+					       on_refusals_second, worker);
+	if (refusals->told == REFUSALS_TOLD) {
+		refusals->more++;
+		return;
+	}
+	refusals->told++;
+	log_event(GW_LOG_WARN, "refuse", LF_STR("session", session),
+		  LF_STR("stage", "connect"), LF_STR("why", why),
+		  LF_IP("client", client));
 }
 
 void
@@ -87,30 +127,18 @@ worker_turn_away(struct worker *worker, const struct front_listener *on, int fd,
 	stream_finish(&stream, LINGER_MS);
 }
 
-static void
-refuse(struct worker *worker, const struct front_listener *on, int fd,
-       const struct sock_addr *peer)
-{
-	COUNT(worker, connections_refused);
-	log_event(GW_LOG_WARN, "refuse", LF_STR("stage", "connect"),
-		  LF_STR("why", "too-many-connections"),
-		  LF_IP("client", &peer->ip));
-	worker_turn_away(worker, on, fd, REPLY_TOO_MANY_CONNECTIONS);
-}
-
-static enum crowd_verdict
-enter(struct worker *worker, const struct sock_addr *peer)
+enum crowd_verdict
+worker_enter(struct worker *worker, const struct ip_addr *ip)
 {
 	const struct front_conf *conf = &worker->snapshot->conf;
 	enum crowd_verdict verdict;
 
-	verdict =
-	    crowd_enter(worker->shared->crowd, &peer->ip, conf->connection_max,
-			conf->connection_address_max);
-	if (verdict == CROWD_FULL && worker_shed(worker, SHED_AGE_MS))
-		verdict = crowd_enter(worker->shared->crowd, &peer->ip,
-				      conf->connection_max,
-				      conf->connection_address_max);
+	verdict = crowd_enter(worker->shared->crowd, ip, conf->connection_max,
+			      conf->connection_address_max);
+	if (verdict == CROWD_FULL && shed(worker, SHED_AGE_MS, true))
+		verdict =
+		    crowd_enter(worker->shared->crowd, ip, conf->connection_max,
+				conf->connection_address_max);
 	return verdict;
 }
 
@@ -125,8 +153,10 @@ on_accept(void *arg, int fd, const struct sock_addr *peer,
 
 	COUNT(worker, connections_total);
 	/* behind a proxy the client is known later: session.c counts it */
-	if (on->proxy_count == 0 && enter(worker, peer) != CROWD_IN) {
-		refuse(worker, on, fd, peer);
+	if (on->proxy_count == 0 &&
+	    worker_enter(worker, &peer->ip) != CROWD_IN) {
+		worker_refused(worker, NULL, "too-many-connections", &peer->ip);
+		worker_turn_away(worker, on, fd, REPLY_TOO_MANY_CONNECTIONS);
 		return;
 	}
 	session_accept(worker, on, fd, peer, local);
@@ -140,7 +170,7 @@ on_full(void *arg)
 	log_event(GW_LOG_WARN, "descriptors-gone",
 		  LF_U64("sessions",
 			 atomic_load(&listening->worker->counters.sessions)));
-	worker_shed(listening->worker, 0);
+	shed(listening->worker, 0, false);
 }
 
 static void
@@ -164,15 +194,20 @@ static void
 listen_start(struct worker *worker)
 {
 	const struct front_conf *conf = &worker->snapshot->conf;
+	int fd;
 
 	worker->listening =
 	    mem_array(conf->listener_count, sizeof(*worker->listening));
 	for (size_t i = 0; i < conf->listener_count; i++) {
 		worker->listening[i].worker = worker;
 		worker->listening[i].index = i;
+		/* no descriptor for a duplicate: the owner's lasts as long as
+		 * his configuration */
+		fd = worker->fds[i] >= 0 ? worker->fds[i]
+					 : conf->listeners[i].fd;
 		worker->listening[i].listener =
-		    listener_create(worker->loop, conf->listeners[i].fd,
-				    on_accept, on_full, &worker->listening[i]);
+		    listener_create(worker->loop, fd, on_accept, on_full,
+				    &worker->listening[i]);
 	}
 }
 
@@ -268,6 +303,8 @@ worker_start(struct worker *worker)
 		return GW_EIO;
 	worker->inbox = queue_create(worker->loop, on_note, worker);
 	worker->auth = auth_create(worker->loop, worker->shared->auth);
+	if (worker->inbox == NULL || worker->auth == NULL)
+		return GW_EIO;
 	if (pthread_create(&worker->thread, NULL, run, worker) != 0)
 		return GW_EIO;
 	return 0;
@@ -289,6 +326,8 @@ worker_destroy(struct worker **worker)
 	*worker = NULL;
 	listen_stop(w);
 	timer_cancel(&w->stop_timer);
+	timer_cancel(&w->refusals.second);
+	refusals_tell(w);
 	auth_destroy(&w->auth);
 	if (w->inbox != NULL)
 		queue_destroy(&w->inbox);

@@ -70,6 +70,12 @@ struct listening {
 	size_t index; /* in the snapshot it was made of */
 };
 
+struct refusals { /* of one second, for the log */
+	struct timer_op *second;
+	unsigned told;
+	uint64_t more;
+};
+
 TAILQ_HEAD(session_list, session);
 
 struct worker {
@@ -89,6 +95,7 @@ struct worker {
 	bool stopping;
 	int64_t stop_at_ms; /* end even what is in a transaction */
 	struct timer_op *stop_timer;
+	struct refusals refusals;
 	struct counters counters;
 	struct histogram dot_latency;
 };
@@ -104,8 +111,14 @@ void worker_push(struct worker *worker, struct note *note); /* any thread */
 void worker_join(struct worker *worker);
 void worker_destroy(struct worker **worker); /* after worker_join */
 
-/* A descriptor is wanted: end the oldest session without a login. */
-bool worker_shed(struct worker *worker, int64_t older_than_ms);
+/* The crowd's answer to ip; when the house is full the oldest session without
+ * a login makes room (never one that the crowd does not count). */
+enum crowd_verdict worker_enter(struct worker *worker,
+				const struct ip_addr *ip);
+/* A connection is refused: counted, and told in the log unless there were too
+ * many in this second; those are told as a number. session: or NULL. */
+void worker_refused(struct worker *worker, const char *session, const char *why,
+		    const struct ip_addr *client);
 /* Takes fd: a last word, where text can be read, and the end. */
 void worker_turn_away(struct worker *worker, const struct front_listener *on,
 		      int fd, int reply_id);
