@@ -1,13 +1,15 @@
 """A gateway in front of sinks: one relay and one route for each."""
-import base64
 import email
-import email.policy
 import json
+import mmap
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 
 import case
 import peers
@@ -150,6 +152,36 @@ def preload(*libraries, **more):
                                            "verify_asan_link_order=0")))
     env.update(more)
     return env
+
+
+class Faults:
+    """The disk of a daemon that is started with `env`: each call works, or
+    fails with the errno that was set."""
+    CALLS = ("segment_write", "segment_sync", "index_write", "index_sync")
+
+    def __init__(self, work, part, **more):
+        path = work / "faults"
+        with open(path, "wb") as f:
+            f.write(bytes(4 * len(self.CALLS)))
+        with open(path, "r+b") as f:
+            self.map = mmap.mmap(f.fileno(), 0)
+        self.env = preload(FAULTS, FAULTS=path, FAULTS_IN=part, **more)
+
+    def set(self, call, number):
+        struct.pack_into("=i", self.map, 4 * self.CALLS.index(call), number)
+
+    def clear(self):
+        self.map[:] = bytes(len(self.map))
+
+
+def health(sluice):
+    """(status, text) of /healthz"""
+    try:
+        with urllib.request.urlopen("http://127.0.0.1:%d/healthz" % sluice.http_port,
+                                    timeout=10) as got:
+            return got.status, got.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
 
 
 class Private:
