@@ -491,37 +491,35 @@ START_TEST(hidden_records_are_read)
 }
 END_TEST
 
-/* The same while paused: more records than one slice holds, of which the last
- * stays in OpenSSL's hands. */
+/* The same behind a pause. What OpenSSL reads ahead ends with a record that it
+ * began, so only a slice that is nearly full leaves any there: 5,536 bytes of
+ * ten records find room, the rest is where only SSL_has_pending sees it. */
 START_TEST(hidden_records_after_resume)
 {
-	static char record[8240];
+	static char record[1000];
 	SSL_CTX *ctx;
 	SSL *ssl;
 	int fd;
 
 	setup();
 	ssl = by_hand(&fd, &ctx);
-	server.pause_each = true;
 	stream_tls_server(server.stream, server_ctx);
 	TURN_UNTIL(loop, (SSL_do_handshake(ssl), server.secure == 1));
-	/* 8,240 bytes kept leave room for 57,296; 384 of the rest stay hidden,
-	 * and the whole fits into the socket's first window. */
 	server.hold_line = true;
-	ck_assert_int_eq(SSL_write(ssl, record, 8240), 8240);
-	TURN_UNTIL(loop, stream_has_pending(server.stream));
+	for (int i = 0; i < 60; i++)
+		ck_assert_int_eq(SSL_write(ssl, record, sizeof(record)),
+				 sizeof(record));
+	TURN_UNTIL(loop, stream_bytes_in(server.stream) == 60000);
 	server.hold_line = false;
-	for (int i = 0; i < 7; i++)
-		ck_assert_int_eq(SSL_write(ssl, record, 8240), 8240);
+	server.pause_each = true;
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(SSL_write(ssl, record, sizeof(record)),
+				 sizeof(record));
 	TURN_UNTIL(loop, server.seen.n > 0);
 	turn_some(loop);
-	ck_assert_uint_le(server.seen.n, STREAM_PENDING_MAX);
-	while (server.seen.n < 8 * 8240) {
-		size_t before = server.seen.n;
-
-		stream_resume(server.stream);
-		TURN_UNTIL(loop, server.seen.n > before);
-	}
+	ck_assert_uint_eq(server.seen.n, STREAM_PENDING_MAX);
+	stream_resume(server.stream);
+	TURN_UNTIL(loop, server.seen.n == 70000);
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);
 	close(fd);
