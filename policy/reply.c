@@ -74,7 +74,7 @@ reply_make(struct reply *reply, enum reply_id id, const struct reply_arg *args,
 	size_t n = 0, room = sizeof(reply->text) - 1;
 	const char *t = row->text;
 
-	assert(id < REPLY_IDS && row->text != NULL);
+	assert(id < REPLY_IDS);
 	reply->code = row->code;
 	reply->enhanced = row->enhanced;
 	while (*t != '\0' && n < room) {

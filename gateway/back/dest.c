@@ -176,9 +176,7 @@ dest_get(struct hop *hop, struct slice domain)
 {
 	struct dest *dest;
 
-	if (hop->conf.kind != BACK_MX)
-		domain = slice_of("", 0);
-	else if (!domain.p)
+	if (hop->conf.kind != BACK_MX || domain.p == NULL)
 		domain = slice_of("", 0);
 	HASH_FIND(hh, hop->dests, domain.p, domain.n, dest);
 	if (dest)

@@ -168,7 +168,7 @@ check_conf(const struct back_conf *conf, char *error, size_t error_size)
 		if (err != 0)
 			return err;
 		for (size_t j = 0; j < i; j++) {
-			if (strcmp(conf->hops[i].name, conf->hops[j].name))
+			if (strcmp(conf->hops[i].name, conf->hops[j].name) != 0)
 				continue;
 			snprintf(error, error_size,
 				 "next hop %s is there twice",

@@ -16,7 +16,7 @@ helo_add(struct buf *out, const char *helo)
 
 	if (*helo == '\0')
 		helo = "unknown";
-	for (n = 0; helo[n] != '\0' && n < HELO_MAX; n++) {
+	for (n = 0; n < HELO_MAX && helo[n] != '\0'; n++) {
 		unsigned char c = (unsigned char)helo[n];
 
 		if (isalnum(c) || strchr(".-_:[]", c) != NULL)

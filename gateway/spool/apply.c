@@ -352,11 +352,12 @@ rcpt_keep(struct spool *spool, struct store_txn *txn, uint64_t id,
 	p = buf_reserve(&spool->scratch, record_rcpt_size(rcpt));
 	if (p == NULL) {
 		store_fail(txn, GW_ETOOBIG);
-		return;
+	} else {
+		record_rcpt_encode(rcpt, p);
+		store_put(txn, STORE_RCPT, key_of_rcpt(id, rcpt->index, key),
+			  slice_of(p, record_rcpt_size(rcpt)));
 	}
-	record_rcpt_encode(rcpt, p);
-	store_put(txn, STORE_RCPT, key_of_rcpt(id, rcpt->index, key),
-		  slice_of(p, record_rcpt_size(rcpt)));
+	rcpt->last_reply = NULL; /* it was on our stack */
 }
 
 static int
