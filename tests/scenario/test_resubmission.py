@@ -32,7 +32,7 @@ def dropped_five_times_before_the_answer(work):
         hang_up(sluice, message())
     lines = answered(sluice, 5)
     [first] = [l for l in lines if " event=accept " in l]
-    number = field(first, "id")
+    number = field(first, "msg")
     talk = session(sluice)
     talk.envelope()
     case.contains(talk.data(message(), 250, "2.0.0 Already accepted as"), number)
