@@ -132,6 +132,10 @@ on_stop(void *arg, int signum)
 	notify_send("STOPPING=1\nSTATUS=waiting for sessions to end");
 	/* it knows the front, which is about to go */
 	control_destroy(&s->control);
+	/* nobody will be served: refuse at once rather than leave them hanging
+	 * in the backlog for the whole grace */
+	timer_cancel(&s->sweep);
+	sockets_destroy(&s->sockets);
 	if (pthread_create(&s->stopper, NULL, stop_front, s) != 0) {
 		stop_front(s);
 		return;
@@ -145,6 +149,8 @@ on_reload(void *arg, int signum)
 	struct buf errors = {.cap = SERVER_ERRORS_MAX};
 
 	(void)signum;
+	if (((struct server *)arg)->stopping)
+		return;
 	server_reload(arg, &errors);
 	buf_fini(&errors);
 }
