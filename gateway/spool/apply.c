@@ -248,7 +248,9 @@ apply_accept(struct spool *spool, struct batch *batch, struct store_txn *txn,
 		return;
 	}
 	op->first_id = msg->id;
-	batch->ledger.count[LEDGER_ACCEPTED] += msg->rcpt_count;
+	batch->ledger.count[msg->flags & MSG_GENERATED ? LEDGER_GENERATED
+						       : LEDGER_ACCEPTED] +=
+	    msg->rcpt_count;
 	msg_put(spool, batch, txn, msg, op->body);
 	if (msg->has_resub_key)
 		resub_put(txn, msg, now_wall_s + spool->opts.resub_window_s);
@@ -368,8 +370,12 @@ rcpt_apply(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	struct spool_rcpt rcpt;
 	int err = rcpt_get(txn, id, what->index, &rcpt);
 
-	if (err != 0)
+	if (err == GW_ECORRUPT && what->state >= RCPT_DELIVERED) {
+		complain("spool-recipient-bad", id);
+		rcpt.state = RCPT_QUEUED; /* as far as anybody knows */
+	} else if (err != 0) {
 		return err;
+	}
 	batch->ledger.count[LEDGER_STATE + rcpt.state]--;
 	batch->ledger.count[LEDGER_STATE + what->state]++;
 	if (what->state >= RCPT_DELIVERED)
@@ -402,23 +408,37 @@ flags_set(struct spool *spool, struct store_txn *txn, uint64_t id,
 		  buf_slice(&spool->scratch));
 }
 
-/* All entries are there, or nothing is done. */
-static int
-outcome_check(struct store_txn *txn, const struct spool_outcome *op)
+static bool
+outcome_valid(const struct spool_outcome *op)
 {
-	struct spool_rcpt rcpt;
-	int err;
-
-	for (size_t i = 0; i < op->rcpt_count; i++) {
+	for (size_t i = 0; i < op->rcpt_count; i++)
 		if (op->rcpts[i].state >= RCPT_STATES)
-			return GW_EINVAL;
-		if (op->rcpt_count == 1)
-			break; /* rcpt_apply looks itself */
-		err = rcpt_get(txn, op->id, op->rcpts[i].index, &rcpt);
-		if (err != 0)
-			return err;
+			return false;
+	return true;
+}
+
+/*
+ * Whoever is there is marked, though others are gone: a delivery that is not
+ * marked is made once more after the next start. (Of one named twice the first
+ * word counts.) 0 when some were marked, or there was nothing to mark.
+ */
+static int
+outcome_mark(struct spool *spool, struct batch *batch, struct store_txn *txn,
+	     const struct spool_outcome *op)
+{
+	int first = 0, err;
+	size_t marked = 0;
+
+	if (!outcome_valid(op))
+		return GW_EINVAL;
+	for (size_t i = 0; i < op->rcpt_count; i++) {
+		err = rcpt_apply(spool, batch, txn, op->id, &op->rcpts[i]);
+		if (err == 0)
+			marked++;
+		else if (first == 0)
+			first = err;
 	}
-	return 0;
+	return marked > 0 ? 0 : first;
 }
 
 /* Matched only while the first is queued, held or delivered. */
@@ -444,18 +464,12 @@ apply_outcome(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	      struct spool_outcome *op)
 {
 	bool final = false;
-	int err;
 
-	op->err = outcome_check(txn, op);
-	for (size_t i = 0; i < op->rcpt_count && op->err == 0; i++) {
-		err = rcpt_apply(spool, batch, txn, op->id, &op->rcpts[i]);
-		/* The same one named twice: the first word counts. */
-		if (err != 0 && op->rcpt_count == 1)
-			op->err = err;
-		final |= op->rcpts[i].state >= RCPT_DELIVERED;
-	}
+	op->err = outcome_mark(spool, batch, txn, op);
 	if (op->err != 0)
 		return;
+	for (size_t i = 0; i < op->rcpt_count; i++)
+		final |= op->rcpts[i].state >= RCPT_DELIVERED;
 	outcome_resub(txn, op);
 	if (final && !rcpts_left(txn, op->id))
 		msg_remove(spool, txn, op->id);

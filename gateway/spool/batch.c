@@ -18,7 +18,7 @@
  *   then), the whole batch is placed anew once; then FAILED;
  * - no space: submissions are answered FULL, and outcomes and administrators'
  *   changes, which give space back, are tried again by themselves, at last
- *   with the reserve spent;
+ *   with the reserve spent, and in parts;
  * - the store failed: everybody is told. After a failed write of its meta page
  *   LMDB takes nothing more until a restart, and says so each time.
  *
@@ -317,9 +317,64 @@ batch_try(struct spool *spool, struct batch *batch)
 	return err;
 }
 
+/* It is on disk: what was counted in the copy is true. */
+static void
+batch_keep(struct spool *spool, const struct batch *batch)
+{
+	spool->ledger = batch->ledger;
+	spool->largest_id = batch->largest_id;
+	spool->largest_segment = batch->largest_segment;
+	atomic_fetch_add(&spool->commits, 1);
+}
+
+/* Leaves the first n outcomes in the batch and returns the others. */
+static struct spool_outcome *
+outcomes_cut(struct batch *batch, size_t n)
+{
+	struct spool_outcome **at = &batch->outcomes, *rest;
+
+	while (n-- > 0 && *at != NULL)
+		at = &(*at)->next;
+	rest = *at;
+	*at = NULL;
+	return rest;
+}
+
+/*
+ * Deleting from a B-tree copies the pages it touches first: a thousand
+ * outcomes at once may need more than a full map has left, though each makes
+ * room for the next. So they go in parts, halved until one fits; when not even
+ * a single outcome does, the rest is not tried. GW_ENOSPC: there are some left.
+ */
+static int
+batch_by_parts(struct spool *spool, struct batch *batch)
+{
+	struct spool_outcome *rest, **end;
+	size_t part = 0;
+	int err = GW_ENOSPC;
+
+	for (rest = batch->outcomes; rest != NULL; rest = rest->next)
+		part++;
+	for (part /= 2; part > 0 && batch->outcomes != NULL;) {
+		rest = outcomes_cut(batch, part);
+		err = attempt_twice(spool, batch);
+		if (err == 0) {
+			batch_keep(spool, batch);
+			others_answer(spool, batch, 0);
+		} else {
+			part = err == GW_ENOSPC ? part / 2 : 0;
+		}
+		for (end = &batch->outcomes; *end != NULL;)
+			end = &(*end)->next;
+		*end = rest;
+	}
+	return err;
+}
+
 void
 batch_commit(struct spool *spool, struct batch *batch)
 {
+	bool asked;
 	int err;
 
 	accepts_screen(spool, batch);
@@ -329,16 +384,15 @@ batch_commit(struct spool *spool, struct batch *batch)
 	if (batch_empty(batch))
 		return;
 	err = batch_try(spool, batch);
+	if (err == 0)
+		batch_keep(spool, batch);
+	else if (err == GW_ENOSPC)
+		err = batch_by_parts(spool, batch);
 	failing_note(spool, err);
-	if (err == 0) {
-		spool->ledger = batch->ledger;
-		spool->largest_id = batch->largest_id;
-		spool->largest_segment = batch->largest_segment;
-		atomic_fetch_add(&spool->commits, 1);
+	if (err == 0)
 		accepts_answer(spool, batch);
-	} else {
+	else
 		accepts_refuse(spool, batch,
 			       err == GW_ENOSPC ? SPOOL_FULL : SPOOL_FAILED);
-	}
 	others_answer(spool, batch, err);
 }
