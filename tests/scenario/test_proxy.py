@@ -7,7 +7,7 @@ import time
 import case
 import peers
 from talk import (QUICK, TLS, Talk, delivered, field, gateway, listener,
-                  message, quick_clock, session, story)
+                  message, quick_gateway, session, story)
 
 V2 = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -25,7 +25,7 @@ def v2(source="203.0.113.8", command=0x21, tail=b""):
     return V2 + struct.pack("!BBH", command, 0x21 if v6 else 0x11, len(addr)) + addr
 
 
-def balanced(work, networks="127.0.0.1", conf="", **more):
+def balanced(work, networks="127.0.0.1", conf="", gateway=gateway, **more):
     start, implicit = peers.free_port(), peers.free_port()
     proxy = "proxy %s;" % networks
     sluice = gateway(work, conf=conf, listen=listener(start, proxy) + listener(
@@ -150,8 +150,7 @@ def what_is_no_header_is_an_error(work):
 
 @story
 def silence_lasts_five_seconds(work):
-    sluice = balanced(work, start=False)
-    sluice.start(quick_clock(work))
+    sluice = balanced(work, gateway=quick_gateway)
     began = time.monotonic()
     talks = [Talk(sluice.port, head=head, greet=False)
              for head in (b"", b"P", b"\r\n", v1()[:-1], V2)]

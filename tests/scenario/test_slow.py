@@ -7,7 +7,7 @@ import time
 
 import case
 import peers
-from talk import (HEADER, QUICK, Talk, delivered, gateway, message, quick_clock,
+from talk import (HEADER, QUICK, Talk, delivered, gateway, message, quick_gateway,
                   session, story)
 
 def half_hello():
@@ -106,8 +106,7 @@ def idle_is_between_commands(work):
 
 @story
 def a_slow_body_is_cut_and_a_steady_one_lives(work):
-    sluice = gateway(work, conf="idle 1s; min-rate 100;\n", start=False)
-    sluice.start(quick_clock(work))
+    sluice = quick_gateway(work, conf="idle 1s; min-rate 100;\n")
     slow, steady, mute = session(sluice), session(sluice), session(sluice)
     for i, talk in enumerate((slow, steady, mute)):
         talk.expect("MAIL FROM:<a@example.com>", 250)
@@ -146,8 +145,7 @@ def a_slow_body_is_cut_and_a_steady_one_lives(work):
 
 @story
 def a_client_that_never_listens(work):
-    sluice = gateway(work, conf="idle 1s; recipients 1000000;\n", start=False)
-    sluice.start(quick_clock(work))
+    sluice = quick_gateway(work, conf="idle 1s; recipients 1000000;\n")
     user = session(sluice)
     talk = session(sluice, receive=4096)
     talk.expect("MAIL FROM:<a@example.com>", 250)
