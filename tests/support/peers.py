@@ -6,6 +6,7 @@ Needs root where the program changes user (Postfix, Dovecot).
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -13,13 +14,20 @@ import subprocess
 import tempfile
 import time
 
+given = set()
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the range that the kernel gives to clients: a port it hands out
+    itself may be somebody's source port before we listen on it."""
+    while True:
+        port = random.randrange(11000, 32000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            if port not in given:
+                s.bind(("127.0.0.1", port))
+                given.add(port)
+                return port
 
 
 def wait_port(port, seconds=15, process=None):
