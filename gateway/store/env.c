@@ -367,6 +367,12 @@ store_usage(struct store_env *env, uint64_t *used, uint64_t *map)
 	*used = *used > unused ? *used - unused : 0;
 }
 
+bool
+store_is_dead(const struct store_env *env)
+{
+	return atomic_load(&env->dead);
+}
+
 void
 store_check_readers(struct store_env *env)
 {

@@ -27,6 +27,8 @@ void store_close(struct store_env **env);
 void store_usage(struct store_env *env, uint64_t *used, uint64_t *map);
 /* The same without LMDB's list of free pages: cheap, an upper bound. */
 void store_high_water(struct store_env *env, uint64_t *used, uint64_t *map);
+/* LMDB gave up on its file (MDB_PANIC): nothing is written until a restart. */
+bool store_is_dead(const struct store_env *env);
 void store_check_readers(struct store_env *env); /* each minute */
 
 /*

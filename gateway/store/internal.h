@@ -2,6 +2,7 @@
 #define GATEWAY_STORE_INTERNAL_H
 
 #include <lmdb.h>
+#include <stdatomic.h>
 
 #include "gateway/store/env.h"
 
@@ -18,6 +19,7 @@ struct store_env {
 	MDB_dbi dbi[STORE_TABLES];
 	int lock_fd;
 	struct store_txn writer; /* there is only one at a time */
+	_Atomic bool dead;
 };
 
 int store_err_from_mdb(int rc);

@@ -29,6 +29,8 @@ txn_begin(struct store_txn *txn, struct store_env *env, unsigned flags)
 	txn->env = env;
 	txn->writes = (flags & MDB_RDONLY) == 0;
 	rc = mdb_txn_begin(env->mdb, NULL, flags, &txn->mdb);
+	if (rc == MDB_PANIC)
+		atomic_store(&env->dead, true);
 	if (rc != 0) {
 		txn->mdb = NULL;
 		txn->err = store_err_from_mdb(rc);
