@@ -275,6 +275,13 @@ failing_note(struct spool *spool, int err)
 {
 	int before = atomic_exchange(&spool->failing, err);
 
+	if (err != 0 && store_is_dead(spool->store) && !spool->dead_told) {
+		spool->dead_told = true;
+		log_event(GW_LOG_ERROR, "spool-needs-restart", LF_ERR(err),
+			  LF_STR("what", "a write to the index failed: nothing "
+					 "is accepted or marked until sluiced "
+					 "is started anew"));
+	}
 	if (err != 0 && err != before)
 		log_event(GW_LOG_ERROR, "spool-commit", LF_ERR(err));
 	else if (err == 0 && before != 0)
@@ -383,12 +390,15 @@ batch_commit(struct spool *spool, struct batch *batch)
 		accepts_refuse(spool, batch, SPOOL_FULL);
 	if (batch_empty(batch))
 		return;
+	asked = batch->accepts || batch->outcomes || batch->changes;
 	err = batch_try(spool, batch);
 	if (err == 0)
 		batch_keep(spool, batch);
 	else if (err == GW_ENOSPC)
 		err = batch_by_parts(spool, batch);
-	failing_note(spool, err);
+	/* A sweep that found nothing to do touched no disk: no proof. */
+	if (err != 0 || asked)
+		failing_note(spool, err);
 	if (err == 0)
 		accepts_answer(spool, batch);
 	else

@@ -72,6 +72,7 @@ struct spool {
 	struct buf scratch;
 	int64_t space_checked_ms;
 	int64_t swept_s;
+	bool dead_told; /* that the store needs a restart */
 	bool sweep_more;
 	int64_t readers_checked_ms;
 	struct compaction *compaction;
@@ -81,7 +82,13 @@ struct spool {
 	_Atomic uint64_t commits, accepted;
 	_Atomic bool full;
 	_Atomic int failing;
+	_Atomic uint64_t usage_bytes; /* of the map */
+	_Atomic int64_t usage_ms;     /* when it was looked at; 0: never */
 };
+
+/* load.c: what the index says, at start; nothing else runs yet. Records that
+ * cannot be read are put right from the others. */
+int state_load(struct spool *spool);
 
 /* queue.c */
 void spool_queue_accept(struct spool *spool, struct spool_accept *op);
@@ -101,7 +108,8 @@ void apply_outcome(struct spool *spool, struct batch *batch,
 		   struct store_txn *txn, struct spool_outcome *op);
 void apply_sweep(struct batch *batch, struct store_txn *txn,
 		 int64_t now_wall_s);
-void ledger_load(struct store_txn *txn, struct ledger *ledger);
+/* False: some counter could not be read, and is 0. */
+bool ledger_load(struct store_txn *txn, struct ledger *ledger);
 void ledger_put(struct store_txn *txn, const struct ledger *was,
 		const struct ledger *is);
 

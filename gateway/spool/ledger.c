@@ -1,4 +1,3 @@
-#include "gateway/base/error.h"
 #include "gateway/spool/internal.h"
 #include "gateway/store/key.h"
 
@@ -18,10 +17,11 @@ static const char *const names[LEDGER_COUNTERS] = {
     [LEDGER_DUPLICATES] = "duplicates",
 };
 
-void
+bool
 ledger_load(struct store_txn *txn, struct ledger *ledger)
 {
 	struct slice value;
+	bool whole = true;
 
 	for (int i = 0; i < LEDGER_COUNTERS; i++) {
 		ledger->count[i] = 0;
@@ -31,8 +31,9 @@ ledger_load(struct store_txn *txn, struct ledger *ledger)
 		if (value.n == 8)
 			ledger->count[i] = (int64_t)key_get_u64(value.p);
 		else
-			store_fail(txn, GW_ECORRUPT);
+			whole = false;
 	}
+	return whole;
 }
 
 void
@@ -57,7 +58,7 @@ spool_ledger_read(struct spool *spool, struct spool_ledger *ledger)
 	struct ledger l;
 	int err;
 
-	ledger_load(txn, &l);
+	(void)ledger_load(txn, &l);
 	err = store_error(txn);
 	store_abort(&txn);
 	if (err != 0)

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "gateway/base/error.h"
+#include "gateway/base/id.h"
+#include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/spool/internal.h"
 #include "gateway/spool/io.h"
@@ -30,28 +32,43 @@ struct spool_reader {
 /* --- messages --------------------------------------------------------------
  */
 
-struct loading {
-	struct spool_msg *msg;
-	int err;
-};
+/* One that cannot be read must not keep the others from their mail. */
+static void
+rcpt_complain(uint64_t id, uint32_t index)
+{
+	char text[ID_TEXT_SIZE];
+
+	id_format(id, text);
+	log_event(GW_LOG_ERROR, "spool-recipient-bad", LF_STR("msg", text),
+		  LF_U64("recipient", index));
+}
+
+static void
+rcpt_add(struct spool_msg *msg, uint32_t index, struct slice value)
+{
+	struct spool_rcpt r = {.index = index}, *rcpt;
+
+	if (record_rcpt_decode(value, &r) != 0) {
+		rcpt_complain(msg->id, index);
+		return;
+	}
+	rcpt = spool_msg_add_rcpt(msg, slice_str(r.address));
+	r.address = rcpt->address;
+	r.orcpt = arena_dup(msg->arena, slice_str(r.orcpt));
+	r.last_reply = arena_dup(msg->arena, slice_str(r.last_reply));
+	*rcpt = r;
+}
 
 static bool
 rcpt_load(void *arg, struct slice key, struct slice value)
 {
-	struct loading *l = arg;
-	struct spool_rcpt r = {.index = 0}, *rcpt;
+	struct spool_msg *msg = arg;
+	uint32_t index;
 	uint64_t id;
 
-	if (key_rcpt_decode(key, &id, &r.index) != 0 || id != l->msg->id)
+	if (key_rcpt_decode(key, &id, &index) != 0 || id != msg->id)
 		return false;
-	l->err = record_rcpt_decode(value, &r);
-	if (l->err != 0)
-		return false;
-	rcpt = spool_msg_add_rcpt(l->msg, slice_str(r.address));
-	r.address = rcpt->address;
-	r.orcpt = arena_dup(l->msg->arena, slice_str(r.orcpt));
-	r.last_reply = arena_dup(l->msg->arena, slice_str(r.last_reply));
-	*rcpt = r;
+	rcpt_add(msg, index, value);
 	return true;
 }
 
@@ -74,42 +91,72 @@ msg_own(struct spool_msg *msg)
 static int
 msg_load(struct store_txn *txn, struct spool_msg *msg)
 {
-	struct loading l = {.msg = msg};
-	uint8_t key[KEY_RCPT_SIZE];
+	uint8_t key[KEY_ID_SIZE];
 	struct slice value;
 	int err;
 
-	key_rcpt(msg->id, 0, key);
-	err = store_get(txn, STORE_MESSAGE, slice_of(key, KEY_ID_SIZE), &value);
+	key_put_u64(key, msg->id);
+	err = store_get(txn, STORE_MESSAGE, slice_of(key, sizeof(key)), &value);
 	if (err == 0)
 		err = record_msg_decode(value, msg);
+	if (err == 0)
+		msg_own(msg);
+	return err;
+}
+
+static int
+load_end(struct store_txn **txn, int err, struct spool_msg **msg)
+{
+	if (err == 0)
+		err = store_error(*txn);
+	store_abort(txn);
 	if (err != 0)
-		return err;
-	msg_own(msg);
-	store_each(txn, STORE_RCPT, slice_of(key, sizeof(key)), rcpt_load, &l);
-	return l.err != 0 ? l.err : store_error(txn);
+		spool_msg_destroy(msg);
+	return err;
 }
 
 int
 spool_load(struct spool *spool, uint64_t id, struct spool_msg **msg)
 {
 	struct store_txn *txn = store_read(spool->store);
+	uint8_t key[KEY_RCPT_SIZE];
 	int err;
 
 	*msg = spool_msg_create();
 	(*msg)->id = id;
 	err = msg_load(txn, *msg);
-	store_abort(&txn);
-	if (err != 0)
-		spool_msg_destroy(msg);
-	return err;
+	key_rcpt(id, 0, key);
+	if (err == 0)
+		store_each(txn, STORE_RCPT, slice_of(key, sizeof(key)),
+			   rcpt_load, *msg);
+	return load_end(&txn, err, msg);
+}
+
+int
+spool_load_some(struct spool *spool, uint64_t id, const uint32_t *indexes,
+		uint32_t count, struct spool_msg **msg)
+{
+	struct store_txn *txn = store_read(spool->store);
+	uint8_t key[KEY_RCPT_SIZE];
+	struct slice value;
+	int err;
+
+	*msg = spool_msg_create();
+	(*msg)->id = id;
+	err = msg_load(txn, *msg);
+	for (uint32_t i = 0; i < count && err == 0; i++) {
+		key_rcpt(id, indexes[i], key);
+		if (store_get(txn, STORE_RCPT, slice_of(key, sizeof(key)),
+			      &value) == 0)
+			rcpt_add(*msg, indexes[i], value);
+	}
+	return load_end(&txn, err, msg);
 }
 
 struct scan {
 	struct spool_cursor *last;
 	size_t left;
 	int count;
-	int err;
 	spool_entry_fn *fn;
 	void *arg;
 };
@@ -123,15 +170,14 @@ scan_entry(void *arg, struct slice key, struct slice value)
 
 	if (s->left == 0)
 		return false;
-	s->err = key_rcpt_decode(key, &entry.id, &entry.index);
-	if (s->err != 0)
-		return false;
+	if (key_rcpt_decode(key, &entry.id, &entry.index) != 0 ||
+	    record_rcpt_decode(value, &rcpt) != 0) {
+		rcpt_complain(entry.id, entry.index);
+		return true;
+	}
 	s->last->id = entry.id;
 	s->last->index = entry.index;
 	rcpt.index = entry.index;
-	s->err = record_rcpt_decode(value, &rcpt);
-	if (s->err != 0)
-		return false;
 	s->left--;
 	s->count++;
 	return s->fn(s->arg, &entry);
@@ -145,6 +191,7 @@ spool_scan(struct spool *spool, const struct spool_cursor *after, size_t max,
 	struct spool_cursor from = *after;
 	struct store_txn *txn;
 	uint8_t key[KEY_RCPT_SIZE];
+	int err;
 
 	*last = from;
 	if (from.id != 0 && ++from.index == 0)
@@ -152,10 +199,9 @@ spool_scan(struct spool *spool, const struct spool_cursor *after, size_t max,
 	key_rcpt(from.id, from.index, key);
 	txn = store_read(spool->store);
 	store_each(txn, STORE_RCPT, slice_of(key, sizeof(key)), scan_entry, &s);
-	if (s.err == 0)
-		s.err = store_error(txn);
+	err = store_error(txn);
 	store_abort(&txn);
-	return s.err != 0 ? s.err : s.count;
+	return err != 0 ? err : s.count;
 }
 
 /* --- bodies ----------------------------------------------------------------

@@ -208,6 +208,14 @@ record_msg_decode(struct slice s, struct spool_msg *msg)
 	msg->mail_from = get_str(&r, true);
 	msg->owner = get_str(&r, true);
 	msg->envid = get_str(&r, true);
+	/* Those that are never NULL in memory: a damaged record must not be
+	 * what stops the daemon. */
+	if (msg->cred == NULL)
+		msg->cred = "";
+	if (msg->session == NULL)
+		msg->session = "";
+	if (msg->mail_from == NULL)
+		msg->mail_from = "";
 	msg->prefix = reader_bytes(&r);
 	if (!reader_end(&r) || has_key > 1 || msg->ret > RET_HDRS ||
 	    msg->lane >= LANES)
@@ -274,6 +282,22 @@ record_segment_encode(const struct record_segment *seg,
 	p = put_u64(p, seg->end);
 	p = put_u64(p, seg->first_id);
 	put_u64(p, seg->last_id);
+}
+
+void
+record_segment_gain(struct record_segment *seg, const struct spool_ref *ref,
+		    uint64_t id)
+{
+	if (seg->live_count == 0 && seg->end == 0)
+		seg->first_id = id;
+	if (id < seg->first_id)
+		seg->first_id = id;
+	if (id > seg->last_id)
+		seg->last_id = id;
+	seg->live_count++;
+	seg->live_bytes += ref->length;
+	if (ref->offset + ref->length > seg->end)
+		seg->end = ref->offset + ref->length;
 }
 
 int

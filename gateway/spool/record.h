@@ -40,6 +40,9 @@ struct record_segment {
 #define RECORD_SEGMENT_SIZE 42
 void record_segment_encode(const struct record_segment *seg,
 			   uint8_t p[RECORD_SEGMENT_SIZE]);
+/* One message more lives there. */
+void record_segment_gain(struct record_segment *seg,
+			 const struct spool_ref *ref, uint64_t id);
 int record_segment_decode(struct slice s, struct record_segment *seg);
 
 struct record_resub {

@@ -103,7 +103,7 @@ id_seen(struct segments *segs, uint64_t id)
 		atomic_store(&segs->next_id, id + 1);
 }
 
-void
+struct segment *
 segments_load_row(struct segments *segs, uint64_t id,
 		  const struct record_segment *rec)
 {
@@ -114,6 +114,7 @@ segments_load_row(struct segments *segs, uint64_t id,
 	seg->missing = true;
 	id_seen(segs, id);
 	segments_add(segs, seg);
+	return seg;
 }
 
 static void
@@ -348,19 +349,9 @@ void
 segments_gain(struct segments *segs, const struct spool_ref *ref, uint64_t id)
 {
 	struct segment *seg = segments_touch(segs, ref->segment);
-	struct record_segment *next;
 
-	if (seg == NULL)
-		return;
-	next = &seg->next;
-	if (next->end == 0 || id < next->first_id)
-		next->first_id = id;
-	if (id > next->last_id)
-		next->last_id = id;
-	next->live_count++;
-	next->live_bytes += ref->length;
-	if (ref->offset + ref->length > next->end)
-		next->end = ref->offset + ref->length;
+	if (seg != NULL)
+		record_segment_gain(&seg->next, ref, id);
 }
 
 void

@@ -31,6 +31,7 @@ struct segment {
 	bool missing;	/* live messages but no file */
 	bool failed;	/* a write or sync failed: never used again */
 	bool unmovable; /* compaction gave it up */
+	bool recounted; /* its row was lost: counted anew from the messages */
 	bool dead;	/* nothing lives here; goes when pins is 0 */
 	int64_t sealed_ms;
 	struct segment *dead_next;
@@ -82,8 +83,8 @@ void segments_init(struct segments *segs, int dir_fd, uint64_t segment_bytes);
 void segments_fini(struct segments *segs);
 /* At start: the rows, then what lies in the directory. Both log what is
  * wrong; a live segment without its file stays known, as missing. */
-void segments_load_row(struct segments *segs, uint64_t id,
-		       const struct record_segment *rec);
+struct segment *segments_load_row(struct segments *segs, uint64_t id,
+				  const struct record_segment *rec);
 int segments_load_dir(struct segments *segs);
 
 /* --- writing: the store thread ------------------------------------------ */

@@ -11,17 +11,17 @@
 #include "gateway/base/mem.h"
 #include "gateway/spool/internal.h"
 #include "gateway/spool/io.h"
-#include "gateway/store/key.h"
 
 /*
  * Opening and closing. In the spool's directory: index/ (LMDB), index.lock,
  * segments/, and reserve, a file of blocks for the day the disk is full.
  *
- * Opening trusts the index alone. It says which segments live; a file nobody
- * names was never accepted or is dead, and a file that is missing or short is
- * an error in the log and a message that will not match its digest.
+ * Opening trusts the index alone (load.c). It says which segments live; a file
+ * nobody names was never accepted or is dead, and a file that is missing or
+ * short is an error in the log and a message that will not match its digest.
  */
 
+#define USAGE_MS 10000
 #define RECORD_MAX (64 * 1024 * 1024) /* the scratch buffer's cap */
 
 static void
@@ -83,51 +83,6 @@ spool_free(struct spool *spool)
 	pthread_cond_destroy(&spool->wake);
 	pthread_mutex_destroy(&spool->lock);
 	free(spool);
-}
-
-static uint64_t
-meta_get(struct store_txn *txn, struct slice name)
-{
-	struct slice value;
-
-	if (store_get(txn, STORE_META, name, &value) != 0 || value.n != 8)
-		return 0;
-	return key_get_u64(value.p);
-}
-
-static bool
-row_load(void *arg, struct slice key, struct slice value)
-{
-	struct record_segment rec;
-	struct spool *spool = arg;
-
-	if (key.n != 8 || record_segment_decode(value, &rec) != 0) {
-		atomic_store(&spool->failing, GW_ECORRUPT);
-		return false;
-	}
-	segments_load_row(&spool->segs, key_get_u64(key.p), &rec);
-	return true;
-}
-
-static int
-state_load(struct spool *spool)
-{
-	struct store_txn *txn = store_read(spool->store);
-	uint64_t segment;
-	int err;
-
-	spool->largest_id = meta_get(txn, SLICE_LIT("largest"));
-	segment = meta_get(txn, SLICE_LIT("segment"));
-	ledger_load(txn, &spool->ledger);
-	store_each(txn, STORE_SEGMENT, SLICE_NONE, row_load, spool);
-	err = store_error(txn);
-	store_abort(&txn);
-	if (err == 0)
-		err = atomic_exchange(&spool->failing, 0);
-	spool->largest_segment = segment;
-	if (atomic_load(&spool->segs.next_id) <= segment)
-		atomic_store(&spool->segs.next_id, segment + 1);
-	return err;
 }
 
 static int
@@ -210,6 +165,26 @@ spool_close(struct spool **spool)
 	spool_free(s);
 }
 
+/* The exact use walks LMDB's list of free pages: now and then is enough. */
+static void
+usage_get(struct spool *spool, struct spool_status *status)
+{
+	int64_t now_ms = clock_mono_ms();
+	int64_t at_ms = atomic_load(&spool->usage_ms);
+
+	if ((at_ms == 0 || now_ms - at_ms >= USAGE_MS) &&
+	    atomic_compare_exchange_strong(&spool->usage_ms, &at_ms, now_ms)) {
+		uint64_t used, map;
+
+		store_usage(spool->store, &used, &map);
+		atomic_store(&spool->usage_bytes, used);
+	}
+	store_high_water(spool->store, &status->map_used_bytes,
+			 &status->map_bytes);
+	if (atomic_load(&spool->usage_bytes) > 0)
+		status->map_used_bytes = atomic_load(&spool->usage_bytes);
+}
+
 void
 spool_status_get(struct spool *spool, struct spool_status *status)
 {
@@ -218,7 +193,7 @@ spool_status_get(struct spool *spool, struct spool_status *status)
 	memset(status, 0, sizeof(*status));
 	io_space(spool->dir_fd, &status->disk_free_bytes,
 		 &status->disk_total_bytes);
-	store_usage(spool->store, &status->map_used_bytes, &status->map_bytes);
+	usage_get(spool, status);
 	pthread_mutex_lock(&spool->segs.lock);
 	for (seg = spool->segs.table; seg != NULL; seg = seg->hh.next) {
 		status->segments++;
@@ -231,6 +206,7 @@ spool_status_get(struct spool *spool, struct spool_status *status)
 	status->accepts = atomic_load(&spool->accepted);
 	status->full = atomic_load(&spool->full);
 	status->failing = atomic_load(&spool->failing);
+	status->needs_restart = store_is_dead(spool->store);
 }
 
 struct store_env *

@@ -113,7 +113,10 @@ struct spool_outcome {
 	struct spool_msg *dsn;	     /* taken; NULL: none. accepted gets it */
 	struct spool_body *dsn_body; /* taken */
 	void (*done)(struct spool_outcome *op);
-	int err; /* out: 0, GW_ENOENT (no such entry), GW_EIO, GW_ENOSPC */
+	/* out: 0; GW_ENOENT: none of the entries is there any more. Entries
+	 * that are gone do not keep the others from being marked. GW_EINVAL,
+	 * GW_ECORRUPT: never will be; everything else: try again. */
+	int err;
 	struct spool_outcome *next;
 };
 
@@ -134,9 +137,13 @@ void spool_change_start(struct spool *spool, struct spool_change *op);
 
 /* --- reading: any thread ----------------------------------------------- */
 
-/* A message with all its recipients that are not final. GW_ENOENT,
- * GW_ECORRUPT. */
+/* A message with all its recipients that are not final, but for those whose
+ * record cannot be read: they are logged. GW_ENOENT, GW_ECORRUPT. */
 int spool_load(struct spool *spool, uint64_t id, struct spool_msg **msg);
+/* The same with these recipients alone, in the order given: one of 50,000
+ * costs no more than one of one. */
+int spool_load_some(struct spool *spool, uint64_t id, const uint32_t *indexes,
+		    uint32_t count, struct spool_msg **msg);
 
 /* One queue entry of a listing; strings are valid during fn only. */
 struct spool_entry {
@@ -147,7 +154,8 @@ struct spool_entry {
 
 /* fn false stops. Entries in order of (id, index), from `after` (exclusive;
  * id 0: the start); at most max. *last is the last one seen, so that a listing
- * resumes; returns the number of entries given, or GW_ECORRUPT, GW_EIO. */
+ * resumes; returns the number of entries given, or GW_ECORRUPT, GW_EIO. A
+ * record that cannot be read is logged and passed over. */
 struct spool_cursor {
 	uint64_t id;
 	uint32_t index;
@@ -181,7 +189,7 @@ int spool_ledger_read(struct spool *spool, struct spool_ledger *ledger);
 struct spool_status {
 	uint64_t disk_free_bytes;
 	uint64_t disk_total_bytes;
-	uint64_t map_used_bytes;
+	uint64_t map_used_bytes; /* as of the last 10 s */
 	uint64_t map_bytes;
 	uint64_t segments;
 	uint64_t segment_bytes;
@@ -190,6 +198,9 @@ struct spool_status {
 	uint64_t accepts; /* since start, messages */
 	bool full;	  /* submissions are answered FULL */
 	int failing;	  /* 0, or the gw_err of the last commit */
+	/* LMDB takes nothing more in this process: a write of its own failed in
+	 * a way that leaves open what is on disk. */
+	bool needs_restart;
 };
 void spool_status_get(struct spool *spool, struct spool_status *status);
 
