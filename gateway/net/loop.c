@@ -33,7 +33,8 @@ struct loop {
 	int stop_fd;
 	uint64_t turn; /* of the deferred list */
 	TAILQ_HEAD(deferred_list, deferred) deferred;
-	LIST_HEAD(orphan_list, loop_orphan) orphans;
+	TAILQ_HEAD(orphan_list, loop_orphan) orphans; /* oldest first */
+	size_t orphan_count;
 	char *scratch;
 };
 
@@ -121,7 +122,7 @@ loop_create(void)
 	pthread_once(&process_once, process_setup);
 	loop = mem_zalloc(sizeof(*loop));
 	TAILQ_INIT(&loop->deferred);
-	LIST_INIT(&loop->orphans);
+	TAILQ_INIT(&loop->orphans);
 	loop->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (loop->stop_fd < 0) {
 		free(loop);
@@ -150,7 +151,7 @@ loop_destroy(struct loop **loopp)
 	*loopp = NULL;
 	if (loop == NULL)
 		return;
-	while ((orphan = LIST_FIRST(&loop->orphans)) != NULL)
+	while ((orphan = TAILQ_FIRST(&loop->orphans)) != NULL)
 		orphan->end(orphan);
 	event_del(&loop->stop_event);
 	event_del(&loop->defer_event);
@@ -230,13 +231,18 @@ loop_undefer(struct loop *loop, struct deferred *d)
 void
 loop_adopt(struct loop *loop, struct loop_orphan *orphan)
 {
-	LIST_INSERT_HEAD(&loop->orphans, orphan, link);
+	struct loop_orphan *oldest = TAILQ_FIRST(&loop->orphans);
+
+	TAILQ_INSERT_TAIL(&loop->orphans, orphan, link);
+	if (++loop->orphan_count > LOOP_ORPHANS_MAX)
+		oldest->end(oldest);
 }
 
 void
-loop_disown(struct loop_orphan *orphan)
+loop_disown(struct loop *loop, struct loop_orphan *orphan)
 {
-	LIST_REMOVE(orphan, link);
+	TAILQ_REMOVE(&loop->orphans, orphan, link);
+	loop->orphan_count--;
 }
 
 static void

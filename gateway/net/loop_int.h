@@ -28,15 +28,18 @@ void loop_undefer(struct loop *loop, struct deferred *d);
 
 /*
  * Objects without an owner (streams on their way out): loop_destroy ends
- * those that are left.
+ * those that are left. There are at most LOOP_ORPHANS_MAX, since nobody counts
+ * them and each has a descriptor: the oldest ends when one more comes.
  */
+#define LOOP_ORPHANS_MAX 256
+
 struct loop_orphan {
-	LIST_ENTRY(loop_orphan) link;
+	TAILQ_ENTRY(loop_orphan) link;
 	void (*end)(struct loop_orphan *orphan); /* must take itself off */
 };
 
 void loop_adopt(struct loop *loop, struct loop_orphan *orphan);
-void loop_disown(struct loop_orphan *orphan);
+void loop_disown(struct loop *loop, struct loop_orphan *orphan);
 
 struct event_base *loop_base(struct loop *loop);
 

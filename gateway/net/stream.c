@@ -23,6 +23,7 @@
 
 #include "gateway/base/error.h"
 #include "gateway/base/mem.h"
+#include "gateway/base/secret.h"
 #include "gateway/net/stream_int.h"
 #include "gateway/net/tls_int.h"
 
@@ -68,12 +69,12 @@ call_data(struct stream *s, struct slice in, struct buf *keep)
 	used = s->ops->on_data(s->arg, in);
 	assert(used <= in.n);
 	if (s->gone || s->leaving != NULL) {
-		buf_fini(keep);
+		buf_wipe(keep);
 		return call_end(s);
 	}
 	if (used < in.n && was_clear && s->tls != TLS_OFF) {
 		/* The owner started TLS with bytes of the clear behind it. */
-		buf_fini(keep);
+		buf_wipe(keep);
 		s->end = GW_EPROTO;
 		s->end_now = true;
 	} else if (keep->n > 0) {
@@ -83,7 +84,7 @@ call_data(struct stream *s, struct slice in, struct buf *keep)
 	}
 	s->pending = *keep;
 	if (s->pending.n == 0)
-		buf_fini(&s->pending);
+		buf_wipe(&s->pending);
 	return call_end(s);
 }
 
@@ -115,14 +116,14 @@ turn_input(struct stream *s, bool readable)
 {
 	char *scratch = loop_scratch(s->loop);
 	size_t room, n, total = 0;
-	bool more;
+	bool more, there = true;
 
 	if (s->present && !s->paused && !present(s, NULL, 0))
 		return false;
 	more = readable || s->again ||
 	       (s->ssl != NULL && !s->tls_broken && SSL_has_pending(s->ssl));
 	s->again = false;
-	while (more && may_read(s)) {
+	while (there && more && may_read(s)) {
 		if (total >= STREAM_TURN_BYTES) {
 			s->again = true;
 			stream_later(s);
@@ -131,10 +132,14 @@ turn_input(struct stream *s, bool readable)
 		room = STREAM_PENDING_MAX - s->pending.n;
 		n = stream_fill(s, scratch, room, &more);
 		total += n;
-		if (n > 0 && !present(s, scratch, n))
-			return false;
+		if (n == 0)
+			continue;
+		there = present(s, scratch, n);
+		/* It may have been a password; who sends one does not send
+		 * much with it. */
+		secret_wipe(scratch, n < SECRET_UNDER ? n : SECRET_UNDER);
 	}
-	return true;
+	return there;
 }
 
 static bool

@@ -30,8 +30,9 @@ end_orphan(struct loop_orphan *orphan)
 {
 	/* The orphan is the first field. */
 	struct stream_out *leaving = (struct stream_out *)(void *)orphan;
+	struct stream *s = leaving->stream;
 
-	stream_free(leaving->stream);
+	stream_destroy(&s); /* it may be the one whose owner is being called */
 }
 
 static void
@@ -47,7 +48,7 @@ void
 stream_finish_fini(struct stream *s)
 {
 	timer_cancel(&s->leaving->linger);
-	loop_disown(&s->leaving->orphan);
+	loop_disown(s->loop, &s->leaving->orphan);
 	free(s->leaving);
 	s->leaving = NULL;
 }
@@ -92,20 +93,24 @@ drop_input(struct stream *s)
 	return false; /* still readable: the next turn goes on */
 }
 
+/* What can be sent is; false: s is gone. */
+static bool
+leave(struct stream *s)
+{
+	if (s->leaving->shut || !say_goodbye(s))
+		return true;
+	if (s->write_end == 0 && shutdown(s->fd, SHUT_WR) == 0)
+		return true;
+	stream_free(s);
+	return false;
+}
+
 void
 stream_finish_turn(struct stream *s)
 {
-	if (!s->leaving->shut) {
-		if (!say_goodbye(s)) {
-			stream_arm(s);
-			return;
-		}
-		if (s->write_end != 0 || shutdown(s->fd, SHUT_WR) != 0) {
-			stream_free(s);
-			return;
-		}
-	}
-	if (drop_input(s))
+	if (!leave(s))
+		return;
+	if (s->leaving->shut && drop_input(s))
 		stream_free(s);
 	else
 		stream_arm(s);
@@ -142,7 +147,9 @@ stream_finish(struct stream **sp, int64_t linger_ms)
 	s->quiet = true;
 	s->cork = 0;
 	s->want_drain = false;
-	buf_fini(&s->pending);
-	if (!s->calling)
-		stream_finish_turn(s);
+	buf_wipe(&s->pending);
+	/* Input is dropped from the loop only: here another stream's owner may
+	 * be looking at the buffer it would go through. */
+	if (!s->calling && leave(s))
+		stream_arm(s);
 }

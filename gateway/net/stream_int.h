@@ -69,6 +69,7 @@ void stream_free(struct stream *s);
 
 /* stream_io.c */
 #define STREAM_TURN_BYTES 262144 /* what one stream may move in a turn */
+#define SECRET_UNDER 16384	 /* bytes with a password among them */
 
 size_t stream_unsent_now(const struct stream *s); /* may go out now */
 void stream_flush(struct stream *s);

@@ -35,6 +35,18 @@ io_err(int errnum)
 	return errnum == ECONNRESET || errnum == EPIPE ? GW_ECLOSED : GW_EIO;
 }
 
+/* A login of ours (Dovecot, a next hop) may have been in it; a body is not
+ * worth the time. */
+static void
+out_free(struct stream *s)
+{
+	if (s->out.size <= SECRET_UNDER)
+		buf_wipe(&s->out);
+	else
+		buf_fini(&s->out);
+	s->out_sent = 0;
+}
+
 /* Nothing waits to be presented before this end, unless now is false. */
 static void
 set_end(struct stream *s, int err, bool now)
@@ -158,8 +170,7 @@ stream_shut_write(struct stream *s, int err)
 	s->again = true;
 	s->want_drain = false;
 	s->drained = false;
-	buf_fini(&s->out);
-	s->out_sent = 0;
+	out_free(s);
 	s->clear = 0;
 	stream_later(s);
 }
@@ -243,8 +254,7 @@ out_sent(struct stream *s, size_t n)
 	if (s->tls == TLS_WAIT)
 		s->clear -= n;
 	if (s->out_sent == s->out.n) {
-		buf_fini(&s->out);
-		s->out_sent = 0;
+		out_free(s);
 		s->drained = s->want_drain;
 		s->want_drain = false;
 	} else if (s->out_sent > s->out.n / 2) {
@@ -335,7 +345,6 @@ stream_io_fini(struct stream *s)
 	s->ssl = NULL;
 	free(s->tls_error);
 	s->tls_error = NULL;
-	buf_fini(&s->pending);
-	buf_fini(&s->out);
-	s->out_sent = 0;
+	buf_wipe(&s->pending);
+	out_free(s);
 }

@@ -79,9 +79,9 @@ ctx_create(const SSL_METHOD *method)
 	SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
 	/* SMTP sees for itself when it was cut off: a peer that closes without
 	 * close_notify is an end like any other. */
-	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION |
-				     SSL_OP_NO_COMPRESSION |
-				     SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_options(
+	    ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+		     SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS |
 				  SSL_MODE_ENABLE_PARTIAL_WRITE |
 				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

@@ -1,6 +1,9 @@
 /* Streams in the clear; TLS has its own file. */
 #include "gateway/net/stream.h"
 
+#include <dirent.h>
+
+#include "gateway/net/loop_int.h"
 #include "tests/net/net_help.h"
 
 enum act { ACT_NONE, ACT_DESTROY, ACT_FINISH };
@@ -17,7 +20,8 @@ struct owner {
 	bool take_nothing;
 	int pause_after; /* pause once this many bytes were used */
 	enum act act_on_data, act_on_drain, act_on_end;
-	int refill_fd; /* the peer sends a chunk here at each on_data */
+	int refill_fd;	       /* the peer sends a chunk here at each on_data */
+	struct stream **other; /* finished first thing in on_data */
 	bool inside;
 };
 
@@ -45,6 +49,8 @@ on_data(void *arg, struct slice in)
 	size_t used = in.n;
 
 	ck_assert(!o->inside);
+	if (o->other != NULL)
+		stream_finish(o->other, 60000);
 	if (o->refill_fd > 0 && o->seen.n < 8u << 20)
 		(void)send(o->refill_fd, chunk, sizeof(chunk), 0);
 	o->inside = true;
@@ -458,6 +464,88 @@ START_TEST(loop_ends_lingering_streams)
 }
 END_TEST
 
+static size_t
+descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	size_t count = 0;
+
+	while (readdir(dir) != NULL)
+		count++;
+	closedir(dir);
+	return count;
+}
+
+/* Peers that do not close held a descriptor each until their time was over:
+ * who connected fast enough, and was turned away, had all of them. */
+START_TEST(those_who_leave_have_a_cap)
+{
+	enum { PEERS = 400 };
+	static int peers[PEERS];
+	struct owner o;
+	int fd = owner_start(&o), pair[2];
+	size_t before = descriptors();
+	struct stream *stream;
+
+	for (int i = 0; i < PEERS; i++) {
+		tcp_pair(pair);
+		peers[i] = pair[1];
+		stream = stream_create(o.loop, pair[0], &ops, &o);
+		stream_write(stream, SLICE_LIT("421 go\r\n"));
+		stream_finish(&stream, 60000);
+	}
+	ck_assert_uint_le(descriptors() - before, PEERS + 256);
+	for (int i = 0; i < PEERS; i++) { /* each had its last word */
+		char text[9] = "";
+
+		ck_assert_int_eq(recv(peers[i], text, 8, 0), 8);
+		ck_assert_str_eq(text, "421 go\r\n");
+		close(peers[i]);
+	}
+	close(fd);
+	owner_stop(&o);
+}
+END_TEST
+
+/* The bytes that on_data is shown lie in a buffer of the loop's; finishing
+ * another stream there read what its peer had sent into the same one. */
+START_TEST(finish_of_another_spares_the_slice)
+{
+	struct owner o;
+	int fd = owner_start(&o), pair[2];
+	struct stream *other;
+
+	tcp_pair(pair);
+	other = stream_create(o.loop, pair[0], &ops, &o);
+	stream_pause(other);
+	o.other = &other;
+	send_str(pair[1], "OTHER");
+	send_str(fd, "ours!");
+	TURN_UNTIL(o.loop, o.data > 0);
+	ck_assert_mem_eq(o.seen.p, "ours!", 5);
+	close(pair[1]);
+	close(fd);
+	owner_stop(&o);
+}
+END_TEST
+
+/* A password that came in must not be found later where it lay. */
+START_TEST(what_was_shown_is_wiped)
+{
+	static const char secret[] = "AUTH PLAIN c2VjcmV0\r\n";
+	struct owner o;
+	int fd = owner_start(&o);
+
+	o.pause_after = 5; /* the rest waits in the stream's own buffer */
+	send_str(fd, secret);
+	TURN_UNTIL(o.loop, o.data > 0);
+	ck_assert_ptr_null(
+	    memmem(loop_scratch(o.loop), LOOP_SCRATCH_SIZE, "c2Vjc", 5));
+	close(fd);
+	owner_stop(&o);
+}
+END_TEST
+
 /* One stream that always has more, since each on_data makes its peer send
  * again, must not keep the other from its turn. */
 START_TEST(fair_to_others)
@@ -510,6 +598,9 @@ main(void)
 	    finish_lets_the_reply_arrive,
 	    finish_has_bounds,
 	    loop_ends_lingering_streams,
+	    those_who_leave_have_a_cap,
+	    finish_of_another_spares_the_slice,
+	    what_was_shown_is_wiped,
 	    fair_to_others,
 	};
 
