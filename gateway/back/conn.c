@@ -33,7 +33,7 @@ struct conn {
 	uint64_t tried;
 	size_t host_at;
 	uint32_t ip_at;
-	bool opening, plain;
+	bool opening;
 	/* once it is open */
 	char *host;
 	struct sock_addr addr;
@@ -177,21 +177,6 @@ note_failure(struct conn *conn, const struct smtp_reply *reply)
 	buf_fini(&text);
 }
 
-static bool
-retry_plain(struct conn *conn, const struct smtp_reply *reply)
-{
-	struct host *host = &conn->dest->hosts->host[conn->host_at];
-
-	if (reply->err != GW_ETLS || conn->plain ||
-	    conn->dest->hop->conf.tls != BACK_TLS_OPPORTUNISTIC)
-		return false;
-	log_event(GW_LOG_WARN, "tls-failed",
-		  LF_STR("hop", conn->dest->hop->conf.name),
-		  LF_STR("host", host->name), LF_SLICE("reply", reply->text));
-	host->plain = true;
-	return true;
-}
-
 static void
 opened(struct conn *conn, struct smtp_client *client)
 {
@@ -220,10 +205,8 @@ on_connected(void *arg, struct smtp_client *client,
 		opened(conn, client);
 		return;
 	}
-	if (!retry_plain(conn, reply)) {
-		note_failure(conn, reply);
-		conn->ip_at++;
-	}
+	note_failure(conn, reply);
+	conn->ip_at++;
 	try_ip(conn);
 }
 
@@ -257,7 +240,7 @@ connect_to(struct conn *conn, const struct host *host)
 	    .to = {.ip = host->ips[conn->ip_at], .port = host->port},
 	    .from = hop->conf.source,
 	    .helo = relay->settings->conf.hostname,
-	    .tls = host->plain ? CLIENT_TLS_NONE : tls[hop->conf.tls],
+	    .tls = tls[hop->conf.tls],
 	    .tls_ctx = hop->tls,
 	    .tls_name = host->name,
 	    .user = hop->conf.user,
@@ -265,7 +248,6 @@ connect_to(struct conn *conn, const struct host *host)
 	    .timeouts = timeouts_of(&hop->conf),
 	};
 
-	conn->plain = host->plain;
 	conn->addr = req.to;
 	conn->connect_op =
 	    smtp_connect_start(relay->loop, &req, on_connected, conn);
@@ -440,7 +422,7 @@ note_session(struct conn *conn, bool broke)
 	if (broke)
 		hostset_broke(dest->hosts, at, relay_now_ms(relay_of(conn)));
 	else
-		dest->hosts->host[at].breaks = 0;
+		hostset_carried(dest->hosts, at);
 }
 
 /* Nothing was said about the message: the session ended under it. */
@@ -452,6 +434,20 @@ session_died(const struct smtp_reply *rcpts, uint32_t count)
 			return false;
 	}
 	return true;
+}
+
+/* What is wrong with the body: told by the reader, or seen by the sender in a
+ * line end that is none. A changed bit in a CRLF must not pass for a fault of
+ * the peer's, to be tried for days. */
+static int
+body_error(const struct conn *conn, const struct smtp_reply *rcpts,
+	   uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (rcpts[i].err == GW_ECORRUPT)
+			return GW_ECORRUPT;
+	}
+	return conn->body.err;
 }
 
 static void
@@ -474,7 +470,7 @@ on_sent(void *arg, const struct smtp_reply *rcpts, uint32_t count, bool unknown)
 	struct conn *conn = arg;
 	bool reused = smtp_client_sent_count(conn->client) > 0;
 	bool died = session_died(rcpts, count);
-	int body_err = conn->body.err;
+	int body_err = body_error(conn, rcpts, count);
 	struct result result;
 	struct delivery_peer peer;
 

@@ -73,8 +73,8 @@ smtp_client_sent_count(const struct smtp_client *client); /* messages */
 /*
  * One message. Body bytes are pulled: read gives the next bytes (n > 0), 0 at
  * the end, or a negative gw_err: then the final dot is never sent and the
- * connection is dropped. Lines end in CRLF already; dots are stuffed here, and
- * a bare CR or LF makes it GW_EPROTO before it leaves.
+ * connection is dropped. Lines end in CRLF already; dots are stuffed here. A
+ * bare CR or LF or a NUL never was accepted: it is GW_ECORRUPT, before the dot.
  */
 struct smtp_send_rcpt {
 	const char *address;

@@ -178,11 +178,13 @@ body_step(struct smtp_send_op *op)
 	struct smtp_client *c = op->client;
 	int more = client_body_fill(&c->out, &op->stuff, op->read, op->arg);
 
-	if (more < 0) {
-		give_up(op, more,
-			more == GW_EPROTO ? "a bare CR, LF or NUL in a line"
-					  : gw_err_text(more),
+	if (more == GW_EPROTO) { /* no word of the peer's: keep them apart */
+		give_up(op, GW_ECORRUPT, "a bare CR, LF or NUL in a line",
 			false);
+		return;
+	}
+	if (more < 0) {
+		give_up(op, more, gw_err_text(more), false);
 		return;
 	}
 	client_write(c, buf_slice(&c->out));

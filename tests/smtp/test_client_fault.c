@@ -210,10 +210,10 @@ static const struct {
     {"the spool cannot be read", BODY, GW_EIO, GW_EIO},
     {"the spool was altered", BODY, GW_ECORRUPT, GW_ECORRUPT},
     {"nothing could be read", "", GW_EIO, GW_EIO},
-    {"bare LF", "a\r\nb\nc\r\n", 0, GW_EPROTO},
-    {"bare CR", "a\r\nb\rc\r\n", 0, GW_EPROTO},
-    {"a dot between bare line ends", "a\r\n\n.\n\r\n", 0, GW_EPROTO},
-    {"CR at the end", "a\r\nb\r", 0, GW_EPROTO},
+    {"bare LF", "a\r\nb\nc\r\n", 0, GW_ECORRUPT},
+    {"bare CR", "a\r\nb\rc\r\n", 0, GW_ECORRUPT},
+    {"a dot between bare line ends", "a\r\n\n.\n\r\n", 0, GW_ECORRUPT},
+    {"CR at the end", "a\r\nb\r", 0, GW_ECORRUPT},
 };
 
 START_TEST(test_body)
