@@ -28,7 +28,6 @@
 #include "gateway/net/stream.h"
 
 #define WRITE_AHEAD (256 * 1024)
-#define LINGER_MS 2000
 #define BACKLOG 64
 
 enum client_state { READING, READY, RUNNING, DRAINING, WAITING };
@@ -82,7 +81,8 @@ client_finish(struct client *client)
 	frame_put(&frame, FRAME_EXIT, slice_of(&status, 1));
 	stream_write(client->stream, buf_slice(&frame));
 	buf_fini(&frame);
-	stream_finish(&client->stream, LINGER_MS);
+	/* What was written ahead waits for its reader as all before it did. */
+	stream_finish(&client->stream, ADMIN_IDLE_MS);
 	client_destroy(client);
 }
 
