@@ -54,6 +54,7 @@ result_of_reply(struct result *result, const struct smtp_reply *reply)
 	result->code = reply->code;
 	result->text = reply->text;
 	memcpy(result->enhanced, reply->enhanced, sizeof(result->enhanced));
+	memcpy(result->said, reply->enhanced, sizeof(result->said));
 	if (reply->code >= 200 && reply->code < 300)
 		result->fate = FATE_DELIVERED;
 	else if (reply->code >= 500 && reply->code < 600)
@@ -72,9 +73,11 @@ result_of_reply(struct result *result, const struct smtp_reply *reply)
 void
 result_format(struct buf *out, const struct result *result)
 {
+	const uint8_t *v = result->code != 0 ? result->said : result->enhanced;
+
 	if (result->code != 0)
 		buf_printf(out, "%d ", result->code);
-	buf_printf(out, "%u.%u.%u ", result->enhanced[0], result->enhanced[1],
-		   result->enhanced[2]);
+	if (v[0] != 0)
+		buf_printf(out, "%u.%u.%u ", v[0], v[1], v[2]);
 	buf_add_slice(out, result->text);
 }

@@ -21,6 +21,9 @@ struct result {
 	bool again; /* deferred, but through no fault: at once, for free */
 	int code;   /* 0: nobody replied, the text is ours */
 	uint8_t enhanced[3];
+	/* What the reply had, all 0 when nothing; the other may be told
+	 * otherwise, as when the message expires. */
+	uint8_t said[3];
 	struct slice text; /* escaped; borrowed for as long as the result */
 };
 
@@ -29,7 +32,7 @@ void result_of_reply(struct result *result, const struct smtp_reply *reply);
 /* Ours: enhanced like "5.6.7". */
 void result_set(struct result *result, enum fate fate, const char *enhanced,
 		const char *text);
-/* "550 5.1.1 text", or "4.4.1 text" when the text is ours. */
+/* "550 5.1.1 text" as it was said, or "4.4.1 text" when the text is ours. */
 void result_format(struct buf *out, const struct result *result);
 
 #endif

@@ -15,23 +15,17 @@ static const struct {
      {.code = 250, .enhanced = {2, 0, 0}},
      FATE_DELIVERED,
      "250 2.0.0 text"},
-    {"taken, no enhanced code",
-     {.code = 250},
-     FATE_DELIVERED,
-     "250 2.0.0 text"},
-    {"252 is taken", {.code = 252}, FATE_DELIVERED, "252 2.0.0 text"},
+    {"taken, no enhanced code", {.code = 250}, FATE_DELIVERED, "250 text"},
+    {"252 is taken", {.code = 252}, FATE_DELIVERED, "252 text"},
     {"refused",
      {.code = 550, .enhanced = {5, 1, 1}},
      FATE_BOUNCED,
      "550 5.1.1 text"},
-    {"refused, no enhanced code",
-     {.code = 554},
-     FATE_BOUNCED,
-     "554 5.0.0 text"},
+    {"refused, no enhanced code", {.code = 554}, FATE_BOUNCED, "554 text"},
     {"the classes disagree: the code is right",
      {.code = 450, .enhanced = {5, 1, 1}},
      FATE_DEFERRED,
-     "450 4.0.0 text"},
+     "450 5.1.1 text"},
     {"later",
      {.code = 451, .enhanced = {4, 7, 1}},
      FATE_DEFERRED,
@@ -39,7 +33,7 @@ static const struct {
     {"a 354 where it does not belong",
      {.code = 354},
      FATE_DEFERRED,
-     "354 4.0.0 text"},
+     "354 text"},
     {"refused connection", {.err = GW_EREFUSED}, FATE_DEFERRED, "4.4.1 text"},
     {"silence", {.err = GW_ETIMEDOUT}, FATE_DEFERRED, "4.4.2 text"},
     {"gone", {.err = GW_ECLOSED}, FATE_DEFERRED, "4.4.2 text"},
@@ -67,6 +61,24 @@ START_TEST(test_fates)
 }
 END_TEST
 
+/* A DSN's Diagnostic-Code once had 5.2.1 where the hop had said 4.2.1. */
+START_TEST(test_expiry_leaves_what_was_said)
+{
+	struct smtp_reply reply = {.code = 450, .enhanced = {4, 2, 1}};
+	struct result result;
+	struct buf text;
+
+	reply.text = SLICE_LIT("later");
+	result_of_reply(&result, &reply);
+	result.fate = FATE_BOUNCED;
+	result.enhanced[0] = 5;
+	buf_init(&text, 100);
+	result_format(&text, &result);
+	ck_assert_str_eq(buf_cstr(&text), "450 4.2.1 later");
+	buf_fini(&text);
+}
+END_TEST
+
 START_TEST(test_set)
 {
 	struct result result;
@@ -88,6 +100,7 @@ main(void)
 	int failed;
 
 	tcase_add_test(tc, test_fates);
+	tcase_add_test(tc, test_expiry_leaves_what_was_said);
 	tcase_add_test(tc, test_set);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
