@@ -143,15 +143,13 @@ def report(mail):
     return parsed, blocks[1:], blocks[0]
 
 
-def preload(*libraries, **more):
-    """The environment that puts a library under the daemon, whatever the
-    sanitizer thinks of it."""
-    env = {"LD_PRELOAD": " ".join(libraries)}
-    for name in ("ASAN_OPTIONS", "TSAN_OPTIONS"):
-        env[name] = ":".join(filter(None, (os.environ.get(name),
-                                           "verify_asan_link_order=0")))
-    env.update(more)
-    return env
+def preload(library, **more):
+    """The environment that puts a library under the daemon."""
+    linked = subprocess.run(["ldd", case.BUILD + "/sluiced"], check=True,
+                            capture_output=True, text=True).stdout
+    first = [line.split("=> ")[1].split()[0] for line in linked.splitlines()
+             if "libasan.so" in line or "libtsan.so" in line]
+    return dict(more, LD_PRELOAD=":".join(first + [library]))
 
 
 class Faults:
