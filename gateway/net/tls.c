@@ -22,6 +22,7 @@
 #include "gateway/base/error.h"
 #include "gateway/base/mem.h"
 #include "gateway/net/tls_int.h"
+#include "gateway/net/tls_ticket.h"
 
 #define NAME_MAX_BYTES 255 /* of a DNS name */
 
@@ -121,6 +122,7 @@ server_setup(SSL_CTX *ssl, const struct tls_server_opts *opts, char *error,
 	static const unsigned char id_context[] = "sluice";
 
 	SSL_CTX_set_num_tickets(ssl, 1);
+	tls_ticket_setup(ssl);
 	SSL_CTX_set_session_id_context(ssl, id_context, sizeof(id_context) - 1);
 	if (SSL_CTX_use_certificate_chain_file(ssl, opts->certificate) != 1)
 		return fail(error, error_size, opts->certificate, "");

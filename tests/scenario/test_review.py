@@ -2,6 +2,7 @@
 import contextlib
 import os
 import socket
+import ssl
 import time
 
 import case
@@ -87,6 +88,30 @@ def a_login_while_dovecot_is_away_is_temporary(work):
     assert "AUTH PLAIN LOGIN" in offered, offered
     talk.expect("AUTH PLAIN AGEAYg==", 454, "4.7.0")
     talk.quit()
+
+
+@story
+def a_session_is_resumed(work):
+    """Tickets are sealed with keys of our own now: they must still open, in
+    TLS 1.2 and 1.3, and after a reload of the certificate."""
+    sluice = gateway(work)
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.minimum_version = context.maximum_version = version
+
+        def connect(old):
+            raw = socket.create_connection(("127.0.0.1", sluice.tls_port), 10)
+            tls = context.wrap_socket(raw, session=old)
+            case.contains(tls.recv(200), b"220 ")  # tickets come before it
+            kept, reused = tls.session, tls.session_reused
+            tls.close()
+            return kept, reused
+        kept, reused = connect(None)
+        assert not reused
+        assert connect(kept)[1], version
+        sluice.ctl("reload")
+        assert connect(kept)[1], version
 
 
 @story
