@@ -86,10 +86,10 @@ compare(const struct verify_op *op, struct crypt_data *data)
 	bool same;
 
 	out = crypt_rn(op->password, op->hash, data, (int)sizeof(*data));
+	same = out != NULL && secret_eq(slice_str(out), slice_str(op->hash));
+	secret_wipe(data, sizeof(*data)); /* the password's remains, always */
 	if (out == NULL)
 		return VERIFY_BROKEN;
-	same = secret_eq(slice_str(out), slice_str(op->hash));
-	secret_wipe(data, sizeof(*data));
 	return same ? VERIFY_MATCH : VERIFY_WRONG;
 }
 
