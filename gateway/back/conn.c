@@ -33,7 +33,7 @@ struct conn {
 	uint64_t tried;
 	size_t host_at;
 	uint32_t ip_at;
-	bool opening, plain;
+	bool opening;
 	/* once it is open */
 	char *host;
 	struct sock_addr addr;
@@ -177,21 +177,6 @@ note_failure(struct conn *conn, const struct smtp_reply *reply)
 	buf_fini(&text);
 }
 
-static bool
-retry_plain(struct conn *conn, const struct smtp_reply *reply)
-{
-	struct host *host = &conn->dest->hosts->host[conn->host_at];
-
-	if (reply->err != GW_ETLS || conn->plain ||
-	    conn->dest->hop->conf.tls != BACK_TLS_OPPORTUNISTIC)
-		return false;
-	log_event(GW_LOG_WARN, "tls-failed",
-		  LF_STR("hop", conn->dest->hop->conf.name),
-		  LF_STR("host", host->name), LF_SLICE("reply", reply->text));
-	host->plain = true;
-	return true;
-}
-
 static void
 opened(struct conn *conn, struct smtp_client *client)
 {
@@ -204,6 +189,12 @@ opened(struct conn *conn, struct smtp_client *client)
 	hostset_worked(dest->hosts, conn->host_at);
 	host->caps = smtp_client_caps(client);
 	host->caps_known = true;
+	if (dest->hop->conf.tls == BACK_TLS_OPPORTUNISTIC &&
+	    host->caps & CLIENT_CAP_STARTTLS && !smtp_client_tls_text(client))
+		log_event(GW_LOG_WARN, "tls-failed",
+			  LF_STR("hop", dest->hop->conf.name),
+			  LF_STR("host", host->name),
+			  LF_STR("what", "goes on in the clear"));
 	board_publish(relay_of(conn));
 	dest_up(dest);
 	conn_work(conn);
@@ -220,10 +211,8 @@ on_connected(void *arg, struct smtp_client *client,
 		opened(conn, client);
 		return;
 	}
-	if (!retry_plain(conn, reply)) {
-		note_failure(conn, reply);
-		conn->ip_at++;
-	}
+	note_failure(conn, reply);
+	conn->ip_at++;
 	try_ip(conn);
 }
 
@@ -257,7 +246,7 @@ connect_to(struct conn *conn, const struct host *host)
 	    .to = {.ip = host->ips[conn->ip_at], .port = host->port},
 	    .from = hop->conf.source,
 	    .helo = relay->settings->conf.hostname,
-	    .tls = host->plain ? CLIENT_TLS_NONE : tls[hop->conf.tls],
+	    .tls = tls[hop->conf.tls],
 	    .tls_ctx = hop->tls,
 	    .tls_name = host->name,
 	    .user = hop->conf.user,
@@ -265,7 +254,6 @@ connect_to(struct conn *conn, const struct host *host)
 	    .timeouts = timeouts_of(&hop->conf),
 	};
 
-	conn->plain = host->plain;
 	conn->addr = req.to;
 	conn->connect_op =
 	    smtp_connect_start(relay->loop, &req, on_connected, conn);
@@ -440,7 +428,7 @@ note_session(struct conn *conn, bool broke)
 	if (broke)
 		hostset_broke(dest->hosts, at, relay_now_ms(relay_of(conn)));
 	else
-		dest->hosts->host[at].breaks = 0;
+		hostset_carried(dest->hosts, at);
 }
 
 /* Nothing was said about the message: the session ended under it. */

@@ -67,6 +67,32 @@ hostset_pick(struct hostset *hosts, int64_t now_ms, uint64_t tried)
 	return picked;
 }
 
+/* Whether somebody else can be tried now. */
+static bool
+others_left(const struct hostset *hosts, size_t i, int64_t now_ms)
+{
+	for (size_t k = 0; k < hosts->count; k++) {
+		if (k != i && hosts->host[k].aside_until_ms <= now_ms)
+			return true;
+	}
+	return false;
+}
+
+/* Nobody is left: no use in being strict with any of them. */
+static void
+rest_all(struct hostset *hosts, size_t i, int64_t now_ms)
+{
+	int64_t until_ms;
+
+	hosts->rest_ms = retry_rest_ms(hosts->rest_ms);
+	until_ms = now_ms + hosts->rest_ms;
+	hosts->host[i].aside_until_ms = until_ms;
+	for (size_t k = 0; k < hosts->count; k++) {
+		if (hosts->host[k].aside_until_ms > until_ms)
+			hosts->host[k].aside_until_ms = until_ms;
+	}
+}
+
 void
 hostset_failed(struct hostset *hosts, size_t i, int64_t now_ms)
 {
@@ -74,23 +100,38 @@ hostset_failed(struct hostset *hosts, size_t i, int64_t now_ms)
 
 	if (host->aside_until_ms > now_ms)
 		return; /* its other connections failed with it */
+	if (!hosts->patient && !others_left(hosts, i, now_ms)) {
+		rest_all(hosts, i, now_ms);
+		return;
+	}
 	host->aside_ms = retry_aside_ms(host->aside_ms);
 	host->aside_until_ms = now_ms + host->aside_ms;
 }
 
 void
+hostset_worked(struct hostset *hosts, size_t i)
+{
+	hosts->rest_ms = 0;
+	hosts->host[i].aside_until_ms = 0;
+	if (hosts->host[i].breaks == 0)
+		hosts->host[i].aside_ms = 0;
+}
+
+/* With nobody else to ask it goes on being asked: each message's own waits
+ * are slow enough. */
+void
 hostset_broke(struct hostset *hosts, size_t i, int64_t now_ms)
 {
-	if (++hosts->host[i].breaks >= HOST_FAILS_MAX)
+	if (++hosts->host[i].breaks >= HOST_FAILS_MAX &&
+	    others_left(hosts, i, now_ms))
 		hostset_failed(hosts, i, now_ms);
 }
 
 void
-hostset_worked(struct hostset *hosts, size_t i)
+hostset_carried(struct hostset *hosts, size_t i)
 {
-	hosts->host[i].aside_ms = 0;
-	hosts->host[i].aside_until_ms = 0;
 	hosts->host[i].breaks = 0;
+	hosts->host[i].aside_ms = 0;
 }
 
 int64_t
@@ -110,8 +151,10 @@ hostset_back_ms(const struct hostset *hosts, int64_t now_ms)
 void
 hostset_forgive(struct hostset *hosts)
 {
-	for (size_t i = 0; i < hosts->count; i++)
+	for (size_t i = 0; i < hosts->count; i++) {
+		hostset_carried(hosts, i);
 		hostset_worked(hosts, i);
+	}
 }
 
 size_t
@@ -147,6 +190,5 @@ hostset_inherit(struct hostset *hosts, const struct hostset *old)
 		host->breaks = old->host[was].breaks;
 		host->caps = old->host[was].caps;
 		host->caps_known = old->host[was].caps_known;
-		host->plain = old->host[was].plain;
 	}
 }

@@ -23,7 +23,6 @@ struct host {
 	uint32_t breaks; /* sessions that broke since one went well */
 	uint32_t caps;	 /* of its last EHLO */
 	bool caps_known;
-	bool plain; /* opportunistic TLS failed here: go without */
 	uint32_t ip_count;
 	struct ip_addr ips[HOST_IPS_MAX];
 	int64_t ips_until_ms; /* ask again after it; they stay as a fallback */
@@ -31,6 +30,10 @@ struct host {
 
 struct hostset {
 	size_t count;
+	/* One of many destinations (MX): a dead one is left alone for long
+	 * even when it is all there is, since it takes a slot from others. */
+	bool patient;
+	int64_t rest_ms; /* of all, while nobody is left */
 	struct host host[];
 };
 
@@ -45,8 +48,11 @@ void hostset_destroy(struct hostset **hosts);
  */
 size_t hostset_pick(struct hostset *hosts, int64_t now_ms, uint64_t tried);
 void hostset_failed(struct hostset *hosts, size_t i, int64_t now_ms);
-void hostset_broke(struct hostset *hosts, size_t i, int64_t now_ms);
+/* It let us in. That alone does not make up for sessions that broke. */
 void hostset_worked(struct hostset *hosts, size_t i);
+/* A session broke under a message; a message went well. */
+void hostset_broke(struct hostset *hosts, size_t i, int64_t now_ms);
+void hostset_carried(struct hostset *hosts, size_t i);
 /* When the first one comes back; 0: one is there. */
 int64_t hostset_back_ms(const struct hostset *hosts, int64_t now_ms);
 void hostset_forgive(struct hostset *hosts); /* nobody is aside any more */

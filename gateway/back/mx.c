@@ -49,6 +49,7 @@ hosts_of_targets(const struct back_hop *conf, const struct dns_targets *targets)
 	size_t n = 0;
 
 	hosts = hostset_create(count);
+	hosts->patient = true;
 	for (uint32_t i = 0; i < count; i++) {
 		const struct dns_target *target = &targets->targets[i];
 		struct host *host = &hosts->host[n];

@@ -35,3 +35,13 @@ retry_aside_ms(int64_t last_ms)
 		return RETRY_ASIDE_MAX_MS;
 	return last_ms * 2;
 }
+
+int64_t
+retry_rest_ms(int64_t last_ms)
+{
+	int64_t ms = last_ms + last_ms / 4;
+
+	if (ms < RETRY_REST_MIN_MS)
+		return RETRY_REST_MIN_MS;
+	return ms > RETRY_REST_MAX_MS ? RETRY_REST_MAX_MS : ms;
+}

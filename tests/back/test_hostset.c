@@ -59,19 +59,22 @@ START_TEST(test_priority_and_aside)
 	hostset_failed(hosts, 1, 0);
 	ck_assert_uint_eq(hostset_pick(hosts, 29999, 0), 2);
 	ck_assert_int_eq(hostset_back_ms(hosts, 0), 0);
+	/* The last one: now all of them rest for a moment only. */
 	hostset_failed(hosts, 2, 1000);
-	ck_assert_uint_eq(hostset_pick(hosts, 29999, 0), HOST_NONE);
-	ck_assert_int_eq(hostset_back_ms(hosts, 2000), 30000);
-	ck_assert_uint_lt(hostset_pick(hosts, 30000, 0), 2);
+	ck_assert_uint_eq(hostset_pick(hosts, 1999, 0), HOST_NONE);
+	ck_assert_int_eq(hostset_back_ms(hosts, 1500), 2000);
+	ck_assert_uint_lt(hostset_pick(hosts, 2000, 0), 2);
 	hostset_destroy(&hosts);
 }
 END_TEST
 
+/* A dead server of one domain of many. */
 START_TEST(test_doubling)
 {
 	static const uint16_t weights[] = {1}, priorities[] = {0};
 	struct hostset *hosts = make(names, weights, priorities, 1);
 
+	hosts->patient = true;
 	hostset_failed(hosts, 0, 0);
 	hostset_failed(hosts, 0, 10); /* its other connections: counts once */
 	ck_assert_int_eq(hosts->host[0].aside_until_ms, 30000);
@@ -82,11 +85,64 @@ START_TEST(test_doubling)
 	ck_assert_int_eq(hosts->host[0].aside_until_ms, 130000);
 	hostset_forgive(hosts);
 	ck_assert_uint_eq(hostset_pick(hosts, 100001, 0), 0);
-	hostset_broke(hosts, 0, 200000);
+	hostset_destroy(&hosts);
+}
+END_TEST
+
+/* sluiced was there before its next hop, and mail stood for half a minute:
+ * however long the hop was away, a quarter of that later it has been asked. */
+START_TEST(test_alone)
+{
+	static const uint16_t weights[] = {1}, priorities[] = {0};
+	struct hostset *hosts = make(names, weights, priorities, 1);
+	int64_t now_ms = 0;
+
+	for (int i = 0; i < 200; i++) {
+		int64_t next_ms;
+
+		hostset_failed(hosts, 0, now_ms);
+		next_ms = hostset_back_ms(hosts, now_ms);
+		if (now_ms <= 4000)
+			ck_assert_int_le(next_ms - now_ms, 2000);
+		ck_assert_int_le(next_ms - now_ms, 1000 + now_ms / 4);
+		ck_assert_int_ge(next_ms - now_ms, 1000);
+		ck_assert_int_le(next_ms - now_ms, 300000);
+		now_ms = next_ms;
+	}
+	ck_assert_int_eq(hosts->rest_ms, 300000);
+	hostset_worked(hosts, 0);
+	hostset_failed(hosts, 0, now_ms);
+	ck_assert_int_eq(hostset_back_ms(hosts, now_ms), now_ms + 1000);
+	hostset_destroy(&hosts);
+}
+END_TEST
+
+/* Letting us in wiped out that it broke each session: it was never put
+ * aside, and half of the mail went to it again and again. */
+START_TEST(test_breaks)
+{
+	static const uint16_t weights[] = {1, 1}, priorities[] = {0, 9};
+	struct hostset *hosts = make(names, weights, priorities, 2);
+
+	for (int i = 0; i < 3; i++) {
+		ck_assert_uint_eq(hostset_pick(hosts, 0, 0), 0);
+		hostset_worked(hosts, 0);
+		hostset_broke(hosts, 0, 0);
+	}
+	ck_assert_uint_eq(hostset_pick(hosts, 0, 0), 1);
+	hostset_worked(hosts, 0); /* its time is over */
+	hostset_broke(hosts, 0, 40000);
+	ck_assert_int_eq(hosts->host[0].aside_until_ms, 40000 + 60000);
+	hostset_carried(hosts, 0);
+	hostset_worked(hosts, 0);
 	hostset_broke(hosts, 0, 200000);
 	ck_assert_uint_eq(hostset_pick(hosts, 200000, 0), 0);
-	hostset_broke(hosts, 0, 200000);
-	ck_assert_uint_eq(hostset_pick(hosts, 200000, 0), HOST_NONE);
+	/* Alone it goes on being asked. */
+	hostset_failed(hosts, 1, 200000);
+	hostset_broke(hosts, 0, 200001);
+	hostset_broke(hosts, 0, 200002);
+	hostset_broke(hosts, 0, 200003);
+	ck_assert_uint_eq(hostset_pick(hosts, 200004, 0), 0);
 	hostset_destroy(&hosts);
 }
 END_TEST
@@ -98,6 +154,7 @@ START_TEST(test_inherit)
 	struct hostset *hosts = make(names, weights, priorities, 3);
 
 	hostset_failed(old, 1, 0);
+	ck_assert_int_eq(old->host[1].aside_until_ms, 30000);
 	hosts->host[2].ips[0].b[0] = 9; /* the same name, elsewhere now */
 	hostset_failed(old, 2, 0);
 	hostset_inherit(hosts, old);
@@ -120,6 +177,8 @@ main(void)
 	tcase_add_test(tc, test_weights);
 	tcase_add_test(tc, test_priority_and_aside);
 	tcase_add_test(tc, test_doubling);
+	tcase_add_test(tc, test_alone);
+	tcase_add_test(tc, test_breaks);
 	tcase_add_test(tc, test_inherit);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
