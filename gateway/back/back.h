@@ -112,7 +112,7 @@ void back_flush(struct back *back, const struct back_flush *what);
 
 struct back_status {
 	uint64_t delivered, deferred, bounced; /* recipients since start */
-	uint64_t altered; /* messages held as altered since start */
+	uint64_t altered; /* messages held as altered, then or at start */
 	uint64_t dsn_sent, dsn_dropped;
 	uint64_t queued; /* recipients waiting or under way */
 	uint64_t active; /* messages under way */

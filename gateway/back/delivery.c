@@ -123,6 +123,9 @@ delivery_free(struct delivery **delivery)
 	free((*delivery)->rcpts);
 	free(*delivery);
 	*delivery = NULL;
+	/* Who looks when all is done sees it, not what was at the last tick. */
+	if (relay->active_count == 0)
+		board_publish(relay);
 }
 
 void

@@ -37,7 +37,8 @@ struct maildir_task {
 	const char *dir; /* of the hop, which outlives its tasks */
 	char *hostname;
 	uint32_t count;
-	int *errs; /* of each recipient */
+	int *errs;   /* of each recipient */
+	int dir_err; /* the last that was the maildir's, not the message's */
 };
 
 STAILQ_HEAD(task_list, maildir_task);
@@ -148,26 +149,29 @@ write_all(int fd, const char *p, size_t n)
 	return 0;
 }
 
+/* *ours: what failed is reading the message. */
 static int
-write_body(struct maildir_task *task, int fd)
+write_body(struct maildir_task *task, int fd, bool *ours)
 {
 	struct maildir_worker *worker = task->worker;
 	int err = body_open(&worker->body, worker->relay->spool, task->msg);
 	int64_t n = 0;
 
+	*ours = err != 0;
 	while (err == 0) {
 		n = body_read(&worker->body, worker->chunk, CHUNK);
 		if (n <= 0)
 			break;
 		err = write_all(fd, worker->chunk, (size_t)n);
 	}
+	*ours |= n < 0;
 	body_close(&worker->body);
 	return err != 0 ? err : (int)(n < 0 ? n : 0);
 }
 
 /* A file of that name in tmp is from a process that died: overwritten. */
 static int
-write_tmp(struct maildir_task *task, int dir_fd, const char *name)
+write_tmp(struct maildir_task *task, int dir_fd, const char *name, bool *ours)
 {
 	char path[NAME_SIZE + 8];
 	int fd, err;
@@ -178,7 +182,7 @@ write_tmp(struct maildir_task *task, int dir_fd, const char *name)
 		   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return gw_err_from_errno(errno);
-	err = write_body(task, fd);
+	err = write_body(task, fd, ours);
 	if (err == 0 && fsync(fd) != 0)
 		err = gw_err_from_errno(errno);
 	if (close(fd) != 0 && err == 0)
@@ -189,13 +193,13 @@ write_tmp(struct maildir_task *task, int dir_fd, const char *name)
 }
 
 static int
-deliver_one(struct maildir_task *task, int dir_fd, uint32_t index)
+deliver_one(struct maildir_task *task, int dir_fd, uint32_t index, bool *ours)
 {
 	char name[NAME_SIZE], from[NAME_SIZE + 8], to[NAME_SIZE + 8];
 	int err;
 
 	file_name(task, index, name);
-	err = write_tmp(task, dir_fd, name);
+	err = write_tmp(task, dir_fd, name, ours);
 	if (err != 0)
 		return err;
 	(void)snprintf(from, sizeof(from), "tmp/%s", name);
@@ -210,14 +214,20 @@ deliver_one(struct maildir_task *task, int dir_fd, uint32_t index)
 static void
 deliver_task(struct maildir_task *task, int dir_fd)
 {
-	for (uint32_t i = 0; i < task->count; i++)
-		task->errs[i] =
-		    deliver_one(task, dir_fd, task->delivery->rcpts[i]->index);
+	for (uint32_t i = 0; i < task->count; i++) {
+		bool ours = false;
+
+		task->errs[i] = deliver_one(
+		    task, dir_fd, task->delivery->rcpts[i]->index, &ours);
+		if (!ours && task->errs[i] != 0)
+			task->dir_err = task->errs[i];
+	}
 }
 
 static void
 fail_task(struct maildir_task *task, int err)
 {
+	task->dir_err = err;
 	for (uint32_t i = 0; i < task->count; i++) {
 		if (task->errs[i] == 0)
 			task->errs[i] = err;
@@ -324,18 +334,18 @@ task_take(struct relay *relay, struct inbound *in)
 	struct dest *dest = task->delivery->dest;
 	struct result *results = mem_array(task->count, sizeof(*results));
 	struct delivery_peer peer = {.final = true};
-	struct result *bad = NULL;
+	struct result bad;
 
-	for (uint32_t i = 0; i < task->count; i++) {
+	for (uint32_t i = 0; i < task->count; i++)
 		set_result(&results[i], task->errs[i]);
-		if (results[i].fate == FATE_DEFERRED)
-			bad = &results[i];
-	}
 	dest->task_count--;
-	peer.down = bad != NULL;
-	if (bad) {
-		hop_failed(dest->hop, bad->text);
-		dest_down(dest, relay_now_ms(relay) + AGAIN_MS, bad);
+	/* A message that cannot be read says nothing about the maildir. */
+	peer.down = task->dir_err != 0;
+	if (peer.down) {
+		set_result(&bad, task->dir_err);
+		bad.fate = FATE_DEFERRED;
+		hop_failed(dest->hop, bad.text);
+		dest_down(dest, relay_now_ms(relay) + AGAIN_MS, &bad);
 	} else {
 		dest_up(dest);
 	}

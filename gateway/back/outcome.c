@@ -88,37 +88,19 @@ outcome_set_dsn(struct outcome *outcome, struct spool_msg *dsn,
 	outcome->had_dsn = true;
 }
 
-/* Recipients whose bounce was not committed are queued once more. */
-static void
-requeue_bounced(struct outcome *outcome)
+/* Whether it may go well another time. A full or read-only disk, no more
+ * descriptors, an index that awaits a restart: all pass. */
+static bool
+is_passing(int err)
 {
-	struct spool_outcome *op = &outcome->op;
-	uint32_t *bounced = mem_array(op->rcpt_count + 1, sizeof(*bounced));
-	uint32_t count = 0;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < op->rcpt_count; i++) {
-		if (outcome->rcpts[i].state == RCPT_BOUNCED)
-			bounced[count++] = outcome->rcpts[i].index;
-		else
-			outcome->rcpts[kept++] = outcome->rcpts[i];
-	}
-	op->rcpt_count = kept;
-	if (count > 0)
-		mail_enqueue_again(outcome->relay, op->id, bounced, count,
-				   BOUNCE_AGAIN_S);
-	free(bounced);
+	return err != GW_ENOENT && err != GW_EINVAL && err != GW_ECORRUPT;
 }
 
 static void
-commit_failed(struct outcome *outcome, int err)
+wait_more(struct outcome *outcome)
 {
 	struct relay *relay = outcome->relay;
-	char id[ID_TEXT_SIZE];
 
-	id_format(outcome->op.id, id);
-	log_event(GW_LOG_WARN, "outcome-not-durable", LF_STR("msg", id),
-		  LF_ERR(err));
 	if (outcome->wait_ms == 0)
 		outcome->wait_ms = AGAIN_MS;
 	else if (outcome->wait_ms < AGAIN_MAX_MS)
@@ -127,13 +109,60 @@ commit_failed(struct outcome *outcome, int err)
 	TAILQ_INSERT_TAIL(&relay->failed_outcomes, outcome, link);
 }
 
+/* Recipients whose bounce was not committed are queued once more. False: they
+ * cannot be read now. */
+static bool
+requeue_bounced(struct outcome *outcome)
+{
+	struct spool_outcome *op = &outcome->op;
+	uint32_t *bounced = mem_array(op->rcpt_count + 1, sizeof(*bounced));
+	uint32_t count = 0;
+	size_t kept = 0;
+
+	int err;
+
+	for (size_t i = 0; i < op->rcpt_count; i++) {
+		if (outcome->rcpts[i].state == RCPT_BOUNCED)
+			bounced[count++] = outcome->rcpts[i].index;
+	}
+	err = mail_enqueue_again(outcome->relay, op->id, bounced, count,
+				 BOUNCE_AGAIN_S);
+	free(bounced);
+	if (err != 0 && is_passing(err))
+		return false;
+	for (size_t i = 0; i < op->rcpt_count; i++) {
+		if (outcome->rcpts[i].state != RCPT_BOUNCED)
+			outcome->rcpts[kept++] = outcome->rcpts[i];
+	}
+	op->rcpt_count = kept;
+	/* The notice that was to be told of went with the DSN. */
+	op->set_flags &= (uint16_t)~MSG_DELAYED;
+	outcome->had_dsn = false;
+	return true;
+}
+
+static void
+commit_failed(struct outcome *outcome, int err)
+{
+	char id[ID_TEXT_SIZE];
+	bool again = is_passing(err);
+
+	id_format(outcome->op.id, id);
+	log_event(again ? GW_LOG_WARN : GW_LOG_ERROR, "outcome-not-durable",
+		  LF_STR("msg", id), LF_ERR(err));
+	if (again)
+		wait_more(outcome);
+	else
+		outcome_free(outcome);
+}
+
 static void
 outcome_take(struct relay *relay, struct inbound *in)
 {
 	struct outcome *outcome = (struct outcome *)in;
 	int err = outcome->op.err;
 
-	if (err == GW_EIO || err == GW_ENOSPC || err == GW_ENOMEM) {
+	if (err != 0 && err != GW_ENOENT) {
 		commit_failed(outcome, err);
 	} else {
 		if (err == 0 && outcome->had_dsn)
@@ -188,14 +217,23 @@ outcome_tick(struct relay *relay)
 		if (outcome->again_at_ms > now_ms)
 			continue;
 		TAILQ_REMOVE(&relay->failed_outcomes, outcome, link);
-		if (outcome->had_dsn)
-			requeue_bounced(outcome);
-		outcome->had_dsn = false;
-		if (outcome->op.rcpt_count == 0)
+		if (outcome->had_dsn && !requeue_bounced(outcome))
+			wait_more(outcome);
+		else if (outcome->op.rcpt_count == 0)
 			outcome_free(outcome);
 		else
 			commit(outcome);
 	}
+}
+
+void
+outcome_last_try(struct relay *relay)
+{
+	struct outcome *outcome;
+
+	TAILQ_FOREACH (outcome, &relay->failed_outcomes, link)
+		outcome->again_at_ms = 0;
+	outcome_tick(relay);
 }
 
 void

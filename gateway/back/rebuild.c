@@ -50,6 +50,17 @@ on_entry(void *arg, const struct spool_entry *entry)
 	return true;
 }
 
+/* Held before the restart: the administrator is told once more. */
+static bool
+is_altered(const struct spool_msg *msg)
+{
+	for (uint32_t i = 0; i < msg->rcpt_count; i++) {
+		if (msg->rcpts[i].holds & HOLD_ALTERED)
+			return true;
+	}
+	return false;
+}
+
 static void
 enqueue(struct relay *relay, uint64_t id)
 {
@@ -58,6 +69,8 @@ enqueue(struct relay *relay, uint64_t id)
 	int err = spool_load(relay->spool, id, &msg);
 
 	if (err == 0) {
+		if (is_altered(msg))
+			stat_add(&relay->stats->altered, 1);
 		mail_enqueue(relay, &msg, true);
 		relay->rebuild->messages++;
 		return;

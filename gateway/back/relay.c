@@ -469,6 +469,7 @@ relay_stop(struct relay *relay, int64_t grace_ms)
 {
 	relay->stopping = true;
 	close_conns(relay, false);
+	outcome_last_try(relay);
 	relay->stop_op =
 	    timer_start(relay->loop, grace_ms, on_grace_over, relay);
 	relay_check_stopped(relay);

@@ -66,10 +66,10 @@ struct relay {
 
 /* Takes *msg. Jobs for what is queued of it; ready or waiting. */
 void mail_enqueue(struct relay *relay, struct spool_msg **msg, bool loaded);
-/* These recipients of a message once more, after wait_s. */
-void mail_enqueue_again(struct relay *relay, uint64_t id,
-			const uint32_t *indexes, uint32_t count,
-			int64_t wait_s);
+/* These recipients of a message once more, after wait_s. 0, or what keeps the
+ * message from being read. */
+int mail_enqueue_again(struct relay *relay, uint64_t id,
+		       const uint32_t *indexes, uint32_t count, int64_t wait_s);
 /* job->mail is there afterwards. GW_ENOENT: nothing of it is queued. */
 int mail_load(struct relay *relay, struct job *job);
 struct spool_rcpt *mail_rcpt(const struct mail *mail, uint32_t index);

@@ -31,7 +31,7 @@ struct alert_hop {
 };
 
 struct alert_facts {
-	uint64_t altered_total; /* since start */
+	uint64_t altered_total; /* since start, and those held by then */
 	uint64_t held;		/* recipients, now */
 	int64_t certificate_wall_s;
 	uint64_t disk_free_bytes, disk_total_bytes;
