@@ -117,10 +117,16 @@ emit(struct smtp_server *s, struct slice out)
 	t->bytes += out.n;
 	if (t->dead)
 		return;
-	if (engine_body_oversize(s, t->bytes))
+	if (engine_body_oversize(s, t->bytes)) {
+		/* What still fits is shown, so that what the owner sees does
+		 * not depend on how the input was cut. */
+		out.n -= (size_t)(t->bytes - s->opts.size_max);
+		if (out.n > 0)
+			(void)s->ops->body(s->arg, out);
 		spoil(s, FAULT_SIZE);
-	else if (!s->ops->body(s->arg, out))
+	} else if (!s->ops->body(s->arg, out)) {
 		s->paused = true;
+	}
 }
 
 /* One step of the line reader with what follows from it. */
