@@ -105,8 +105,9 @@ struct config_shape {
 extern const struct config_shape config_shape_count, config_shape_size,
     config_shape_time, config_shape_times;
 extern const struct config_shape config_shape_switch, config_shape_choice,
-    config_shape_hostname, config_shape_domain, config_shape_domains,
-    config_shape_path, config_shape_user, config_shape_mail;
+    config_shape_choices, config_shape_hostname, config_shape_domain,
+    config_shape_domains, config_shape_path, config_shape_user,
+    config_shape_mail;
 extern const struct config_shape config_shape_listen, config_shape_resolver,
     config_shape_prefix, config_shape_source, config_shape_http;
 extern const struct config_shape config_shape_backend, config_shape_host,

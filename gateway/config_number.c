@@ -41,6 +41,7 @@ config_value_range(const struct config_row *row, struct buf *out)
 	case CONFIG_NAMED:
 	case CONFIG_SWITCH:
 	case CONFIG_CHOICE:
+	case CONFIG_CHOICES:
 	case CONFIG_HOSTNAME:
 	case CONFIG_DOMAIN:
 	case CONFIG_DOMAINS:

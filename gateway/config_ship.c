@@ -31,6 +31,7 @@ static const struct {
     {"relay.source", "192.0.2.25", false},
     {"route.via", "hub", true},
     {"dns.resolver", "127.0.0.1", false},
+    {"dns.targets", "loopback private", false},
     {"alert.mail", "postmaster@example.com", false},
     {"alert.exec", "/usr/local/bin/page", false},
 };

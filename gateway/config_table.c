@@ -39,6 +39,7 @@ static const char *const eightbit[] = {"refuse", "pass", NULL};
 static const char *const log_formats[] = {"logfmt", "json", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug",
 					 NULL};
+static const char *const targets[] = {"loopback", "private", NULL};
 
 static const struct config_row rows[] = {
     /* --- the file itself --- */
@@ -224,6 +225,10 @@ static const struct config_row rows[] = {
      "Resolvers to ask instead of those in /etc/resolv.conf; one on loopback "
      "is best.",
      DNS(resolvers)},
+    {"dns.targets", CONFIG_CHOICES, 0, NULL, 0, 0, NULL,
+     "Addresses of a domain's mail servers that are used although they are "
+     "no public ones.",
+     .choices = targets, DNS(targets)},
 
     /* --- log --- */
     {"log.to", CONFIG_TARGET, 0, "stderr", 0, 0, NULL,

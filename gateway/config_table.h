@@ -12,6 +12,7 @@ enum config_kind {
 	CONFIG_NAMED,	 /* NAME X { ... }, each X once */
 	CONFIG_SWITCH,	 /* bool */
 	CONFIG_CHOICE,	 /* int: the index in choices */
+	CONFIG_CHOICES,	 /* unsigned: a set, bits are indexes in choices */
 	CONFIG_COUNT,	 /* uint64_t */
 	CONFIG_SIZE,	 /* uint64_t */
 	CONFIG_TIME,	 /* int64_t, ms */
@@ -50,9 +51,10 @@ struct config_row {
 	uint64_t min, max; /* in bytes, ms or as counted; values a list has */
 	const char *unit;  /* what a number counts, for the manual */
 	const char *text;  /* one sentence */
-	const char *const *choices; /* CONFIG_CHOICE; ends with NULL */
-	size_t field;		    /* offset in the struct of its scope */
-	size_t size;		    /* blocks: bytes of their struct */
+	const char *const
+	    *choices; /* CONFIG_CHOICE, _CHOICES; ends with NULL */
+	size_t field; /* offset in the struct of its scope */
+	size_t size;  /* blocks: bytes of their struct */
 };
 
 size_t config_row_count(void);

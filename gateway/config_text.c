@@ -276,17 +276,17 @@ config_add_choices(const struct config_row *row, const char *between,
 		buf_printf(out, "%s%s", i > 0 ? between : "", row->choices[i]);
 }
 
+/* The word's place in the list; false: told. */
 static bool
-read_choice(struct config_reading *r, const struct config_row *row,
-	    const struct config_node *node, void *field)
+choice_find(struct config_reading *r, const struct config_row *row,
+	    const struct config_word *word, size_t *at)
 {
-	const struct config_word *word = &node->words[1];
 	struct buf all = {.cap = 256};
 	size_t n = 0;
 
 	for (; row->choices[n] != NULL; n++) {
 		if (strcmp(row->choices[n], word->text) == 0) {
-			*(int *)field = (int)n;
+			*at = n;
 			return true;
 		}
 	}
@@ -296,6 +296,53 @@ read_choice(struct config_reading *r, const struct config_row *row,
 		     config_nearest(r->arena, word->text, row->choices, n));
 	buf_fini(&all);
 	return false;
+}
+
+static bool
+read_choice(struct config_reading *r, const struct config_row *row,
+	    const struct config_node *node, void *field)
+{
+	size_t at;
+
+	if (!choice_find(r, row, &node->words[1], &at))
+		return false;
+	*(int *)field = (int)at;
+	return true;
+}
+
+static bool
+read_choices(struct config_reading *r, const struct config_row *row,
+	     const struct config_node *node, void *field)
+{
+	unsigned set = 0;
+	bool good = true;
+	size_t at;
+
+	for (size_t i = 1; i < node->count; i++) {
+		if (choice_find(r, row, &node->words[i], &at))
+			set |= 1u << at;
+		else
+			good = false;
+	}
+	if (good)
+		*(unsigned *)field = set;
+	return good;
+}
+
+static bool
+print_choices(const struct config_row *row, const void *field, size_t i,
+	      struct buf *out)
+{
+	unsigned set = *(const unsigned *)field;
+	const char *between = "";
+
+	for (size_t at = 0; row->choices[at] != NULL && i == 0; at++) {
+		if (!(set >> at & 1))
+			continue;
+		buf_printf(out, "%s%s", between, row->choices[at]);
+		between = " ";
+	}
+	return i == 0 && set != 0;
 }
 
 static bool
@@ -311,6 +358,8 @@ const struct config_shape config_shape_switch = {1, 1, "on | off", read_switch,
 						 print_switch};
 const struct config_shape config_shape_choice = {1, 1, NULL, read_choice,
 						 print_choice};
+const struct config_shape config_shape_choices = {1, 0, NULL, read_choices,
+						  print_choices};
 const struct config_shape config_shape_domain = {1, 1, "DOMAIN", read_domain,
 						 print_text};
 const struct config_shape config_shape_hostname = {1, 1, "NAME", read_domain,

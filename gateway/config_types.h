@@ -177,9 +177,14 @@ struct config_alert {
 	const char *mail, *exec; /* or NULL */
 };
 
+/* Bits of dns.targets, in the order of its words. */
+#define CONFIG_TARGET_LOOPBACK 1u
+#define CONFIG_TARGET_PRIVATE 2u
+
 struct config_dns {
 	struct config_block block;
 	struct config_addrs resolvers; /* none: resolv.conf */
+	unsigned targets;
 };
 
 struct config_blocks {

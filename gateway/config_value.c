@@ -83,6 +83,8 @@ shape_of(enum config_kind kind)
 		return &config_shape_switch;
 	case CONFIG_CHOICE:
 		return &config_shape_choice;
+	case CONFIG_CHOICES:
+		return &config_shape_choices;
 	case CONFIG_COUNT:
 		return &config_shape_count;
 	case CONFIG_SIZE:
@@ -165,4 +167,6 @@ config_value_syntax(const struct config_row *row, struct buf *out)
 		buf_add_str(out, shape->syntax);
 	else
 		config_add_choices(row, " | ", out);
+	if (row->kind == CONFIG_CHOICES)
+		buf_add_str(out, " ...");
 }

@@ -128,11 +128,14 @@ relay_hop(struct arena *arena, const struct config_relay *relay)
 }
 
 static struct back_hop
-other_hop(struct arena *arena, const struct config_via *via)
+other_hop(struct arena *arena, const struct config *c,
+	  const struct config_via *via)
 {
 	struct back_hop hop = {
 	    .name = "mx",
 	    .kind = BACK_MX,
+	    .mx_loopback = (c->dns.targets & CONFIG_TARGET_LOOPBACK) != 0,
+	    .mx_private = (c->dns.targets & CONFIG_TARGET_PRIVATE) != 0,
 	    .tls = BACK_TLS_OPPORTUNISTIC,
 	    .connection_max = HOP_CONNECTIONS,
 	    .messages_max = HOP_MESSAGES,
@@ -163,7 +166,7 @@ hop_of(struct plan *plan, const struct config *c, struct back_hop *hops,
 				return i;
 		}
 	}
-	hop = other_hop(plan->arena, via);
+	hop = other_hop(plan->arena, c, via);
 	for (size_t i = c->relays.count; i < *count; i++) {
 		if (strcmp(hops[i].name, hop.name) == 0)
 			return i;

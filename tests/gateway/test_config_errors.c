@@ -127,6 +127,12 @@ static const struct row rows[] = {
     {"a wrong choice", "log { level wran; }\n",
      "t:1:13: 'level' is one of error, warn, info, debug; not 'wran', did "
      "you mean 'warn'?\n"},
+    {"a wrong one of a set", "dns { targets loopback pirvate; }\n",
+     "t:1:24: 'targets' is one of loopback, private; not 'pirvate', did "
+     "you mean 'private'?\n"},
+    {"an empty set", "dns { targets; }\n",
+     "t:1:7: 'targets' has too few values: write 'targets loopback | "
+     "private ...;'\n"},
     {"neither on nor off", "resubmission yes;\n",
      "t:1:14: 'resubmission' is 'on' or 'off', not 'yes'\n"},
     {"a relative path", "spool var/spool;\n",

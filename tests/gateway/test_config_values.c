@@ -31,7 +31,8 @@
 	"recipients 100; idle 90s; preauth 10s; min-rate 1;\n"                 \
 	"resubmission off; resubmission-window 1h;\n"                          \
 	"delivery-connections 3; threads 2; http off;\n"                       \
-	"dns { resolver 127.0.0.1 [::1]:5353; resolver 2001:db8::53; }\n"      \
+	"dns { resolver 127.0.0.1 [::1]:5353; resolver 2001:db8::53;\n"        \
+	"      targets private loopback; }\n"                                  \
 	"log { to file \"/var/log/a#b\"; format json; level debug; }\n"        \
 	"alert { mail root@example.com; exec /bin/page; }\n"
 
@@ -87,6 +88,8 @@ START_TEST(everything)
 	ck_assert_uint_eq(c->dns.resolvers.count, 3);
 	ck_assert_uint_eq(c->dns.resolvers.v[0].port, 53);
 	ck_assert_uint_eq(c->dns.resolvers.v[1].port, 5353);
+	ck_assert_uint_eq(c->dns.targets,
+			  CONFIG_TARGET_LOOPBACK | CONFIG_TARGET_PRIVATE);
 	ck_assert_int_eq(c->log.to.target, LOG_TO_FILE);
 	ck_assert_str_eq(c->log.to.path, "/var/log/a#b");
 	ck_assert_int_eq(c->log.format, LOG_JSON);
