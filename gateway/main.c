@@ -2,6 +2,7 @@
  * sluiced: arguments, the first reading of the configuration, exit codes.
  */
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -83,6 +84,9 @@ main(int argc, char **argv)
 	const char *path = DEFAULT_FILE;
 	int c;
 
+	/* A handshake frees chunks over 64 KiB, and each of those makes glibc
+	 * walk all its fast bins; the thread caches do their work anyway. */
+	mallopt(M_MXFAST, 0);
 	while ((c = getopt_long(argc, argv, "c:dt", options, NULL)) != -1) {
 		if (c == 'c')
 			path = optarg;
