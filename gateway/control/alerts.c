@@ -33,6 +33,9 @@
 #define STUCK_STILL_MS (15 * MINUTE)
 /* Held mail of another reason would keep the cause for ever. */
 #define ALTERED_KEPT_MS (24 * HOUR)
+/* It is counted when it is seen, and held some milliseconds later, with the
+ * next commit: a look in between must not take the cause for gone. */
+#define HELD_LATE_MS (10 * SECOND)
 
 static const struct cause {
 	const char *name;
@@ -101,7 +104,8 @@ find_altered(struct alerts *a, const struct alert_facts *facts, int64_t now_ms,
 	now = a->altered_seen - a->altered_told;
 	if (now == 0)
 		return;
-	if (facts->held == 0 || now_ms - a->altered_ms > ALTERED_KEPT_MS) {
+	if (now_ms - a->altered_ms > ALTERED_KEPT_MS ||
+	    (facts->held == 0 && now_ms - a->altered_ms >= HELD_LATE_MS)) {
 		a->altered_told = a->altered_seen;
 		return;
 	}
