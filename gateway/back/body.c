@@ -20,13 +20,32 @@ body_fini(struct body *body)
 	digest_destroy(&body->digest);
 }
 
+/* It was moved so long ago that the spool forgot from where. A message that
+ * says the same as before has lost its segment. */
+static int
+open_anew(struct body *body, struct spool *spool, const struct spool_msg *msg)
+{
+	const struct spool_ref *old = &msg->body;
+	struct spool_msg *now;
+	int err = spool_load_some(spool, msg->id, NULL, 0, &now);
+
+	if (err != 0)
+		return err;
+	err = GW_ECORRUPT;
+	if (now->body.segment != old->segment ||
+	    now->body.offset != old->offset)
+		err = spool_reader_open(spool, &now->body, &body->reader);
+	spool_msg_destroy(&now);
+	return err;
+}
+
 int
 body_open(struct body *body, struct spool *spool, const struct spool_msg *msg)
 {
 	int err = spool_reader_open(spool, &msg->body, &body->reader);
 
 	if (err == GW_ENOENT)
-		err = GW_ECORRUPT;
+		err = open_anew(body, spool, msg);
 	if (err != 0)
 		return err;
 	digest_reset(body->digest);

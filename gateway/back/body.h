@@ -19,7 +19,8 @@ struct body {
 
 void body_init(struct body *body);
 void body_fini(struct body *body);
-/* msg is borrowed until body_close. GW_ECORRUPT: its segment is gone. */
+/* msg is borrowed until body_close. GW_ECORRUPT: its segment is gone;
+ * GW_ENOENT: the message is. */
 int body_open(struct body *body, struct spool *spool,
 	      const struct spool_msg *msg);
 void body_close(struct body *body);

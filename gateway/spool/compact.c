@@ -39,8 +39,9 @@ enum {
 
 struct moves {
 	UT_hash_handle hh;
+	/* An empty body shares its offset with the one behind it. */
 	struct {
-		uint64_t segment, offset;
+		uint64_t segment, offset, length;
 	} from;
 	uint64_t id;
 };
@@ -72,6 +73,7 @@ move_remember(struct segments *segs, const struct mover *m)
 
 	move->from.segment = m->from.segment;
 	move->from.offset = m->from.offset;
+	move->from.length = m->from.length;
 	move->id = m->id;
 	pthread_mutex_lock(&segs->lock);
 	HASH_ADD(hh, segs->moves, from, sizeof(move->from), move);
@@ -85,9 +87,10 @@ move_remember(struct segments *segs, const struct mover *m)
 }
 
 uint64_t
-moved_lookup(struct segments *segs, uint64_t segment, uint64_t offset)
+moved_lookup(struct segments *segs, const struct spool_ref *ref)
 {
-	struct moves key = {.from = {segment, offset}}, *move;
+	struct moves key = {.from = {ref->segment, ref->offset, ref->length}};
+	struct moves *move;
 	uint64_t id;
 
 	pthread_mutex_lock(&segs->lock);

@@ -125,6 +125,6 @@ void space_tend(struct spool *spool);		     /* take it back */
 bool compact_slice(struct spool *spool, int64_t now_ms);
 void compact_fini(struct spool *spool);
 /* The id of the message whose body was moved away from here, or 0. */
-uint64_t moved_lookup(struct segments *segs, uint64_t segment, uint64_t offset);
+uint64_t moved_lookup(struct segments *segs, const struct spool_ref *ref);
 
 #endif

@@ -237,7 +237,7 @@ ref_pin(struct spool *spool, struct spool_ref *ref, struct segment **seg)
 		*seg = segment_pin(&spool->segs, ref->segment);
 		if (*seg != NULL)
 			return 0;
-		id = moved_lookup(&spool->segs, ref->segment, ref->offset);
+		id = moved_lookup(&spool->segs, ref);
 		if (id == 0)
 			break;
 		err = ref_now(spool, id, ref);

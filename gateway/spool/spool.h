@@ -166,7 +166,8 @@ int spool_scan(struct spool *spool, const struct spool_cursor *after,
 	       struct spool_cursor *last);
 
 /* Body bytes, by pread; pins the segment. A body that was moved since the
- * message was loaded is found all the same; GW_ENOENT: the message is gone. */
+ * message was loaded is found all the same, if that is not too long ago;
+ * GW_ENOENT: load the message anew, it may be gone. */
 struct spool_reader;
 int spool_reader_open(struct spool *spool, const struct spool_ref *ref,
 		      struct spool_reader **reader);

@@ -192,6 +192,45 @@ START_TEST(test_compaction)
 }
 END_TEST
 
+/* An empty body lies where the next one begins. When both had moved, the old
+ * place of one led to the other. */
+START_TEST(test_compaction_of_empty_ones)
+{
+	struct spool_msg *empty[N / 10], *full[N / 10];
+	uint64_t ids[N], none[N];
+	unsigned same = 0;
+
+	fixture_open(&f);
+	for (unsigned i = 0; i < N; i++) {
+		none[i] = fixture_submit(f.spool, 0, i, 1, 0).id;
+		ids[i] = fixture_submit(f.spool, BYTES, i, 1, 0).id;
+	}
+	compaction_start();
+	for (unsigned i = 0; i < N; i += 10) {
+		ck_assert_int_eq(spool_load(f.spool, ids[i], &full[i / 10]), 0);
+		ck_assert_int_eq(spool_load(f.spool, none[i], &empty[i / 10]),
+				 0);
+		same += full[i / 10]->body.offset == empty[i / 10]->body.offset;
+	}
+	for (unsigned i = 0; i < N; i++) {
+		if (i % 10 == 0)
+			continue;
+		ck_assert_uint_gt(same, 0);
+		fixture_outcome(f.spool, ids[i], 0, RCPT_DELIVERED);
+		fixture_outcome(f.spool, none[i], 0, RCPT_DELIVERED);
+	}
+	until_segments(1);
+	for (unsigned i = 0; i < N; i += 10) {
+		ck_assert_ptr_null(
+		    fixture_body_check(f.spool, &full[i / 10]->body, BYTES, i));
+		ck_assert_ptr_null(
+		    fixture_body_check(f.spool, &empty[i / 10]->body, 0, i));
+		spool_msg_destroy(&full[i / 10]);
+		spool_msg_destroy(&empty[i / 10]);
+	}
+}
+END_TEST
+
 START_TEST(test_compaction_waits_for_readers)
 {
 	struct spool_reader *reader;
@@ -418,6 +457,7 @@ main(void)
 	tcase_add_test(tc, test_used_again);
 	tcase_add_test(tc, test_never_under_a_reader);
 	tcase_add_test(tc, test_compaction);
+	tcase_add_test(tc, test_compaction_of_empty_ones);
 	tcase_add_test(tc, test_compaction_waits_for_readers);
 	tcase_add_test(tc, test_aborted_leave_nothing);
 	tcase_add_test(tc, test_backlog);
