@@ -122,32 +122,60 @@ read_original(struct buf *out, const struct notice *notice, bool whole)
 	spool_reader_close(&reader);
 }
 
+/* A hop that did not take the 8 bits or the UTF-8 of the message does not take
+ * them in a report of it either: then the report has neither. */
+static bool
+must_be_plain(const struct notice *notice)
+{
+	for (uint32_t i = 0; i < notice->delivery->count; i++) {
+		const uint8_t *e = notice->results[i].enhanced;
+
+		if (notice->results[i].fate == FATE_BOUNCED && e[1] == 6 &&
+		    (e[2] == 3 || e[2] == 7))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_ascii(const char *s)
+{
+	for (; *s != '\0'; s++) {
+		if ((unsigned char)*s >= 0x80)
+			return false;
+	}
+	return true;
+}
+
 static bool
 build(struct buf *out, const struct notice *notice, const struct gathered *g,
-      const char *to, uint64_t own_id)
+      const char *to, struct spool_msg *own)
 {
 	const struct spool_msg *msg = notice->delivery->msg;
 	const struct back_conf *conf = &notice->delivery->relay->settings->conf;
 	struct buf original, boundary;
 	uint8_t random[16];
+	bool plain = must_be_plain(notice);
 	struct dsn dsn = {
 	    .hostname = conf->hostname,
 	    .from = conf->postmaster,
 	    .to = to,
 	    .envid = msg->envid,
-	    .own_id = own_id,
+	    .own_id = own->id,
 	    .about_id = msg->id,
 	    .arrival_wall_s = msg->accepted_wall_ms / 1000,
 	    .now_wall_s = notice->now_wall_ms / 1000,
 	    .retry_until_wall_s = msg->accepted_wall_ms / 1000 + conf->expire_s,
-	    .utf8 = (msg->flags & MSG_UTF8) != 0,
-	    .whole = g->failed && msg->ret == RET_FULL &&
+	    .utf8 = msg->flags & MSG_UTF8 && !(plain && is_ascii(to)),
+	    .whole = g->failed && msg->ret == RET_FULL && !plain &&
 		     msg->body.length <= WHOLE_MAX,
 	    .rcpts = g->rcpts,
 	    .rcpt_count = g->count,
 	};
 	bool eightbit;
 
+	if (dsn.utf8)
+		own->flags |= MSG_UTF8;
 	buf_init(&original, DSN_MAX);
 	buf_init(&boundary, 64);
 	read_original(&original, notice, dsn.whole);
@@ -183,9 +211,7 @@ put_dsn(struct outcome *outcome, const struct notice *notice,
 	msg->mail_from = "";
 	msg->lane = LANE_DSN;
 	msg->flags = MSG_GENERATED;
-	if (about->flags & MSG_UTF8)
-		msg->flags |= MSG_UTF8;
-	if (build(&bytes, notice, g, to, msg->id))
+	if (build(&bytes, notice, g, to, msg))
 		msg->flags |= MSG_EIGHTBIT;
 	spool_msg_add_rcpt(msg, slice_str(to));
 	spool_body_add(body, buf_slice(&bytes));

@@ -145,17 +145,30 @@ struct unfit_case {
 	const char *label;
 	const char *offers[4];
 	uint16_t flags;
+	uint8_t ret;
 	bool pass;
 	const char *status; /* of the bounce; NULL: delivered */
 };
 
 static const struct unfit_case unfit_cases[] = {
-    {"8 bits, offered", {"8BITMIME"}, MSG_EIGHTBIT, false, NULL},
-    {"8 bits, not offered", {"PIPELINING"}, MSG_EIGHTBIT, false, "5.6.3"},
-    {"8 bits, not offered, pass", {"PIPELINING"}, MSG_EIGHTBIT, true, NULL},
-    {"UTF-8, offered", {"8BITMIME", "SMTPUTF8"}, MSG_UTF8, false, NULL},
-    {"UTF-8, not offered", {"8BITMIME"}, MSG_UTF8, false, "5.6.7"},
-    {"too large", {"SIZE 10"}, 0, false, "5.3.4"},
+    {"8 bits, offered", {"8BITMIME"}, MSG_EIGHTBIT, 0, false, NULL},
+    {"8 bits, not offered", {"PIPELINING"}, MSG_EIGHTBIT, 0, false, "5.6.3"},
+    {"8 bits, not offered, pass", {"PIPELINING"}, MSG_EIGHTBIT, 0, true, NULL},
+    {"UTF-8, offered", {"8BITMIME", "SMTPUTF8"}, MSG_UTF8, 0, false, NULL},
+    {"UTF-8, not offered", {"8BITMIME"}, MSG_UTF8, 0, false, "5.6.7"},
+    {"8 bits, not offered, RET=FULL",
+     {"PIPELINING"},
+     MSG_EIGHTBIT,
+     RET_FULL,
+     false,
+     "5.6.3"},
+    {"both, neither offered, RET=FULL",
+     {"PIPELINING"},
+     MSG_EIGHTBIT | MSG_UTF8,
+     RET_FULL,
+     false,
+     "5.6.7"},
+    {"too large", {"SIZE 10"}, 0, 0, false, "5.3.4"},
 };
 
 START_TEST(test_what_the_hop_cannot_take)
@@ -165,6 +178,9 @@ START_TEST(test_what_the_hop_cannot_take)
 	char wanted_status[32];
 	struct letter letter = {.to = "bob@example.net",
 				.flags = c->flags,
+				.ret = c->ret,
+				.body = "Subject: gr\xc3\xbc\xc3\x9f\r\n\r\n"
+					"\xc3\xa4\r\n",
 				.from = "ann@example.org"};
 
 	world_open(&w, c->offers);
@@ -175,8 +191,9 @@ START_TEST(test_what_the_hop_cannot_take)
 		UNTIL(&w, status_of(&w).bounced >= 1, c->label);
 		snprintf(wanted_status, sizeof(wanted_status), "Status: %s",
 			 c->status);
-		/* Its DSN meets the same hop: 7 bits and small goes. */
-		if (c->flags == MSG_EIGHTBIT) {
+		/* Its DSN meets the same hop, and was lost when it was as the
+		 * message: 7 bits and small goes. */
+		if (c->flags != 0) {
 			UNTIL(&w, find_dsn(&w) != NULL, c->label);
 			ck_assert_ptr_nonnull(
 			    strstr(find_dsn(&w)->body, wanted_status));
