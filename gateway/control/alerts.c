@@ -182,6 +182,19 @@ find_store(const struct alert_facts *facts, struct finding *f)
 {
 	if (facts->store_failing == 0)
 		return;
+	if (facts->store_needs_restart) {
+		f->level = 2;
+		snprintf(f->subject, sizeof(f->subject),
+			 "the spool cannot be written until sluiced is "
+			 "restarted");
+		snprintf(f->text, sizeof(f->text),
+			 "A write to the index failed half-way. It takes "
+			 "nothing more in this process: no\nmail is accepted, "
+			 "and what is delivered now cannot be marked. Look at "
+			 "the\nkernel's log and the disk, then:\n\n    "
+			 "systemctl restart sluice\n");
+		return;
+	}
 	f->level = 1;
 	snprintf(f->subject, sizeof(f->subject), "the spool cannot be written");
 	snprintf(f->text, sizeof(f->text),

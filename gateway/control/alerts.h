@@ -38,6 +38,7 @@ struct alert_facts {
 	uint64_t disk_low_bytes; /* 0: 5 % of the disk */
 	bool disk_full;
 	int store_failing; /* 0, or a gw_err */
+	bool store_needs_restart;
 	uint64_t queued, delivered;
 	int64_t oldest_wall_s; /* 0: empty */
 	bool dovecot_away;

@@ -71,6 +71,7 @@ feed_alerts(struct control *control, const struct metrics *m, int64_t now_ms)
 	    .disk_low_bytes = control->conf.disk_low_bytes,
 	    .disk_full = m->spool.full,
 	    .store_failing = m->spool.failing,
+	    .store_needs_restart = m->spool.needs_restart,
 	    .queued = m->back.queued,
 	    .delivered = m->back.delivered,
 	    .oldest_wall_s = m->back.oldest_wall_s,

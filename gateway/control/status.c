@@ -159,7 +159,8 @@ put_disk(const struct metrics *m, struct buf *out)
 	buf_printf(out, "%s\n", s->full ? "; FULL: answering 452" : "");
 	if (s->failing != 0) {
 		label(out, "");
-		buf_printf(out, "FAILING: %s\n", gw_err_text(s->failing));
+		buf_printf(out, "FAILING: %s%s\n", gw_err_text(s->failing),
+			   s->needs_restart ? "; RESTART sluiced" : "");
 	}
 }
 
@@ -282,6 +283,7 @@ json_disk(const struct metrics *m, struct json *j)
 	json_bool(j, "full", m->spool.full);
 	json_str(j, "failing",
 		 m->spool.failing != 0 ? gw_err_text(m->spool.failing) : NULL);
+	json_bool(j, "needs_restart", m->spool.needs_restart);
 	json_close_object(j);
 }
 
@@ -325,8 +327,9 @@ int
 status_health(const struct metrics *m, struct buf *out)
 {
 	if (m->spool.failing != 0)
-		buf_printf(out, "store failing: %s\n",
-			   gw_err_text(m->spool.failing));
+		buf_printf(out, "store failing: %s%s\n",
+			   gw_err_text(m->spool.failing),
+			   m->spool.needs_restart ? "; restart sluiced" : "");
 	if (m->spool.full)
 		buf_add_str(out, "spool full\n");
 	if (out->n > 0)

@@ -28,7 +28,18 @@ on_alert(void *arg, const struct alert *alert, bool raised)
 	ck_assert_ptr_null(strchr(alert->subject, '\n'));
 }
 
-enum what { FINE, CERT, DISK, FULL, STORE, ALTERED, STUCK, DOVECOT, HOP };
+enum what {
+	FINE,
+	CERT,
+	DISK,
+	FULL,
+	STORE,
+	STORE_DEAD,
+	ALTERED,
+	STUCK,
+	DOVECOT,
+	HOP
+};
 
 static struct alert_hop one_hop = {"hub", true, ""};
 
@@ -60,6 +71,10 @@ facts_of(enum what what, int64_t n, int64_t now_s)
 		break;
 	case STORE:
 		f.store_failing = GW_EIO;
+		break;
+	case STORE_DEAD:
+		f.store_failing = GW_EIO;
+		f.store_needs_restart = true;
 		break;
 	case ALTERED:
 		f.altered_total = (uint64_t)n;
@@ -148,6 +163,8 @@ START_TEST(store)
 	     {1 * S, FINE, 0, 1, 0}, {30 * S, STORE, 0, 1, 0},
 	     {31 * S, FINE, 0, 1, 0}, {90 * S, FINE, 0, 1, 0},
 	     {91 * S, FINE, 0, 1, 1}, {92 * S, STORE, 0, 2, 1});
+	PLAY("it gets worse: told again", {0, STORE, 0, 1, 0},
+	     {1 * S, STORE_DEAD, 0, 2, 0}, {99 * S, STORE_DEAD, 0, 2, 0});
 }
 END_TEST
 
