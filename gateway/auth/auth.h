@@ -29,7 +29,7 @@ struct auth_opts {
 	unsigned queue_max;	    /* hashes waiting; 0: 256 */
 	int64_t queue_wait_ms;	    /* 0: 10 s; then AUTH_BUSY */
 	int64_t cache_ms;	    /* 0: 60 s, also the maximum; <0: off */
-	unsigned fail_max;	    /* failures an address; 0: 10 */
+	unsigned fail_max;	    /* failures an address; 0: 10; /48: 8x */
 	int64_t fail_window_ms;	    /* 0: 10 min */
 	int64_t fail_block_ms;	    /* 0: 15 min, doubling to 24 h */
 	int64_t fail_delay_ms;	    /* 0: 2 s, growing to 5/2 of it; <0: none */
@@ -49,7 +49,8 @@ void auth_destroy(struct auth **auth);
 const char *auth_mechanisms(struct auth *auth);
 
 /*
- * The failures of an address (/32, /64). until_wall_s: not before; 0: welcome.
+ * The failures of an address (/32, /64) and of a v6 /48, which takes eight
+ * times as many. until_wall_s: not before; 0: welcome.
  * Nothing here ever locks a login: a known address is not met by others'
  * failures.
  */

@@ -4,8 +4,13 @@
  * most one slot after that: never more than fail_max in any window.
  *
  * Both tables have a cap and lose their oldest entry at it. They are two so
- * that an attacker, who can fill the failures (he may own 65,536 /64s), cannot
+ * that an attacker, who can fill the failures (he may own many /64s), cannot
  * push out who is known: that takes a right password each.
+ *
+ * A v6 attempt counts in its /64 and in its /48, its site: 65,536 /64s are one
+ * rented server's, and each would bring fail_max guesses of its own. The site's
+ * limit is higher, for some providers put many customers into one /48; and who
+ * is known in his /64 is not met when the site closes.
  *
  * While an address is closed nothing counts against it: its attempts are not
  * looked at, and a machine that keeps knocking must not stay out for ever. But
@@ -15,6 +20,7 @@
 #include "gateway/auth/penalty.h"
 
 #include <bsd/sys/queue.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,11 +29,15 @@
 
 #define SLOT_COUNT 9
 #define TRIED_COUNT 8
+#define V4_BITS 128
 #define V6_BITS 64
+#define SITE_BITS 48
+#define SITE_FACTOR 8 /* times fail_max */
 
+/* The /64 and the /48 may begin alike: the bits keep them apart. */
 struct address {
-	struct ip_addr key;
-	int64_t slot_index; /* of the newest slot */
+	struct ip_prefix key; /* bytes only: no padding in it */
+	int64_t slot_index;   /* of the newest slot */
 	unsigned slots[SLOT_COUNT];
 	uint64_t tried[TRIED_COUNT]; /* a ring */
 	unsigned tried_next;
@@ -110,13 +120,23 @@ penalty_destroy(struct penalty **penaltyp)
 	free(penalty);
 }
 
-static struct ip_addr
+static struct ip_prefix
 address_key(const struct ip_addr *ip)
 {
 	struct ip_prefix prefix;
 
-	ip_prefix_of(ip, ip_is_v4(ip) ? 128 : V6_BITS, &prefix);
-	return prefix.addr;
+	ip_prefix_of(ip, ip_is_v4(ip) ? V4_BITS : V6_BITS, &prefix);
+	return prefix;
+}
+
+/* False: v4, which has none. */
+static bool
+site_key(const struct ip_addr *ip, struct ip_prefix *key)
+{
+	if (ip_is_v4(ip))
+		return false;
+	ip_prefix_of(ip, SITE_BITS, key);
+	return true;
 }
 
 static struct known_key
@@ -125,7 +145,7 @@ known_key(const struct ip_addr *ip, struct slice cred)
 	struct known_key key;
 
 	memset(&key, 0, sizeof(key));
-	key.ip = address_key(ip);
+	key.ip = address_key(ip).addr;
 	if (cred.p != NULL) {
 		key.cred = hash_bytes(cred.p, cred.n);
 		key.cred += key.cred == 0;
@@ -134,13 +154,30 @@ known_key(const struct ip_addr *ip, struct slice cred)
 }
 
 static struct address *
-address_find(struct penalty *penalty, const struct ip_addr *ip)
+address_find(struct penalty *penalty, const struct ip_prefix *key)
 {
-	struct ip_addr key = address_key(ip);
 	struct address *address;
 
-	HASH_FIND(hh, penalty->addresses, &key, sizeof(key), address);
+	HASH_FIND(hh, penalty->addresses, key, sizeof(*key), address);
 	return address;
+}
+
+/* Of the address and its site the later end; in the past: open. */
+static int64_t
+closed_until_ms(struct penalty *penalty, const struct ip_addr *ip)
+{
+	struct ip_prefix key = address_key(ip);
+	struct address *address = address_find(penalty, &key);
+	struct address *site = NULL;
+	int64_t until_ms = 0;
+
+	if (site_key(ip, &key))
+		site = address_find(penalty, &key);
+	if (address != NULL)
+		until_ms = address->closed_until_ms;
+	if (site != NULL && site->closed_until_ms > until_ms)
+		until_ms = site->closed_until_ms;
+	return until_ms;
 }
 
 /* Loops read their clocks apart: an older now than the last is that one. */
@@ -193,25 +230,24 @@ int64_t
 penalty_closed_ms(struct penalty *penalty, const struct ip_addr *ip,
 		  struct slice cred, int64_t now_ms)
 {
-	struct address *address = address_find(penalty, ip);
+	int64_t until_ms = closed_until_ms(penalty, ip);
 
-	if (address == NULL || address->closed_until_ms <= now_ms)
+	if (until_ms <= now_ms || is_known(penalty, ip, cred, now_ms))
 		return 0;
-	return is_known(penalty, ip, cred, now_ms) ? 0
-						   : address->closed_until_ms;
+	return until_ms;
 }
 
 static struct address *
-address_make(struct penalty *penalty, const struct ip_addr *ip)
+address_make(struct penalty *penalty, const struct ip_prefix *key)
 {
-	struct address *address = address_find(penalty, ip);
+	struct address *address = address_find(penalty, key);
 
 	if (address == NULL) {
 		if (HASH_COUNT(penalty->addresses) >= penalty->opts.address_max)
 			address_drop(penalty,
 				     TAILQ_FIRST(&penalty->address_order));
 		address = mem_zalloc(sizeof(*address));
-		address->key = address_key(ip);
+		address->key = *key;
 		HASH_ADD(hh, penalty->addresses, key, sizeof(address->key),
 			 address);
 	} else {
@@ -256,25 +292,59 @@ address_close(const struct penalty *penalty, struct address *address,
 	memset(address->slots, 0, sizeof(address->slots));
 }
 
-void
-penalty_fail(struct penalty *penalty, const struct ip_addr *ip,
-	     struct slice cred, uint64_t tried, int64_t now_ms)
+static void
+address_fail(const struct penalty *penalty, struct address *address,
+	     unsigned fail_max, int64_t now_ms)
 {
-	struct address *address = address_make(penalty, ip);
+	address_advance(penalty, address, now_ms);
+	address->slots[address->slot_index % SLOT_COUNT]++;
+	if (address_count(address) >= fail_max)
+		address_close(penalty, address, now_ms);
+}
+
+static void
+known_fail(struct penalty *penalty, const struct ip_addr *ip, struct slice cred)
+{
 	struct known *known = NULL;
 
-	if (was_tried(address, tried))
-		return;
 	if (cred.p != NULL)
 		known = known_find(penalty, ip, cred);
 	if (known != NULL && ++known->fails >= penalty->opts.fail_max)
 		known_drop(penalty, known);
-	if (address->closed_until_ms > now_ms)
+}
+
+static void
+site_fail(struct penalty *penalty, const struct ip_addr *ip, uint64_t tried,
+	  int64_t now_ms)
+{
+	unsigned fail_max = penalty->opts.fail_max;
+	struct address *site;
+	struct ip_prefix key;
+
+	if (!site_key(ip, &key))
 		return;
-	address_advance(penalty, address, now_ms);
-	address->slots[address->slot_index % SLOT_COUNT]++;
-	if (address_count(address) >= penalty->opts.fail_max)
-		address_close(penalty, address, now_ms);
+	fail_max = fail_max > UINT_MAX / SITE_FACTOR ? UINT_MAX
+						     : fail_max * SITE_FACTOR;
+	site = address_make(penalty, &key);
+	if (!was_tried(site, tried))
+		address_fail(penalty, site, fail_max, now_ms);
+}
+
+void
+penalty_fail(struct penalty *penalty, const struct ip_addr *ip,
+	     struct slice cred, uint64_t tried, int64_t now_ms)
+{
+	bool closed = closed_until_ms(penalty, ip) > now_ms;
+	struct ip_prefix key = address_key(ip);
+	struct address *address = address_make(penalty, &key);
+
+	if (was_tried(address, tried))
+		return;
+	known_fail(penalty, ip, cred);
+	if (closed)
+		return;
+	address_fail(penalty, address, penalty->opts.fail_max, now_ms);
+	site_fail(penalty, ip, tried, now_ms);
 }
 
 static void
@@ -314,12 +384,13 @@ unsigned
 penalty_failures(struct penalty *penalty, const struct ip_addr *ip,
 		 int64_t now_ms)
 {
-	struct address *address = address_find(penalty, ip);
+	struct ip_prefix key = address_key(ip);
+	struct address *address = address_find(penalty, &key);
 
+	if (closed_until_ms(penalty, ip) > now_ms)
+		return penalty->opts.fail_max;
 	if (address == NULL)
 		return 0;
-	if (address->closed_until_ms > now_ms)
-		return penalty->opts.fail_max;
 	address_advance(penalty, address, now_ms);
 	return address_count(address);
 }

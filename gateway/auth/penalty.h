@@ -5,9 +5,10 @@
 
 /*
  * The failed logins of each client address (v4 /32, v6 /64). fail_max of them
- * within a window close the address for a while, each time twice as long. A
- * login that succeeded from an address stays welcome there while it is closed
- * to others; no login is ever closed everywhere.
+ * within a window close the address for a while, each time twice as long; eight
+ * times as many within a v6 /48 close all of that in the same way. A login that
+ * succeeded from an address stays welcome there while it is closed to others;
+ * no login is ever closed everywhere.
  *
  * Pure: time (monotonic ms) is an argument; not for two threads at once.
  */
@@ -39,7 +40,8 @@ void penalty_fail(struct penalty *penalty, const struct ip_addr *ip,
 void penalty_success(struct penalty *penalty, const struct ip_addr *ip,
 		     struct slice cred, int64_t now_ms);
 
-/* Counted failures in the window, at most fail_max; fail_max while closed. */
+/* Counted failures of the address in the window, at most fail_max; fail_max
+ * while closed, be it by its /48. */
 unsigned penalty_failures(struct penalty *penalty, const struct ip_addr *ip,
 			  int64_t now_ms);
 

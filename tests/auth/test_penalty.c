@@ -127,6 +127,117 @@ START_TEST(whose_address)
 }
 END_TEST
 
+/* One failure in each of `count` /64s of a /48, each with another password;
+ * fail_max is 3, so 24 close the /48. */
+START_TEST(whose_site)
+{
+	static const struct {
+		const char *label, *before, *after; /* the number */
+		unsigned count;
+		const char *asked;
+		bool closed;
+	} rows[] = {
+	    {"23 of a /48", "2001:db8:7:", "::1", 23, "2001:db8:7::", false},
+	    {"24 of a /48", "2001:db8:7:", "::1", 24, "2001:db8:7:0::", true},
+	    {"a /64 that did nothing", "2001:db8:7:", "::1", 24,
+	     "2001:db8:7:ffff::1", true},
+	    {"the /48 before", "2001:db8:7:", "::1", 24, "2001:db8:6:ffff::1",
+	     false},
+	    {"the /48 after", "2001:db8:7:", "::1", 24, "2001:db8:8::", false},
+	    {"v4 has no sites", "192.0.2.", "", 99, "192.0.2.200", false},
+	};
+	char client[64];
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct penalty *penalty = penalty_create(&usual);
+
+		for (unsigned j = 1; j <= rows[i].count; j++) {
+			snprintf(client, sizeof(client), "%s%u%s",
+				 rows[i].before, j, rows[i].after);
+			guess(penalty, client, j, S);
+		}
+		ck_assert_msg((closed(penalty, rows[i].asked, NULL, S) != 0) ==
+				  rows[i].closed,
+			      "%s", rows[i].label);
+		penalty_destroy(&penalty);
+	}
+}
+END_TEST
+
+/* fail_max is 3: `count` failures, each from a /64 of its own. */
+static void
+guess_around(struct penalty *penalty, unsigned first, unsigned count,
+	     int64_t now_ms)
+{
+	char client[32];
+
+	for (unsigned i = first; i < first + count; i++) {
+		snprintf(client, sizeof(client), "2001:db8:7:%x::1", i);
+		guess(penalty, client, i, now_ms);
+	}
+}
+
+START_TEST(a_closed_site)
+{
+	struct penalty *penalty = penalty_create(&usual);
+	struct ip_addr addr = ip("2001:db8:7:ffff::1");
+	int64_t until;
+
+	success(penalty, "2001:db8:7:aaaa::1", "ann", S);
+	guess_around(penalty, 1, 24, S);
+	until = closed(penalty, "2001:db8:7:ffff::1", "bob", S);
+	ck_assert_int_eq(until, S + 15 * MIN);
+	ck_assert_uint_eq(penalty_failures(penalty, &addr, S), usual.fail_max);
+	/* Who is known in his /64 does not pay for the neighbours. */
+	ck_assert_int_eq(closed(penalty, "2001:db8:7:aaaa::2", "ann", S), 0);
+	ck_assert(closed(penalty, "2001:db8:7:aaab::1", "ann", S) != 0);
+	/* Knocking neither prolongs nor counts for later. */
+	guess_around(penalty, 100, 60, 2 * S);
+	ck_assert_int_eq(closed(penalty, "2001:db8:7:ffff::1", "bob", 2 * S),
+			 until);
+	guess_around(penalty, 200, 23, until);
+	ck_assert_int_eq(closed(penalty, "2001:db8:7:ffff::1", "bob", until),
+			 0);
+	guess_around(penalty, 300, 1, until); /* and twice as long */
+	ck_assert_int_eq(closed(penalty, "2001:db8:7:ffff::1", "bob", until),
+			 until + 30 * MIN);
+	penalty_destroy(&penalty);
+}
+END_TEST
+
+/* A phone roams in its provider's /48 with an old password. */
+START_TEST(a_site_counts_the_same_once)
+{
+	struct penalty *penalty = penalty_create(&usual);
+	char client[32];
+
+	for (unsigned i = 0; i < 50; i++) {
+		snprintf(client, sizeof(client), "2001:db8:7:%x::1", i);
+		guess(penalty, client, 7, S);
+	}
+	ck_assert_int_eq(closed(penalty, "2001:db8:7::", NULL, S), 0);
+	penalty_destroy(&penalty);
+}
+END_TEST
+
+/* Attempts already under way when the site closes. */
+START_TEST(a_closed_site_spares_its_64s)
+{
+	struct penalty_opts opts = usual;
+	struct penalty *penalty;
+	struct ip_addr addr = ip("2001:db8:7:1::1");
+
+	opts.window_ms = HOUR;
+	penalty = penalty_create(&opts);
+	guess_around(penalty, 1, 23, S);
+	for (uint64_t i = 100; i < 104; i++) /* the first closes the site */
+		guess(penalty, "2001:db8:7:1::1", i, S);
+	ck_assert_uint_eq(penalty_failures(penalty, &addr, S), 3);
+	ck_assert_uint_eq(penalty_failures(penalty, &addr, 16 * MIN), 2);
+	penalty_destroy(&penalty);
+}
+END_TEST
+
 START_TEST(doubles_to_a_day)
 {
 	static const int64_t minutes[] = {15,  30,  60,	  120,	240,
@@ -290,6 +401,10 @@ main(void)
 
 	tcase_add_test(tcase, window);
 	tcase_add_test(tcase, whose_address);
+	tcase_add_test(tcase, whose_site);
+	tcase_add_test(tcase, a_closed_site);
+	tcase_add_test(tcase, a_site_counts_the_same_once);
+	tcase_add_test(tcase, a_closed_site_spares_its_64s);
 	tcase_add_test(tcase, doubles_to_a_day);
 	tcase_add_test(tcase, knocking_does_not_prolong);
 	tcase_add_test(tcase, the_same_again_counts_once);
