@@ -34,6 +34,17 @@ def relay(name, hops, more=""):
     return "relay %s { %s%s }\n" % (name, lines, more)
 
 
+class Gateway(peers.Sluice):
+    def stop(self):
+        """A clean end: the sanitizers tell what they saw by the exit status."""
+        code = super().stop()
+        if code != 0:
+            with open(self.work / "sluiced.out", errors="replace") as f:
+                raise AssertionError("sluiced ended with %d: %s" % (
+                    code, f.read()[-8000:]))
+        return code
+
+
 def gateway(work, relays, conf="", default=None, **more):
     """relays: {name: (hops, directives)}; NAME.example goes there, everything
     else to `default`, by default the first of them."""
@@ -44,7 +55,7 @@ def gateway(work, relays, conf="", default=None, **more):
     if "retry" not in conf:
         conf += "retry { after 1s; expire 1h; }\n"
     more.setdefault("users", dict(USERS))
-    return peers.Sluice(work, case.BUILD, "via %s;" % default, text + conf, **more)
+    return Gateway(work, case.BUILD, "via %s;" % default, text + conf, **more)
 
 
 def message(number, body=b"hello\r\n"):

@@ -84,11 +84,11 @@ def usage_and_exit_codes(work):
         (["queue", "list", "--no-such"], 2, "--no-such"), (["queue", "show"], 2, ""),
         (["queue", "show", "xyz"], 1, "13 letters"),
         (["queue", "show", "1m809msnr0003"], 1, "not in the queue"),
-        (["queue", "list", "--state", "lost"], None, "lost"),
-        (["queue", "list", "--limit", "-1"], None, "-1"),
+        (["queue", "list", "--state", "lost"], 2, "queued or held"),
+        (["queue", "list", "--limit", "-1"], None, "limit"),
         (["queue", "flush", "--hop", "nowhere"], 1, "next hop"),
         (["queue", "flush", "--hop", "hub", "--domain", "x.example"], 2, ""),
-        (["queue", "list", "--domain", "\x1b[31m"], None, ""),
+        (["queue", "list", "--cred", "\x1b[31m"], 1, "--cred"),
         (["user", "del", "nobody-of-that-name"], 1, ""),
     ]
     for words, code, part in rows:

@@ -215,7 +215,7 @@ def killed_with_a_maildir(work):
     """A file has the name of its message: what is delivered again replaces
     itself, and nothing is there twice."""
     mail = work / "mail"
-    sluice = peers.Sluice(work, case.BUILD, "via maildir:%s;" % mail,
+    sluice = hops.Gateway(work, case.BUILD, "via maildir:%s;" % mail,
                           users=dict(hops.USERS), auth="backend local; fail-delay 0s;")
     crowd = Crowd(sluice)
     global ROUNDS

@@ -17,7 +17,8 @@ BIG = b"".join(b"%07d %s\r\n" % (i, b"x" * 69) for i in range(80000))  # 6 MB
 # (taken: delivered in the end; a status: bounced with it; through: at once).
 # "twice": the hop took it and we could not know.
 FAULTS = [
-    ("connect-drop", {"connect": drop(times=1)}, "greeting", "taken"),
+    # a reset may be seen as early as when the connection is made
+    ("connect-drop", {"connect": drop(times=1)}, "127.0.0.1: ", "taken"),
     ("connect-close", {"connect": close(times=1)}, "greeting", "taken"),
     ("greeting-4xx", {"greeting": reply("450 4.3.2 not now", times=1)},
      "450 4.3.2 not now", "taken"),
@@ -33,7 +34,7 @@ FAULTS = [
     ("greeting-never", {"greeting": never(times=1)}, "greeting", "taken"),
     ("greeting-drip", {"greeting": drip("220 sink.example.net very slow\r\n",
                                         times=1)}, "greeting", "taken"),
-    ("greeting-then-drop", {"greeting": drop_after(times=1)}, "EHLO", "taken"),
+    ("greeting-then-drop", {"greeting": drop_after(times=1)}, "127.0.0.1: ", "taken"),
     ("ehlo-drop", {"EHLO": drop(times=1)}, "EHLO", "taken"),
     ("ehlo-4xx", {"EHLO": reply("451 4.3.0 later", times=1)}, "451 4.3.0", "taken"),
     ("ehlo-5xx", {"EHLO": reply("502 5.5.1 what", times=9)}, None, "through"),
@@ -170,10 +171,13 @@ def fail_over_priorities_and_weights(work):
     dead, busy = Sink(start=False), Sink({"greeting": reply("421 4.3.2 busy")})
     sluice = hops.gateway(work, {
         "shared": ([(first, "weight 3"), (second, "weight 1"), (spare, "priority 1")],
-                   "connections 1; messages-per-connection 1;"),
+                   "connections 1; messages-per-connection 1; idle 1s;"),
         "broken": ([(dead, ""), (busy, ""), (spare, "priority 5")], ""),
     }, default="shared")
     session = talk.session(sluice)
+    # each was asked what it offers, and nothing is open any more
+    hops.wait(lambda: all(s.steps("EHLO") for s in (first, second, spare)) and
+              hops.stats(sluice)["hop_connections"] == 0, "the probes to end")
     for n in range(40):
         hops.submit(session, hops.message(n), ["a@shared.example"])
     hops.wait(lambda: len(first.mails) + len(second.mails) == 40, "all 40")

@@ -59,7 +59,7 @@ class Notified:
 
 
 def maildir_gateway(work, conf="", **more):
-    return peers.Sluice(work, case.BUILD, "via maildir:%s;" % (work / "mail"), conf,
+    return hops.Gateway(work, case.BUILD, "via maildir:%s;" % (work / "mail"), conf,
                         users=more.pop("users", dict(hops.USERS)), **more)
 
 
