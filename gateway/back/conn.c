@@ -6,6 +6,9 @@
  * Trap: a server may close a connection that was idle just when we use it
  * again. A message that dies so on a reused connection, with nothing said
  * about it, goes to the front of its turn once, without an attempt counted.
+ *
+ * size: opening and sending share the one struct and end in each other; parted,
+ * each would have to show the other all of it.
  */
 #include "gateway/back/conn.h"
 

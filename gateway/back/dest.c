@@ -6,6 +6,8 @@
  * left. Then what is ready is deferred without a connect each, and parked: it
  * has its place in the schedule, and is tried as soon as one connection
  * succeeds. For that one connection is opened when a host's rest is over.
+ *
+ * size: a hop is little more than its destinations.
  */
 #include "gateway/back/dest.h"
 

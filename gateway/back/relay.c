@@ -1,8 +1,8 @@
 /*
  * The relay thread's turns: destinations that have something to do, jobs that
  * become due, the queue that is read back at start, flushes, settings that
- * change, and the end. Everything that can be long is done in slices, so that
- * the sockets get their turn in between.
+ * change. (The end is stop.c.) Everything that can be long is done in slices,
+ * so that the sockets get their turn in between.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -22,7 +22,6 @@
 #define TICK_MS 200
 #define DUE_A_TURN 1000
 #define FLUSH_A_TURN 20000
-#define QUIT_MS 100 /* for the last QUITs to leave */
 
 struct flush_item {
 	struct flush_item *next;
@@ -199,6 +198,17 @@ relay_flush(struct relay *relay, const struct back_flush *what)
 	fill_soon(relay);
 }
 
+void
+relay_drop_flushes(struct relay *relay)
+{
+	while (relay->flushes) {
+		struct flush_item *flush = relay->flushes;
+
+		relay->flushes = flush->next;
+		flush_free(flush);
+	}
+}
+
 /* --- the tick ------------------------------------------------------------- */
 
 static bool
@@ -337,7 +347,7 @@ relay_apply(struct relay *relay, struct settings **settings)
 	board_publish(relay);
 }
 
-/* --- the beginning and the end -------------------------------------------- */
+/* --- the beginning -------------------------------------------------------- */
 
 int
 relay_start(struct relay *relay)
@@ -358,182 +368,4 @@ relay_start(struct relay *relay)
 	fill_soon(relay);
 	board_publish(relay);
 	return 0;
-}
-
-static void
-on_quit_over(void *arg)
-{
-	struct relay *relay = arg;
-
-	relay->check_op = NULL;
-	loop_stop(relay->loop);
-}
-
-static void
-close_conns(struct relay *relay, bool busy_too)
-{
-	struct dest *dest;
-
-	for (dest = TAILQ_FIRST(&relay->live); dest;
-	     dest = TAILQ_NEXT(dest, live_link)) {
-		struct conn *conn, *next;
-
-		for (conn = TAILQ_FIRST(&dest->conns); conn; conn = next) {
-			next = conn_next(conn);
-			if (!conn_is_busy(conn))
-				conn_close(&conn);
-			else if (busy_too)
-				conn_abort(&conn);
-		}
-	}
-}
-
-/*
- * The store thread answers an operation before it hands the message on: with
- * one more operation answered, none of its calls of back_accepted is left.
- */
-struct barrier {
-	struct inbound in;
-	struct spool_change op;
-	struct relay *relay;
-};
-
-static void
-barrier_take(struct relay *relay, struct inbound *in)
-{
-	free(in);
-	relay->stopped = true;
-	timer_cancel(&relay->check_op);
-	relay->check_op =
-	    timer_start(relay->loop, QUIT_MS, on_quit_over, relay);
-}
-
-static void
-on_barrier(struct spool_change *op)
-{
-	struct barrier *barrier =
-	    (struct barrier *)((char *)op - offsetof(struct barrier, op));
-
-	queue_push(barrier->relay->queue, &barrier->in.item);
-}
-
-static void
-barrier_start(struct relay *relay)
-{
-	struct barrier *barrier = mem_zalloc(sizeof(*barrier));
-
-	barrier->in.take = barrier_take;
-	barrier->op.done = on_barrier;
-	barrier->relay = relay;
-	spool_change_start(relay->spool, &barrier->op);
-}
-
-static void
-on_check(void *arg)
-{
-	struct relay *relay = arg;
-
-	relay->check_op = NULL;
-	if (relay->active_count > 0 || relay->quitting)
-		return;
-	/* What fails to commit now is sent again after the restart. */
-	outcome_drop_failed(relay);
-	if (relay->outcome_count > 0)
-		return;
-	relay->quitting = true;
-	close_conns(relay, true);
-	timer_cancel(&relay->stop_op);
-	barrier_start(relay);
-}
-
-/* Later, not in the middle of whatever just ended. */
-void
-relay_check_stopped(struct relay *relay)
-{
-	if (relay->stopping && !relay->stopped && !relay->check_op)
-		relay->check_op = timer_start(relay->loop, 0, on_check, relay);
-}
-
-static void
-on_grace_over(void *arg)
-{
-	struct relay *relay = arg;
-
-	relay->stop_op = NULL;
-	close_conns(relay, true);
-	relay_check_stopped(relay);
-}
-
-void
-relay_stop(struct relay *relay, int64_t grace_ms)
-{
-	relay->stopping = true;
-	close_conns(relay, false);
-	outcome_last_try(relay);
-	relay->stop_op =
-	    timer_start(relay->loop, grace_ms, on_grace_over, relay);
-	relay_check_stopped(relay);
-}
-
-static void
-drop_ready(struct relay *relay, struct hop *hop)
-{
-	struct dest *dest, *next;
-
-	for (dest = hop->dests; dest; dest = next) {
-		next = dest->hh.next;
-		struct job *job;
-
-		while ((job = sched_take(relay->sched, &dest->ready)) != NULL)
-			mail_job_end(relay, &job);
-	}
-}
-
-static void
-drop_waiting(struct relay *relay)
-{
-	struct job *job;
-
-	while ((job = sched_drain(relay->sched)) != NULL) {
-		if (job->flags & JOB_PARKED)
-			TAILQ_REMOVE(&job->dest->parked, job, link);
-		mail_job_end(relay, &job);
-	}
-}
-
-/* The loop does not run any more; nothing is under way. */
-void
-relay_fini(struct relay *relay)
-{
-	struct hop *hop;
-
-	timer_cancel(&relay->run_op);
-	timer_cancel(&relay->tick_op);
-	timer_cancel(&relay->fill_op);
-	timer_cancel(&relay->stop_op);
-	timer_cancel(&relay->check_op);
-	maildir_destroy(&relay->maildir);
-	rebuild_end(relay);
-	while (relay->flushes) {
-		struct flush_item *flush = relay->flushes;
-
-		relay->flushes = flush->next;
-		flush_free(flush);
-	}
-	drop_waiting(relay);
-	for (size_t i = 0; i < relay->settings->conf.hop_count && relay->hops;
-	     i++) {
-		drop_ready(relay, relay->hops[i]);
-		hop_destroy(&relay->hops[i]);
-	}
-	free(relay->hops);
-	while ((hop = TAILQ_FIRST(&relay->gone_hops)) != NULL) {
-		TAILQ_REMOVE(&relay->gone_hops, hop, link);
-		drop_ready(relay, hop);
-		hop_destroy(&hop);
-	}
-	dns_destroy(&relay->dns);
-	sched_destroy(&relay->sched);
-	settings_destroy(&relay->settings);
-	free(relay->age);
 }

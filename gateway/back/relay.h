@@ -88,12 +88,16 @@ void mail_uncount(struct relay *relay, const struct job *job, uint32_t count);
 void relay_kick(struct relay *relay, struct dest *dest);
 void relay_live(struct relay *relay, struct dest *dest);
 int64_t relay_now_ms(const struct relay *relay);
-void relay_check_stopped(struct relay *relay);
 int relay_start(struct relay *relay);
-void relay_stop(struct relay *relay, int64_t grace_ms);
 void relay_flush(struct relay *relay, const struct back_flush *what);
 /* Takes *settings. */
 void relay_apply(struct relay *relay, struct settings **settings);
+void relay_drop_flushes(struct relay *relay);
+
+/* --- stop.c: the end ------------------------------------------------------ */
+
+void relay_stop(struct relay *relay, int64_t grace_ms);
+void relay_check_stopped(struct relay *relay); /* something ended */
 void relay_fini(struct relay *relay);
 
 #endif

@@ -15,6 +15,8 @@
  * Operations are structs of the caller's, valid until their done has run.
  * done runs on the store thread: it may push to a queue and nothing else. No
  * operation can be cancelled; done always runs, at the latest in spool_close.
+ *
+ * size: one contract for who submits, who delivers and who looks.
  */
 struct spool;
 
