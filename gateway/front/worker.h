@@ -5,11 +5,11 @@
 #include <pthread.h>
 
 #include "gateway/base/histogram.h"
-#include "gateway/front/crowd.h"
 #include "gateway/front/front.h"
 #include "gateway/front/snapshot.h"
 #include "gateway/net/listen.h"
 #include "gateway/net/queue.h"
+#include "ratelimit/crowd.h"
 
 /*
  * One front thread: its loop, its listeners, its sessions. Other threads reach

@@ -1,5 +1,5 @@
-#ifndef GATEWAY_FRONT_CROWD_H
-#define GATEWAY_FRONT_CROWD_H
+#ifndef RATELIMIT_CROWD_H
+#define RATELIMIT_CROWD_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "gateway/front/crowd.h"
+#include "ratelimit/crowd.h"
 
 #include <assert.h>
 #include <pthread.h>

@@ -2,7 +2,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "gateway/front/crowd.h"
+#include "ratelimit/crowd.h"
 
 static struct ip_addr
 ip(const char *text)
