@@ -3,12 +3,30 @@
  * libbsd's queue and of uthash that stand where a statement or a type does.
  * For tests/layers/analyse alone; never compiled.
  */
-#define LIST_HEAD(name, type) struct name { struct type *first; }
-#define LIST_ENTRY(type) struct { struct type *next; }
-#define STAILQ_HEAD(name, type) struct name { struct type *first; }
-#define STAILQ_ENTRY(type) struct { struct type *next; }
-#define TAILQ_HEAD(name, type) struct name { struct type *first; }
-#define TAILQ_ENTRY(type) struct { struct type *next; }
+#define LIST_HEAD(name, type)       \
+	struct name {               \
+		struct type *first; \
+	}
+#define LIST_ENTRY(type)           \
+	struct {                   \
+		struct type *next; \
+	}
+#define STAILQ_HEAD(name, type)     \
+	struct name {               \
+		struct type *first; \
+	}
+#define STAILQ_ENTRY(type)         \
+	struct {                   \
+		struct type *next; \
+	}
+#define TAILQ_HEAD(name, type)      \
+	struct name {               \
+		struct type *first; \
+	}
+#define TAILQ_ENTRY(type)          \
+	struct {                   \
+		struct type *next; \
+	}
 #define LIST_FOREACH(v, h, f) for ((v) = (h)->first; (v); (v) = (v)->f.next)
 #define STAILQ_FOREACH(v, h, f) for ((v) = (h)->first; (v); (v) = (v)->f.next)
 #define TAILQ_FOREACH(v, h, f) for ((v) = (h)->first; (v); (v) = (v)->f.next)
@@ -18,6 +36,6 @@
 	for ((v) = (h)->first; (v) && ((n) = (v)->f.next, 1); (v) = (n))
 #define TAILQ_FOREACH_SAFE(v, h, f, n) \
 	for ((v) = (h)->first; (v) && ((n) = (v)->f.next, 1); (v) = (n))
-#define HASH_ITER(hh, head, el, tmp) \
+#define HASH_ITER(hh, head, el, tmp)                                \
 	for ((el) = (head), (tmp) = (el) ? (el)->hh.next : 0; (el); \
 	     (el) = (tmp), (tmp) = (tmp) ? (tmp)->hh.next : 0)
