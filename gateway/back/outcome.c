@@ -231,7 +231,8 @@ outcome_last_try(struct relay *relay)
 {
 	struct outcome *outcome;
 
-	TAILQ_FOREACH (outcome, &relay->failed_outcomes, link)
+	for (outcome = TAILQ_FIRST(&relay->failed_outcomes); outcome;
+	     outcome = TAILQ_NEXT(outcome, link))
 		outcome->again_at_ms = 0;
 	outcome_tick(relay);
 }

@@ -4,7 +4,6 @@
  * change. (The end is stop.c.) Everything that can be long is done in slices,
  * so that the sockets get their turn in between.
  */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * is asked for one last answer: behind it none of its calls can be left that
  * would hand us a message. Only then does the loop stop.
  */
-#include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "gateway/back/conn.h"
