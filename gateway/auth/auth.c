@@ -30,6 +30,8 @@
 #define DAY_MS (24 * 60 * MINUTE_MS)
 #define CACHE_MAX_MS (60 * SECOND_MS)
 #define CACHE_MAX_COUNT 65536
+#define WRONG_MS (30 * SECOND_MS)
+#define WRONG_MAX_COUNT 8192
 #define TABLE_MAX_COUNT 65536
 #define NAME_CAP 1024
 #define CHALLENGE_CAP 65536
@@ -72,6 +74,7 @@ local_make(struct auth_pool *pool, const struct auth_opts *opts, char *error,
 	if (cache_ms > CACHE_MAX_MS)
 		cache_ms = CACHE_MAX_MS;
 	pool->positive = positive_create(cache_ms, CACHE_MAX_COUNT);
+	pool->negative = negative_create(WRONG_MS, WRONG_MAX_COUNT);
 	/* A password nobody knows; NULs would end it early. */
 	secret_random(nobody, sizeof(nobody));
 	for (size_t i = 0; i < sizeof(nobody); i++)
@@ -135,6 +138,7 @@ auth_pool_destroy(struct auth_pool **poolp)
 		return;
 	verify_pool_destroy(&pool->hashes);
 	positive_destroy(&pool->positive);
+	negative_destroy(&pool->negative);
 	penalty_destroy(&pool->penalty);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool->dummy_hash);
@@ -146,8 +150,12 @@ auth_pool_destroy(struct auth_pool **poolp)
 void
 auth_pool_forget(struct auth_pool *pool, struct slice cred)
 {
-	if (pool->positive != NULL && cred.n != 0)
+	if (cred.n == 0)
+		return;
+	if (pool->positive != NULL)
 		positive_forget(pool->positive, cred);
+	if (pool->negative != NULL)
+		negative_forget(pool->negative, cred);
 }
 
 struct auth *
@@ -426,7 +434,11 @@ auth_cancel(struct auth_op **opp)
 	*opp = NULL;
 	if (op == NULL)
 		return;
-	/* Hanging up while the password is looked at must not be free. */
+	/* Hanging up while the password is looked at must not be free; under
+	 * the hash not even with the same one again, for its outcome is not
+	 * remembered, and the next time it is hashed again. */
+	if (op->verify != NULL)
+		op->tried = 0;
 	if (op->timer == NULL && !op->awaiting)
 		count_failure(op);
 	op_stop(op);

@@ -12,8 +12,8 @@
 /*
  * Who is it? SASL PLAIN and LOGIN against the users in the store, or whatever
  * Dovecot's auth socket offers. The pool is shared by all front threads: hash
- * workers, the positive cache, the failures of each address. An auth is one
- * loop's door to it.
+ * workers, what they found right (the positive cache) or wrong (30 s) a moment
+ * ago, the failures of each address. An auth is one loop's door to it.
  */
 struct auth_pool;
 struct auth;

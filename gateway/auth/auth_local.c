@@ -6,6 +6,10 @@
  * made at start, so that the time does not tell which names exist; what is
  * refused sooner (empty, over-long, somebody else's authzid, a closed address)
  * does not depend on what the store holds.
+ *
+ * A wrong password repeated does not count again (penalty.h), so it must not
+ * be hashed again either: one address would have the workers for itself. It is
+ * asked for after the record is read, unknown names alike.
  */
 #include "gateway/auth/auth_op.h"
 #include "gateway/base/error.h"
@@ -30,6 +34,34 @@ accept_user(struct auth_op *op)
 	auth_op_accept(op);
 }
 
+/* What is compared: an unknown name has a hash, too. */
+static const char *
+record_hash(const struct auth_op *op)
+{
+	return op->user.name != NULL ? op->user.hash
+				     : op->auth->pool->dummy_hash;
+}
+
+static struct negative_claim
+wrong_claim(const struct auth_op *op)
+{
+	return (struct negative_claim){
+	    .name = buf_slice(&op->name),
+	    .hash = slice_str(record_hash(op)),
+	    .password = op->sasl.password,
+	};
+}
+
+static void
+deny_hashed(struct auth_op *op)
+{
+	struct negative_claim claim = wrong_claim(op);
+
+	negative_put(op->auth->pool->negative, &claim,
+		     loop_now_ms(op->auth->loop));
+	auth_op_deny(op, true);
+}
+
 static void
 on_verified(void *arg, enum verify_verdict verdict)
 {
@@ -43,10 +75,10 @@ on_verified(void *arg, enum verify_verdict verdict)
 		if (exists)
 			accept_user(op);
 		else
-			auth_op_deny(op, true);
+			deny_hashed(op);
 		break;
 	case VERIFY_WRONG:
-		auth_op_deny(op, true);
+		deny_hashed(op);
 		break;
 	case VERIFY_BROKEN:
 		log_event(GW_LOG_ERROR, "auth-hash-unusable",
@@ -112,6 +144,19 @@ try_cache(struct auth_op *op)
 	return true;
 }
 
+/* The same denial as after the hash, as late as that: see auth.c. */
+static bool
+try_wrong(struct auth_op *op)
+{
+	struct negative_claim claim = wrong_claim(op);
+
+	if (!negative_has(op->auth->pool->negative, &claim,
+			  loop_now_ms(op->auth->loop)))
+		return false;
+	auth_op_deny(op, true);
+	return true;
+}
+
 /* Name and password are there. */
 static void
 login(struct auth_op *op)
@@ -142,9 +187,9 @@ login(struct auth_op *op)
 		auth_op_deny(op, true);
 		return;
 	}
-	if (try_cache(op) || !user_read(op))
+	if (try_cache(op) || !user_read(op) || try_wrong(op))
 		return;
-	req.hash = op->user.name != NULL ? op->user.hash : pool->dummy_hash;
+	req.hash = record_hash(op);
 	op->verify = verify_start(op->auth->verify, &req, on_verified, op);
 }
 

@@ -5,6 +5,7 @@
 
 #include "gateway/auth/auth.h"
 #include "gateway/auth/dovecot.h"
+#include "gateway/auth/negative.h"
 #include "gateway/auth/penalty.h"
 #include "gateway/auth/positive.h"
 #include "gateway/auth/sasl.h"
@@ -27,6 +28,7 @@ struct auth_pool {
 	char *dummy_hash;	    /* AUTH_LOCAL: for who does not exist */
 	struct verify_pool *hashes; /* AUTH_LOCAL */
 	struct positive *positive;  /* AUTH_LOCAL */
+	struct negative *negative;  /* AUTH_LOCAL */
 	pthread_mutex_t lock;	    /* penalty */
 	struct penalty *penalty;
 };
