@@ -468,7 +468,7 @@ end_replies(struct conn *conn, const struct smtp_reply *rcpts, uint32_t count,
 
 	peer.unknown = unknown;
 	for (uint32_t i = 0; i < count; i++)
-		result_of_reply(&results[i], &rcpts[i]);
+		result_of_rcpt(&results[i], &rcpts[i]);
 	delivery_end(&conn->delivery, results, &peer);
 	free(results);
 }

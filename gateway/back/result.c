@@ -71,6 +71,18 @@ result_of_reply(struct result *result, const struct smtp_reply *reply)
 }
 
 void
+result_of_rcpt(struct result *result, const struct smtp_reply *reply)
+{
+	result_of_reply(result, reply);
+	if (reply->err != GW_EINVAL)
+		return;
+	result->fate = FATE_BOUNCED;
+	result->enhanced[0] = 5;
+	result->enhanced[1] = 1;
+	result->enhanced[2] = 3;
+}
+
+void
 result_format(struct buf *out, const struct result *result)
 {
 	const uint8_t *v = result->code != 0 ? result->said : result->enhanced;

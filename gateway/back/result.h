@@ -29,6 +29,9 @@ struct result {
 
 /* A 5xx is for good; everything else that is not 2xx is tried again. */
 void result_of_reply(struct result *result, const struct smtp_reply *reply);
+/* The same for one recipient of a message that was begun: an address that no
+ * command can carry (GW_EINVAL) bounces, waiting would not mend it. */
+void result_of_rcpt(struct result *result, const struct smtp_reply *reply);
 /* Ours: enhanced like "5.6.7". */
 void result_set(struct result *result, enum fate fate, const char *enhanced,
 		const char *text);

@@ -61,6 +61,25 @@ START_TEST(test_fates)
 }
 END_TEST
 
+/* It was deferred for four days; to connect with a bad name still is. */
+START_TEST(test_an_address_that_cannot_be_sent)
+{
+	struct smtp_reply reply = {.err = GW_EINVAL, .text = SLICE_LIT("text")};
+	struct result result;
+	struct buf text;
+
+	buf_init(&text, 100);
+	result_of_rcpt(&result, &reply);
+	result_format(&text, &result);
+	ck_assert_int_eq(result.fate, FATE_BOUNCED);
+	ck_assert_str_eq(buf_cstr(&text), "5.1.3 text");
+	buf_clear(&text);
+	result_of_reply(&result, &reply);
+	ck_assert_int_eq(result.fate, FATE_DEFERRED);
+	buf_fini(&text);
+}
+END_TEST
+
 /* A DSN's Diagnostic-Code once had 5.2.1 where the hop had said 4.2.1. */
 START_TEST(test_expiry_leaves_what_was_said)
 {
@@ -100,6 +119,7 @@ main(void)
 	int failed;
 
 	tcase_add_test(tc, test_fates);
+	tcase_add_test(tc, test_an_address_that_cannot_be_sent);
 	tcase_add_test(tc, test_expiry_leaves_what_was_said);
 	tcase_add_test(tc, test_set);
 	suite_add_tcase(suite, tc);
