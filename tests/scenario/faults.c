@@ -80,7 +80,8 @@ fails(int fd, enum fault_call segment, enum fault_call index)
 	return errnum != 0;
 }
 
-#define REAL(name) (real ? real : (*(void **)&real = dlsym(RTLD_NEXT, name), real))
+#define REAL(name) \
+	(real ? real : (*(void **)&real = dlsym(RTLD_NEXT, name), real))
 
 ssize_t
 pwrite(int fd, const void *p, size_t n, off_t at)
