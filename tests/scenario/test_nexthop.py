@@ -402,7 +402,8 @@ def utf8_offered_then_lost(work):
     [dsn] = hops.taken(home)
     message, [rcpt], _ = hops.report(dsn)
     case.equal(rcpt["Status"], "5.6.7")
-    case.contains(dsn["mail"], "SMTPUTF8")
+    # or the same hop might refuse the DSN for what it refused the mail
+    assert "SMTPUTF8" not in dsn["mail"], dsn["mail"]
     case.equal(len(hop.mails), 1)
     session.quit()
     hops.wait(lambda: "SMTPUTF8" not in talk.session(sluice).ehlo(),
