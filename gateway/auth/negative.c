@@ -177,7 +177,9 @@ negative_forget(struct negative *negative, struct slice name)
 	struct entry *entry, *next;
 
 	pthread_mutex_lock(&negative->lock);
-	TAILQ_FOREACH_SAFE (entry, &negative->order, order, next) {
+	for (entry = TAILQ_FIRST(&negative->order); entry != NULL;
+	     entry = next) {
+		next = TAILQ_NEXT(entry, order);
 		if (entry->name == hash)
 			entry_drop(negative, entry);
 	}
