@@ -1,11 +1,15 @@
 /*
  * The conversation with the daemon. What it sends was escaped there; here it
  * is only passed on. A daemon that dies in the middle leaves no exit frame:
- * that is said, because half a listing looks like a whole one.
+ * that is said, because half a listing looks like a whole one. The daemon hangs
+ * up on who does not read: while standard output blocks (a pager that is left
+ * alone) the answer is read ahead into memory.
  */
 #include "gateway/cli/talk.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +18,8 @@
 #include <unistd.h>
 
 #include "gateway/base/mem.h"
+
+#define AHEAD_MAX ((size_t)64 << 20)
 
 static void
 complain(const char *path, const char *what)
@@ -108,73 +114,134 @@ send_request(int fd, const char *path, const struct request *request,
 	return ok;
 }
 
-/* 1: the conversation is over, with *status; 0: more; -1: not our daemon. */
-static int
-take_frame(struct slice in, size_t *used, int *status)
-{
-	struct frame frame;
-	int fd, got = frame_get(in, &frame, used);
+/* What has come and is not written yet. */
+struct answer {
+	struct buf in;
+	size_t at;	/* the first frame that is not done */
+	size_t written; /* of its body */
+	int status;
+};
 
-	if (got <= 0)
-		return got;
-	if (frame.type == FRAME_EXIT && frame.body.n == 1) {
-		*status = (unsigned char)frame.body.p[0];
-		return 1;
-	}
-	if (frame.type != FRAME_STDOUT && frame.type != FRAME_STDERR)
-		return -1;
-	fd = frame.type == FRAME_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
-	if (!write_all(fd, frame.body)) {
-		fprintf(stderr, "sluice: standard output: %s\n",
-			strerror(errno));
-		*status = EXIT_FAILED;
-		return 1;
-	}
-	return 0;
+static struct slice
+answer_rest(const struct answer *answer)
+{
+	return slice_from(buf_slice(&answer->in), answer->at);
 }
 
-/* As take_frame, for all whole frames; the rest stays in `in`. */
-static int
-take_frames(struct buf *in, int *status)
+/* The space of what is written, once that is the greater part: dropping it
+ * after each frame would move all the others each time. */
+static void
+make_room(struct answer *answer)
 {
-	struct slice rest = buf_slice(in);
-	size_t used;
-	int got = 0;
+	if (answer->at < answer->in.n / 2)
+		return;
+	buf_drop(&answer->in, answer->at);
+	answer->at = 0;
+}
 
-	do {
-		used = 0;
-		got = take_frame(rest, &used, status);
-		rest = slice_from(rest, used);
-	} while (got == 0 && used > 0);
-	buf_drop(in, in->n - rest.n);
+/* Passes over all that needs no writing. 1: the conversation is over, with
+ * answer->status; 0: go on, *out holds what is to be written next to *fd, or
+ * nothing when more must come first; -1: not our daemon. */
+static int
+next_output(struct answer *answer, struct slice *out, int *fd)
+{
+	struct frame frame;
+	size_t used = 0;
+	int got;
+
+	*out = SLICE_NONE;
+	while ((got = frame_get(answer_rest(answer), &frame, &used)) > 0) {
+		if (frame.type == FRAME_EXIT && frame.body.n == 1) {
+			answer->status = (unsigned char)frame.body.p[0];
+			return 1;
+		}
+		if (frame.type != FRAME_STDOUT && frame.type != FRAME_STDERR)
+			return -1;
+		if (answer->written < frame.body.n) {
+			*out = slice_from(frame.body, answer->written);
+			*fd = frame.type == FRAME_STDOUT ? STDOUT_FILENO
+							 : STDERR_FILENO;
+			return 0;
+		}
+		answer->at += used;
+		answer->written = 0;
+		make_room(answer);
+	}
+	return got;
+}
+
+/* No more than poll() promises room for in a pipe: this must not block. */
+static int
+write_some(struct answer *answer, struct slice out, int fd)
+{
+	ssize_t n = write(fd, out.p, out.n < PIPE_BUF ? out.n : PIPE_BUF);
+
+	if (n >= 0) {
+		answer->written += (size_t)n;
+		return 0;
+	}
+	if (errno == EINTR || errno == EAGAIN)
+		return 0;
+	fprintf(stderr, "sluice: standard output: %s\n", strerror(errno));
+	answer->status = EXIT_FAILED;
+	return 1;
+}
+
+/* False: nothing comes any more. */
+static bool
+read_some(struct answer *answer, int fd)
+{
+	char *p = buf_reserve(&answer->in, FRAME_MAX);
+	ssize_t n = read(fd, p, FRAME_MAX);
+
+	if (n > 0)
+		answer->in.n += (size_t)n;
+	return n > 0 || (n < 0 && errno == EINTR);
+}
+
+/* As next_output, but 0 is the end of a daemon that said no exit status. */
+static int
+pass_on(struct answer *answer, int fd)
+{
+	bool open = true;
+	struct slice out;
+	int got, to = -1;
+
+	while ((got = next_output(answer, &out, &to)) == 0) {
+		bool room = answer->in.n - answer->at < AHEAD_MAX;
+		struct pollfd p[] = {
+		    {.fd = open && room ? fd : -1, .events = POLLIN},
+		    {.fd = out.n > 0 ? to : -1, .events = POLLOUT},
+		};
+
+		if (!open && out.n == 0)
+			return 0;
+		if (poll(p, 2, -1) < 0)
+			continue; /* a signal */
+		if (p[1].revents != 0 &&
+		    (got = write_some(answer, out, to)) != 0)
+			return got;
+		if (p[0].revents != 0)
+			open = read_some(answer, fd);
+	}
 	return got;
 }
 
 static int
 listen_to(int fd, const char *path)
 {
-	struct buf in;
-	int got = 0, status = EXIT_UNAVAILABLE;
-	ssize_t n = 1;
-	char *p;
+	struct answer answer = {.status = EXIT_UNAVAILABLE};
+	int got;
 
-	buf_init(&in, 2 * FRAME_MAX);
-	while (got == 0 && n > 0) {
-		p = buf_reserve(&in, FRAME_MAX);
-		do
-			n = read(fd, p, FRAME_MAX);
-		while (n < 0 && errno == EINTR);
-		if (n > 0) {
-			in.n += (size_t)n;
-			got = take_frames(&in, &status);
-		}
-	}
-	buf_fini(&in);
+	/* Up to as much again is written and not yet dropped. */
+	buf_init(&answer.in, 2 * AHEAD_MAX + 2 * FRAME_MAX);
+	got = pass_on(&answer, fd);
+	buf_fini(&answer.in);
 	if (got < 0)
 		complain(path, "what answers there is not sluiced");
 	else if (got == 0)
 		complain(path, "the daemon hung up before it had finished");
-	return got == 1 ? status : EXIT_UNAVAILABLE;
+	return got == 1 ? answer.status : EXIT_UNAVAILABLE;
 }
 
 int

@@ -53,8 +53,11 @@ class Daemon:
         if self.flags & 4:
             self.secret = self.take(peer)
         step = 1 if len(self.answer) < 1000 else 4097
-        for at in range(0, len(self.answer), step):
-            peer.sendall(self.answer[at:at + step])
+        try:
+            for at in range(0, len(self.answer), step):
+                peer.sendall(self.answer[at:at + step])
+        except BrokenPipeError:
+            pass  # it has seen enough
         peer.close()
 
     @staticmethod
@@ -119,6 +122,26 @@ def answers(folder):
         check(label + ': exit', r.returncode == code, r.returncode)
         check(label + ': output', out in r.stdout and err in r.stderr,
               (r.stdout + r.stderr)[:300])
+
+
+def pager(folder):
+    """Left alone for over 30 s, 'queue list | less' lost its end."""
+    many = 200
+    daemon = Daemon(folder, frame(16, b'x' * 65531) * many + GOOD)
+    child = subprocess.Popen([SLUICE, '-s', daemon.path, 'status'],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    daemon.thread.join(30)
+    check('pager: all is read although nobody pages',
+          not daemon.thread.is_alive())
+    out, err = child.communicate(timeout=30)
+    check('pager: all is shown', child.returncode == 0 and
+          out == b'x' * 65531 * many + b'out\n' and err == b'err\n', len(out))
+    daemon = Daemon(folder, frame(16, b'x' * 65531) * 20 + GOOD)
+    child = subprocess.Popen([SLUICE, '-s', daemon.path, 'status'],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child.stdout.close()
+    check('pager: ended early', child.wait(30) in (1, -13), child.returncode)
+    child.stderr.close()
 
 
 def requests(folder):
@@ -188,6 +211,7 @@ def main():
         without_a_daemon(folder)
         answers(folder)
         requests(folder)
+        pager(folder)
         terminal(folder)
     print('wrong: %d' % len(FAILED))
     return 1 if FAILED else 0
