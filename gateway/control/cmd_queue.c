@@ -310,6 +310,19 @@ choice(struct call *call, const char *option, const char *const *names,
 	return -1;
 }
 
+/* No recipient has such a domain: a typing error, not an empty answer. */
+static bool
+is_domain(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c <= ' ' || c == 0x7f || c == '@')
+			return false;
+	}
+	return s.n > 0;
+}
+
 /* Domains as they stand in the queue: lower case, without a last dot. */
 static bool
 domain_filter(struct call *call, const char *value, char out[NAME_MAX_SIZE])
@@ -321,7 +334,7 @@ domain_filter(struct call *call, const char *value, char out[NAME_MAX_SIZE])
 	if (value == NULL)
 		return true;
 	address_domain_key(&key, slice_str(value));
-	ok = !key.overflow && key.n > 0;
+	ok = !key.overflow && is_domain(buf_slice(&key));
 	if (ok) {
 		memcpy(out, key.p, key.n);
 		out[key.n] = '\0';
