@@ -199,7 +199,8 @@ static const struct config_row rows[] = {
      "How long each answer may take; 0s is as in RFC 5321, 4.5.3.2.",
      RELAY(timeout_ms)},
     {"relay.idle", CONFIG_TIME, 0, "5s", 0, 5 * MINUTE, NULL,
-     "How long an unused connection is kept.", RELAY(idle_ms)},
+     "How long an unused connection is kept; 0s closes it at once.",
+     RELAY(idle_ms)},
 
     /* --- route --- */
     {"route.domain", CONFIG_ROUTED, CONFIG_REPEAT, NULL, 0, 100000, "domains",

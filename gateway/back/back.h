@@ -48,7 +48,7 @@ struct back_hop {
 	uint32_t messages_max;	 /* a connection; then a fresh one */
 	const struct ip_addr *source; /* or NULL */
 	int64_t timeout_ms;	      /* each command; 0: RFC 5321's */
-	int64_t idle_ms; /* an unused connection is kept; default 5 s */
+	int64_t idle_ms; /* an unused connection is kept; below 0: 5 s */
 };
 
 struct back_route {

@@ -197,7 +197,7 @@ opened(struct conn *conn, struct smtp_client *client)
 		log_event(GW_LOG_WARN, "tls-failed",
 			  LF_STR("hop", dest->hop->conf.name),
 			  LF_STR("host", host->name),
-			  LF_STR("what", "goes on in the clear"));
+			  LF_STR("why", "goes on in the clear"));
 	board_publish(relay_of(conn));
 	dest_up(dest);
 	conn_work(conn);
@@ -568,8 +568,9 @@ rest(struct conn *conn)
 	uint32_t max = relay->settings->conf.connection_max;
 
 	/* Connections that wait are for whoever has few of them. */
-	if (conn->dest->hop->conf.kind == BACK_MX &&
-	    relay->connection_count > max / 2) {
+	if (conn->dest->hop->conf.idle_ms == 0 ||
+	    (conn->dest->hop->conf.kind == BACK_MX &&
+	     relay->connection_count > max / 2)) {
 		conn_close(&conn);
 		return;
 	}

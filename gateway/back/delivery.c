@@ -178,9 +178,9 @@ log_result(const struct delivery *d, uint32_t i, const struct result *result,
 			 result->enhanced[2]);
 	fields[n++] = LF_STR("msg", id);
 	if (!generated) {
+		fields[n++] = LF_STR("session", msg->session);
 		fields[n++] = LF_STR("cred", msg->cred);
 		fields[n++] = LF_IP("client", &msg->client);
-		fields[n++] = LF_STR("session", msg->session);
 	}
 	fields[n++] = LF_STR("from", msg->mail_from);
 	fields[n++] = LF_STR("to", d->rcpts[i]->address);

@@ -469,9 +469,11 @@ try_parked(struct dest *dest)
 	}
 	if (dest->hop->conf.kind == BACK_MX && !mx_ready(dest))
 		return;
-	if (dest->conn_count > 0)
+	/* One that is still opening says nothing yet: taken for a sign of life
+	 * it would send all that waits into the next refusal. */
+	if (dest->conn_count > dest->opening_count)
 		dest_up(dest);
-	else if (may_open(dest))
+	else if (dest->opening_count == 0 && may_open(dest))
 		conn_open(dest, 0);
 }
 

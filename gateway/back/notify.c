@@ -221,7 +221,7 @@ put_dsn(struct outcome *outcome, const struct notice *notice,
 	id_format(about->id, about_id);
 	log_event(GW_LOG_INFO, "dsn", LF_STR("msg", id),
 		  LF_STR("about", about_id), LF_STR("to", to),
-		  LF_U64("recipients", g->count));
+		  LF_U64("rcpts", g->count));
 	outcome_set_dsn(outcome, msg, body);
 }
 
@@ -245,7 +245,7 @@ notify_add(struct outcome *outcome, const struct notice *notice)
 		id_format(msg->id, id);
 		log_event(GW_LOG_INFO, "dsn-dropped", LF_STR("about", id),
 			  LF_STR("from", msg->mail_from),
-			  LF_U64("recipients", g.count));
+			  LF_U64("rcpts", g.count));
 		stat_add(&notice->delivery->relay->stats->dsn_dropped, 1);
 	}
 	if (g.delayed) {

@@ -62,7 +62,7 @@ settings_copy_hop(struct arena *arena, struct back_hop *hop)
 		hop->connection_max = CONNECTIONS;
 	if (hop->messages_max == 0)
 		hop->messages_max = MESSAGES_MAX;
-	if (hop->idle_ms <= 0)
+	if (hop->idle_ms < 0)
 		hop->idle_ms = IDLE_MS;
 }
 

@@ -1,8 +1,11 @@
 #include <check.h>
 #include <dirent.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/mem.h"
@@ -249,6 +252,49 @@ START_TEST(test_hop_down_and_up)
 }
 END_TEST
 
+/* Takes a connection if one is there, and hangs up. */
+static int
+hang_up(int listener)
+{
+	int fd = accept(listener, NULL, NULL);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 ? 1 : 0;
+}
+
+/* The connection that asks whether the hop is back was itself taken for the
+ * answer: at each such question hop-up was logged, and all that waited was
+ * tried, counted and logged once more. */
+START_TEST(test_hop_down_is_asked_by_one)
+{
+	struct world w;
+	struct back_hop_status hop;
+	struct letter letter = {.to = "bob@example.net"};
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+	socklen_t size = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), asked = 0;
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sin, size), 0);
+	ck_assert_int_eq(listen(fd, 8), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sin, &size), 0);
+	world_open(&w, NULL);
+	w.retry_s[0] = 3600;
+	w.host.port = ntohs(sin.sin_port);
+	world_start(&w);
+	world_accept_many(&w, &letter, 20);
+	UNTIL(&w, (asked += hang_up(fd), status_of(&w).deferred >= 20), "down");
+	asked = 0;
+	UNTIL(&w, (asked += hang_up(fd)) == 2, "asked again, twice");
+	ck_assert_uint_eq(status_of(&w).deferred, 20);
+	back_hops_get(w.back, &hop, 1);
+	ck_assert(!hop.up);
+	world_close(&w);
+	close(fd);
+}
+END_TEST
+
 START_TEST(test_fail_over)
 {
 	struct world w;
@@ -292,6 +338,26 @@ START_TEST(test_outcome_unknown)
 	UNTIL(&w, sink_count(w.sink) == 2, "once more");
 	ck_assert_str_eq(sink_mail(w.sink, 0)->body,
 			 sink_mail(w.sink, 1)->body);
+	world_close(&w);
+}
+END_TEST
+
+/* 0 was taken for "not set", which is 5 s. */
+START_TEST(test_idle_of_0_closes_at_once)
+{
+	struct world w;
+	struct letter letter = {.to = "bob@example.net"};
+
+	world_open(&w, NULL);
+	w.hops[0].idle_ms = 0;
+	world_start(&w);
+	UNTIL(&w, back_offers_utf8(w.back), "asked at start");
+	for (size_t i = 0; i < 3; i++) {
+		UNTIL(&w, sink_connections_now(w.sink) == 0, "closed");
+		world_accept(&w, &letter);
+		UNTIL(&w, status_of(&w).delivered == i + 1, "each");
+	}
+	ck_assert_uint_ge(sink_connections(w.sink), 4);
 	world_close(&w);
 }
 END_TEST
@@ -453,8 +519,10 @@ main(void)
 	tcase_add_test(tc, test_altered_is_held);
 	tcase_add_test(tc, test_altered_never_reaches_a_maildir);
 	tcase_add_test(tc, test_hop_down_and_up);
+	tcase_add_test(tc, test_hop_down_is_asked_by_one);
 	tcase_add_test(tc, test_fail_over);
 	tcase_add_test(tc, test_outcome_unknown);
+	tcase_add_test(tc, test_idle_of_0_closes_at_once);
 	tcase_add_test(tc, test_connections_are_reused_and_closed);
 	tcase_add_test(tc, test_reload_moves_the_queue);
 	tcase_add_test(tc, test_stop_waits_for_the_answer);
