@@ -60,7 +60,7 @@ dovecot_link_drop(struct dovecot_link *link, const char *why)
 
 	if (!link->told)
 		log_event(GW_LOG_WARN, "auth-dovecot-away",
-			  LF_STR("socket", link->path), LF_STR("reason", why));
+			  LF_STR("socket", link->path), LF_STR("why", why));
 	link->told = true;
 	/* One that greets and hangs up at once is no better than none. */
 	if (was_up && loop_now_ms(link->loop) - link->ready_ms > PAUSE_MAX_MS)

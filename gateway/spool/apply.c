@@ -41,7 +41,7 @@ complain(const char *event, uint64_t id)
 	char text[ID_TEXT_SIZE];
 
 	id_format(id, text);
-	log_event(GW_LOG_ERROR, event, LF_STR("id", text));
+	log_event(GW_LOG_ERROR, event, LF_STR("msg", text));
 }
 
 /* --- resubmission -----------------------------------------------------------
