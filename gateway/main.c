@@ -24,7 +24,8 @@ static const char help[] =
     "  -d         print it with all defaults and where each value is from\n"
     "  --version  print the version\n"
     "  --help     print this\n"
-    "SIGHUP reads the configuration again, SIGTERM ends cleanly.\n";
+    "SIGHUP reads the configuration again, SIGTERM ends cleanly.\n"
+    "Exit status: 0 stopped, 1 could not start, 64 usage, 78 configuration.\n";
 
 static const struct option options[] = {
     {"help", no_argument, NULL, HELP},
@@ -100,6 +101,7 @@ main(int argc, char **argv)
 			action = (enum action)c;
 	}
 	if (optind < argc) {
+		fputs("sluiced: takes no words, a file follows -c\n", stderr);
 		fputs(help, stderr);
 		return EX_USAGE;
 	}
