@@ -21,10 +21,12 @@ def case(function):
 
 def main():
     only = sys.argv[1:]
+    unknown = set(only) - {story.__name__ for story in stories}
+    if unknown:
+        sys.exit("no such story: %s" % ", ".join(sorted(unknown)))
+    chosen = [s for s in stories if not only or s.__name__ in only]
     failed = []
-    for story in stories:
-        if only and story.__name__ not in only:
-            continue
+    for story in chosen:
         began = time.monotonic()
         work = peers.Work(story.__name__.replace("_", "-")[:40])
         try:
@@ -38,7 +40,7 @@ def main():
         finally:
             sys.stdout.flush()
             work.close(keep=bool(os.environ.get("SLUICE_KEEP")))
-    print("%d passed, %d failed" % (len(stories) - len(failed), len(failed)))
+    print("%d passed, %d failed" % (len(chosen) - len(failed), len(failed)))
     sys.exit(1 if failed else 0)
 
 
