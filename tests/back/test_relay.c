@@ -347,6 +347,7 @@ START_TEST(test_idle_of_0_closes_at_once)
 {
 	struct world w;
 	struct letter letter = {.to = "bob@example.net"};
+	int64_t began_us = clock_mono_us();
 
 	world_open(&w, NULL);
 	w.hops[0].idle_ms = 0;
@@ -358,6 +359,7 @@ START_TEST(test_idle_of_0_closes_at_once)
 		UNTIL(&w, status_of(&w).delivered == i + 1, "each");
 	}
 	ck_assert_uint_ge(sink_connections(w.sink), 4);
+	ck_assert_int_lt(clock_mono_us() - began_us, 10000000);
 	world_close(&w);
 }
 END_TEST
