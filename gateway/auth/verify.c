@@ -11,6 +11,9 @@
  * The deadline is a timer of the loop, so workers read no clock; it counts
  * until a worker begins, not until he ends.
  *
+ * Who asks the same as an op that was just answered gets its answer: after a
+ * restart a hundred connections of one login are two hashes, not a hundred.
+ *
  * A door must not go while a worker may still push into its queue: `busy`
  * counts those, and destroying waits for them.
  */
@@ -93,11 +96,46 @@ compare(const struct verify_op *op, struct crypt_data *data)
 	return same ? VERIFY_MATCH : VERIFY_WRONG;
 }
 
+/* With the lock. */
+static void
+answer(struct verify_op *op, enum verify_verdict verdict)
+{
+	op->verdict = verdict;
+	op->state = OP_BACK;
+	queue_push(op->verify->results, &op->item);
+}
+
+static bool
+same_question(const struct verify_op *a, const struct verify_op *b)
+{
+	return strcmp(a->hash, b->hash) == 0 &&
+	       secret_eq(slice_str(a->password), slice_str(b->password));
+}
+
+/* With the lock, and before op is answered: then it may be gone. */
+static void
+answer_same(struct verify_pool *pool, const struct verify_op *op,
+	    enum verify_verdict verdict)
+{
+	struct verify_op *other, *next;
+
+	if (verdict == VERIFY_BROKEN)
+		return; /* perhaps for want of memory: ask again */
+	TAILQ_FOREACH_SAFE (other, &pool->queue, order, next) {
+		if (!same_question(other, op))
+			continue;
+		TAILQ_REMOVE(&pool->queue, other, order);
+		pool->queue_count--;
+		answer(other, verdict);
+	}
+}
+
 static void *
 worker_run(void *arg)
 {
 	struct verify_pool *pool = arg;
 	struct crypt_data *data = mem_zalloc(sizeof(*data));
+	enum verify_verdict verdict;
 	struct verify_op *op;
 
 	pthread_mutex_lock(&pool->lock);
@@ -112,12 +150,12 @@ worker_run(void *arg)
 		op->state = OP_BUSY;
 		op->verify->busy++;
 		pthread_mutex_unlock(&pool->lock);
-		op->verdict = compare(op, data);
+		verdict = compare(op, data);
 		pthread_mutex_lock(&pool->lock);
-		op->state = OP_BACK;
+		answer_same(pool, op, verdict);
 		op->verify->busy--;
 		/* Under the lock: a moment later the door may be gone. */
-		queue_push(op->verify->results, &op->item);
+		answer(op, verdict);
 		pthread_cond_broadcast(&pool->idle);
 	}
 	pthread_mutex_unlock(&pool->lock);

@@ -123,6 +123,46 @@ START_TEST(more_than_the_queue_holds)
 }
 END_TEST
 
+static int finished;
+
+static void
+on_numbered(void *arg, enum verify_verdict verdict)
+{
+	struct outcome *outcome = arg;
+
+	on_done(arg, verdict);
+	outcome->count = ++finished;
+}
+
+/* Fifty connections of one login after a restart were fifty hashes. Who asks
+ * the same is answered with the first, before another who came sooner. */
+START_TEST(the_same_question_is_one_hash)
+{
+	const char *const asked[] = {"wrong", "secret", "wrong", "wrong"};
+	struct verify_pool *wide = verify_pool_create(1, 8);
+	struct verify *door = verify_create(loop, wide);
+	struct outcome outcomes[COUNT(asked)];
+	struct verify_req req = {.hash = hash, .wait_ms = WAIT_MS};
+
+	memset(outcomes, 0, sizeof(outcomes));
+	finished = 0;
+	for (size_t i = 0; i < COUNT(asked); i++) {
+		req.password = slice_str(asked[i]);
+		outcomes[i].op =
+		    verify_start(door, &req, on_numbered, &outcomes[i]);
+	}
+	for (size_t i = 0; i < COUNT(asked); i++)
+		wait_on(loop, &outcomes[i]);
+	ck_assert_int_eq(outcomes[1].count, 4);
+	ck_assert_int_eq(outcomes[1].verdict, VERIFY_MATCH);
+	for (size_t i = 0; i < COUNT(asked); i++)
+		if (i != 1)
+			ck_assert_int_eq(outcomes[i].verdict, VERIFY_WRONG);
+	verify_destroy(&door);
+	verify_pool_destroy(&wide);
+}
+END_TEST
+
 START_TEST(who_waits_too_long_is_told)
 {
 	struct outcome outcomes[5];
@@ -211,6 +251,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, compares);
 	tcase_add_test(tcase, more_than_the_queue_holds);
+	tcase_add_test(tcase, the_same_question_is_one_hash);
 	tcase_add_test(tcase, who_waits_too_long_is_told);
 	tcase_add_test(tcase, cancels_wherever_it_is);
 	tcase_add_test(tcase, several_loops_share_the_workers);
