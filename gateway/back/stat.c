@@ -85,7 +85,9 @@ stat_get(const struct stats *stats, struct back_status *status)
 	status->queued = atomic_load(&stats->queued);
 	status->active = atomic_load(&stats->active);
 	status->connections = atomic_load(&stats->connections);
-	status->oldest_wall_s = atomic_load(&stats->oldest_wall_s);
+	/* Counted once a tick: the last one may have left since. */
+	if (status->queued > 0)
+		status->oldest_wall_s = atomic_load(&stats->oldest_wall_s);
 	for (unsigned i = 0; i < STAT_BUCKETS; i++) {
 		counts[i] = atomic_load(&stats->windows[0].counts[i]) +
 			    (uint64_t)atomic_load(&stats->windows[1].counts[i]);

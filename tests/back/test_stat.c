@@ -31,6 +31,22 @@ START_TEST(test_quantiles)
 }
 END_TEST
 
+/* An empty queue was shown with the age of the message that had just left. */
+START_TEST(test_oldest_of_none)
+{
+	struct stats *stats = mem_zalloc(sizeof(*stats));
+	struct back_status status;
+
+	atomic_store(&stats->oldest_wall_s, 1800000000);
+	stat_get(stats, &status);
+	ck_assert_int_eq(status.oldest_wall_s, 0);
+	atomic_store(&stats->queued, 1);
+	stat_get(stats, &status);
+	ck_assert_int_eq(status.oldest_wall_s, 1800000000);
+	free(stats);
+}
+END_TEST
+
 START_TEST(test_age)
 {
 	struct age *age = mem_zalloc(sizeof(*age));
@@ -72,6 +88,7 @@ main(void)
 	int failed;
 
 	tcase_add_test(tc, test_quantiles);
+	tcase_add_test(tc, test_oldest_of_none);
 	tcase_add_test(tc, test_age);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
