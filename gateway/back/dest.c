@@ -310,20 +310,27 @@ is_down(const struct dest *dest)
 	       dest->down_until_ms > relay_now_ms(dest->hop->relay);
 }
 
+/* The next that is ready; *delivery is NULL when nothing of it is queued any
+ * more. False: there is none. */
+static bool
+take_ready(struct dest *dest, struct delivery **delivery)
+{
+	struct job *job = sched_take(dest->hop->relay->sched, &dest->ready);
+
+	if (!job)
+		return false;
+	*delivery = delivery_begin(dest, &job);
+	return true;
+}
+
 /* Back to the schedule, or bounced when the trouble is for good. */
 static void
 fail_ready(struct dest *dest)
 {
-	struct relay *relay = dest->hop->relay;
 	struct delivery_peer peer = {0};
+	struct delivery *delivery;
 
-	for (int i = 0; i < FAILS_A_TURN; i++) {
-		struct job *job = sched_take(relay->sched, &dest->ready);
-		struct delivery *delivery;
-
-		if (!job)
-			return;
-		delivery = delivery_begin(dest, &job);
+	for (int i = 0; i < FAILS_A_TURN && take_ready(dest, &delivery); i++) {
 		if (!delivery)
 			continue;
 		peer.down = dest->trouble->fate == FATE_DEFERRED;
@@ -335,15 +342,9 @@ fail_ready(struct dest *dest)
 static void
 give_back(struct dest *dest)
 {
-	struct relay *relay = dest->hop->relay;
+	struct delivery *delivery;
 
-	for (int i = 0; i < FAILS_A_TURN; i++) {
-		struct job *job = sched_take(relay->sched, &dest->ready);
-		struct delivery *delivery;
-
-		if (!job)
-			return;
-		delivery = delivery_begin(dest, &job);
+	for (int i = 0; i < FAILS_A_TURN && take_ready(dest, &delivery); i++) {
 		if (delivery)
 			delivery_undo(&delivery);
 	}
