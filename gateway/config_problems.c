@@ -81,30 +81,36 @@ add(struct config_problems *p, struct config_place at, bool warning,
 	buf_fini(&line);
 }
 
+static void
+add_args(struct config_problems *problems, struct config_place at, bool warning,
+	 const char *fmt, va_list args)
+{
+	char text[LINE_BYTES_MAX];
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	add(problems, at, warning, text);
+}
+
 void
 config_error(struct config_problems *problems, struct config_place at,
 	     const char *fmt, ...)
 {
-	char text[LINE_BYTES_MAX];
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	add_args(problems, at, false, fmt, args);
 	va_end(args);
-	add(problems, at, false, text);
 }
 
 void
 config_warn(struct config_problems *problems, struct config_place at,
 	    const char *fmt, ...)
 {
-	char text[LINE_BYTES_MAX];
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	add_args(problems, at, true, fmt, args);
 	va_end(args);
-	add(problems, at, true, text);
 }
 
 static int
