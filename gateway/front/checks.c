@@ -56,8 +56,6 @@ answer(struct transaction *t, enum reply_id id, const struct reply_arg *arg)
 	struct reply reply;
 
 	reply_make(&reply, id, arg, arg == NULL ? 0 : 1);
-	if (reply.code >= 400)
-		COUNT(session->worker, messages_refused);
 	transaction_destroy(&session->transaction);
 	smtp_server_reply(session->server, ticket, reply.code, reply.enhanced,
 			  reply.text);

@@ -64,17 +64,21 @@ commit_start(struct transaction *t)
 	spool_accept_start(worker->shared->spool, &commit->op);
 }
 
+/* What the log calls it, and the code that the client is answered. */
 static const char *
-event_of(enum spool_answer answer)
+event_of(enum spool_answer answer, int64_t *code)
 {
+	*code = 250;
 	switch (answer) {
 	case SPOOL_ACCEPTED:
 		return "accept";
 	case SPOOL_DUPLICATE:
 		return "duplicate";
 	case SPOOL_FULL:
+		*code = 452;
 		return "spool-full";
 	case SPOOL_FAILED:
+		*code = 451;
 		return "spool-failed";
 	}
 	return "?";
@@ -85,14 +89,17 @@ log_answer(const struct commit *commit, bool client_gone)
 {
 	char session[ID_TEXT_SIZE], id[ID_TEXT_SIZE], first[ID_TEXT_SIZE];
 	bool duplicate = commit->op.answer == SPOOL_DUPLICATE;
+	const char *event;
+	int64_t code;
 
 	id_format(commit->session_id, session);
 	id_format(commit->id, id);
 	id_format(commit->op.first_id, first);
+	event = event_of(commit->op.answer, &code);
 	log_event(
-	    GW_LOG_INFO, event_of(commit->op.answer), LF_STR("msg", id),
-	    LF_STR("session", session), LF_STR("cred", commit->cred),
-	    LF_IP("client", &commit->client), LF_STR("from", commit->mail_from),
+	    GW_LOG_INFO, event, LF_STR("msg", id), LF_STR("session", session),
+	    LF_STR("cred", commit->cred), LF_IP("client", &commit->client),
+	    LF_STR("from", commit->mail_from), LF_I64("code", code),
 	    LF_U64("rcpts", commit->rcpt_count), LF_U64("bytes", commit->bytes),
 	    LF_STR("message_id", commit->message_id),
 	    LF_STR("first", duplicate ? first : NULL),
@@ -109,6 +116,7 @@ count_answer(struct worker *worker, const struct commit *commit)
 	case SPOOL_ACCEPTED:
 		COUNT(worker, messages_accepted);
 		COUNT_ADD(worker, bytes_accepted, commit->bytes);
+		COUNT_ADD(worker, recipients_accepted, commit->rcpt_count);
 		break;
 	case SPOOL_DUPLICATE:
 		COUNT(worker, messages_duplicate);

@@ -10,6 +10,7 @@
 #include "gateway/front/session.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "gateway/base/error.h"
@@ -351,6 +352,26 @@ on_starttls(void *arg)
 }
 
 static void
+refused(struct session *session, const char *cmd, int code,
+	const char *enhanced, const char *text)
+{
+	const char *msg = session->msg_text;
+
+	if (strcmp(cmd, "RCPT") == 0)
+		COUNT(session->worker, recipients_refused);
+	else if (strcmp(cmd, ".") == 0 || strcmp(cmd, "DATA") == 0 ||
+		 strcmp(cmd, "BDAT") == 0)
+		COUNT(session->worker, messages_refused);
+	log_event(GW_LOG_INFO, "refuse",
+		  LF_STR("msg", *msg != '\0' ? msg : NULL),
+		  LF_STR("session", session->id_text),
+		  LF_STR("cred", session->login.cred),
+		  LF_IP("client", &session->peer.ip), LF_STR("command", cmd),
+		  LF_I64("code", code), LF_STR("enhanced", enhanced),
+		  LF_STR("text", text));
+}
+
+static void
 on_replied(void *arg, const char *cmd, int code, const char *enhanced,
 	   const char *text)
 {
@@ -360,14 +381,10 @@ on_replied(void *arg, const char *cmd, int code, const char *enhanced,
 	if (!session->in_lobby)
 		wake_within(session, session->snapshot->conf.idle_ms,
 			    session->watch.activity_ms);
-	/* a message's own refusal is logged where it is decided */
-	if (code < 400)
-		return;
-	log_event(GW_LOG_INFO, "refuse", LF_STR("session", session->id_text),
-		  LF_STR("cred", session->login.cred),
-		  LF_IP("client", &session->peer.ip), LF_STR("command", cmd),
-		  LF_I64("code", code), LF_STR("enhanced", enhanced),
-		  LF_STR("text", text));
+	if (code >= 400)
+		refused(session, cmd, code, enhanced, text);
+	if (session->transaction == NULL)
+		session->msg_text[0] = '\0';
 }
 
 static const struct smtp_server_ops engine_ops = {

@@ -59,6 +59,8 @@ struct session {
 	struct login login;
 	struct transaction *transaction;
 	uint32_t message_count;
+	/* The message of the transaction, until its last reply is logged. */
+	char msg_text[ID_TEXT_SIZE];
 	struct watchmark watch;
 	struct timer_op *timer, *reaper;
 	const char *end_reason; /* for the log */

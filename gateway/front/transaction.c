@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
@@ -50,6 +51,7 @@ begin(struct session *session, const struct smtp_mail *mail)
 	t->msg = msg;
 	msg->id = id_next();
 	id_format(msg->id, t->id_text);
+	memcpy(session->msg_text, t->id_text, sizeof(session->msg_text));
 	msg->cred = arena_dup(arena, slice_str(session->login.cred));
 	msg->owner = arena_dup(arena, slice_str(session->login.owner));
 	msg->session = arena_dup(arena, slice_str(session->id_text));
@@ -108,12 +110,8 @@ transaction_rcpt(void *arg, uint32_t ticket, const struct smtp_rcpt *rcpt)
 	struct transaction *t = session->transaction;
 	int id = checks_rcpt(t, rcpt);
 
-	if (id == REPLY_RECIPIENT_OK) {
+	if (id == REPLY_RECIPIENT_OK)
 		recipient_add(t, rcpt);
-		COUNT(session->worker, recipients_accepted);
-	} else {
-		COUNT(session->worker, recipients_refused);
-	}
 	session_reply(session, ticket, id);
 }
 

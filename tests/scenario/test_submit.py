@@ -170,13 +170,36 @@ def the_log_names_login_client_and_message(work):
     client.quit()
     [line] = [l for l in sluice.log_lines("accept") if number in l]
     for part in ("cred=alice", "client=127.0.0.1", "from=forged@elsewhere.example",
-                 "session="):
+                 "session=", "code=250"):
         case.contains(line, part)
     [line] = sluice.log_lines("delivered")
     took = int(line.split("delay_ms=")[1].split()[0])
     assert 0 <= took < 20000, line  # once it counted from 1970, and expired
     log = "\n".join(sluice.log_lines())
     assert "secret-a" not in log and "AGFsaWNl" not in log, "AUTH data in the log"
+
+
+@case.case
+def a_refusal_names_the_message_too(work):
+    sluice = gateway(work)
+    client = login(sluice)
+    client.docmd("MAIL", "FROM:<alice@example.com>")
+    client.docmd("RCPT", "TO:<bob@example.net>")
+    case.equal(client.docmd("RCPT", "TO:<>")[0], 501)
+    code, _ = client.data(b"From: a@example.com\r\nFrom: b@example.com\r\n\r\nx\r\n")
+    case.equal(code, 554)
+    case.equal(client.docmd("BOGUS")[0], 500)
+    client.quit()
+    rcpt, dot, bogus = [dict(part.split("=", 1) for part in line.split() if "=" in part)
+                        for line in sluice.log_lines("refuse")]
+    case.equal((rcpt["command"], dot["command"]), ("RCPT", "."))
+    case.equal(rcpt["msg"], dot["msg"])
+    assert "msg" not in bogus, bogus
+    import json
+    stats = json.loads(sluice.ctl("--json", "stats").stdout)
+    wanted = {"recipients_refused_total": 1, "messages_refused_total": 1,
+              "recipients_accepted_total": 0, "messages_accepted_total": 0}
+    case.equal({k: v for k, v in stats.items() if k in wanted}, wanted)
 
 
 if __name__ == "__main__":
