@@ -441,7 +441,16 @@ outcome_mark(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	return marked > 0 ? 0 : first;
 }
 
-/* Matched only while the first is queued, held or delivered. */
+/* Matched only while the first is queued, held or delivered; not when its bytes
+ * were altered: then what the client sends again is the one good copy. */
+static bool
+still_matches(const struct spool_outcome_rcpt *rcpt)
+{
+	if (rcpt->state == RCPT_HELD && (rcpt->holds & HOLD_ALTERED) != 0)
+		return false;
+	return rcpt->state <= RCPT_DELIVERED;
+}
+
 static void
 outcome_resub(struct store_txn *txn, const struct spool_outcome *op)
 {
@@ -449,7 +458,7 @@ outcome_resub(struct store_txn *txn, const struct spool_outcome *op)
 	struct spool_msg msg;
 
 	for (size_t i = 0; i < op->rcpt_count; i++) {
-		if (op->rcpts[i].state <= RCPT_DELIVERED)
+		if (still_matches(&op->rcpts[i]))
 			continue;
 		if (msg_get(txn, op->id, &msg) != 0 || !msg.has_resub_key)
 			return;

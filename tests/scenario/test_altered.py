@@ -226,6 +226,9 @@ def between_accept_and_retry(work):
     case.equal([m["to"] for m in hub.mails], [["r2@example.net"]])
     # sent again by its client it is a new message: the first one is held, and
     # "already accepted" would be a lie that loses it
+    again = hops.submit(session, contents[1], ["r1@example.net"])
+    assert again != ids[1], again
+    hops.wait(lambda: len(hub.mails) == 2, "the good copy")
     session.quit()
     sluice.stop()
 
