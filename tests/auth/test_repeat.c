@@ -258,6 +258,8 @@ START_TEST(cancelled_and_expired_are_not_remembered)
 	open_auth((struct auth_opts){.fail_max = 99});
 	begin(&outcome, "bob", "wrong", CLIENT);
 	auth_cancel(&outcome.op);
+	/* behind the hash that nobody waits for any more */
+	ck_assert_int_eq(login("ann", "pass word", CLIENT), AUTH_OK);
 	ck_assert(!spared(&outcome, "bob", "wrong", CLIENT));
 	close_auth();
 
@@ -315,7 +317,7 @@ START_TEST(all_denials_take_as_long)
 	begin(&remembered, "bob", "wrong", "192.0.2.9");
 	wait_for(&remembered);
 	ck_assert_int_eq(remembered.verdict, AUTH_DENIED);
-	ck_assert_int_ge(remembered.at_ms - began_ms, DELAY_MS - 1);
+	ck_assert_int_ge(remembered.at_ms - began_ms, DELAY_MS - 20);
 	for (size_t i = 0; i < COUNT(hashed); i++)
 		ck_assert_msg(hashed[i].done &&
 				  hashed[i].verdict == AUTH_DENIED,
