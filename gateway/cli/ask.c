@@ -7,6 +7,7 @@
 #include "gateway/cli/ask.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <termios.h>
@@ -26,19 +27,33 @@ on_signal(int signum)
 	last_signal = signum;
 }
 
+/* One byte. At a terminal the signals are blocked but while it waits: one that
+ * came just before the read would otherwise be lost. */
+static ssize_t
+read_byte(int fd, char *c, const sigset_t *unblocked)
+{
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+	ssize_t n;
+
+	do {
+		n = unblocked != NULL ? ppoll(&wait, 1, NULL, unblocked) : 1;
+		if (n > 0)
+			n = read(fd, c, 1);
+	} while (n < 0 && errno == EINTR && last_signal == 0);
+	return n;
+}
+
 /* One line without its end, byte by byte: what follows it is not ours.
  * GW_ECLOSED: nothing came; GW_ETOOBIG; GW_ECANCELED: a signal. */
 static int
-read_line(int fd, struct buf *line)
+read_line(int fd, const sigset_t *unblocked, struct buf *line)
 {
 	bool any = false;
 	ssize_t n;
 	char c;
 
 	for (;;) {
-		n = read(fd, &c, 1);
-		if (n < 0 && errno == EINTR && last_signal == 0)
-			continue;
+		n = read_byte(fd, &c, unblocked);
 		if (n < 0)
 			return last_signal != 0 ? GW_ECANCELED : GW_EIO;
 		if (n == 0 || c == '\n')
@@ -66,13 +81,18 @@ ask_once(const char *before, const char *prompt, struct buf *line)
 {
 	struct sigaction act = {.sa_handler = on_signal}, old[CAUGHT];
 	struct termios shown, hidden;
+	sigset_t blocked, unblocked;
 	int err;
 
+	sigemptyset(&blocked);
+	for (size_t i = 0; i < CAUGHT; i++)
+		sigaddset(&blocked, caught[i]);
 	do {
 		last_signal = 0;
 		buf_clear(line);
 		if (tcgetattr(STDIN_FILENO, &shown) != 0)
 			return GW_EIO;
+		sigprocmask(SIG_BLOCK, &blocked, &unblocked);
 		for (size_t i = 0; i < CAUGHT; i++)
 			sigaction(caught[i], &act, &old[i]);
 		hidden = shown;
@@ -81,11 +101,12 @@ ask_once(const char *before, const char *prompt, struct buf *line)
 		say(before);
 		say(prompt);
 		say(": ");
-		err = read_line(STDIN_FILENO, line);
+		err = read_line(STDIN_FILENO, &unblocked, line);
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
 		say("\n");
 		for (size_t i = 0; i < CAUGHT; i++)
 			sigaction(caught[i], &old[i], NULL);
+		sigprocmask(SIG_SETMASK, &unblocked, NULL);
 		if (last_signal != 0)
 			raise(last_signal);
 	} while (last_signal == SIGTSTP);
@@ -118,7 +139,7 @@ ask_password(const char *prompt, struct buf *secret, struct buf *error)
 	/* At once: growing would leave copies behind in freed memory. */
 	(void)buf_reserve(secret, secret->cap);
 	err = isatty(STDIN_FILENO) ? ask_terminal(prompt, secret, error)
-				   : read_line(STDIN_FILENO, secret);
+				   : read_line(STDIN_FILENO, NULL, secret);
 	if (err == GW_ETOOBIG)
 		buf_printf(error, "a password has at most %zu bytes",
 			   secret->cap);
