@@ -81,7 +81,7 @@ add(struct config_problems *p, struct config_place at, bool warning,
 	buf_fini(&line);
 }
 
-static void
+__attribute__((format(printf, 4, 0))) static void
 add_args(struct config_problems *problems, struct config_place at, bool warning,
 	 const char *fmt, va_list args)
 {
