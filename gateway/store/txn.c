@@ -1,6 +1,8 @@
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "gateway/base/error.h"
 #include "gateway/base/log.h"
@@ -13,6 +15,8 @@
  * asks once, at the commit. A transaction whose begin failed is a transaction
  * with an error like any other, so no caller sees NULL.
  */
+
+#define FULL_BYTES ((uint64_t)1 << 20)
 
 static MDB_val
 val_of(struct slice s)
@@ -61,6 +65,21 @@ txn_free(struct store_txn **txn)
 	*txn = NULL;
 }
 
+/* A write that the disk took in part is EIO to LMDB: on a disk without space it
+ * is a full disk, which is met by smaller commits and passes. */
+static int
+commit_error(struct store_env *env, int rc)
+{
+	struct statvfs fs;
+	mdb_filehandle_t fd;
+
+	if (rc == EIO && mdb_env_get_fd(env->mdb, &fd) == 0 &&
+	    fstatvfs(fd, &fs) == 0 &&
+	    (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BYTES)
+		return GW_ENOSPC;
+	return store_err_from_mdb(rc);
+}
+
 int
 store_commit(struct store_txn **txn)
 {
@@ -68,7 +87,7 @@ store_commit(struct store_txn **txn)
 	int err = t->err;
 
 	if (err == 0)
-		err = store_err_from_mdb(mdb_txn_commit(t->mdb));
+		err = commit_error(t->env, mdb_txn_commit(t->mdb));
 	else if (t->mdb != NULL)
 		mdb_txn_abort(t->mdb);
 	txn_free(txn);
