@@ -177,6 +177,51 @@ struct config_alert {
 	const char *mail, *exec; /* or NULL */
 };
 
+/* `limit NAME { ... }`. Numbers of enums are those of policy/limits.h. */
+struct config_rate { /* messages 30/m burst 40; connections 10 */
+	uint64_t limit;
+	int64_t period_ms; /* 0: at once */
+	uint64_t burst;	   /* 0: a sliding window */
+};
+
+struct config_rates { /* one directive, repeated */
+	struct config_rate *v;
+	struct config_place *at;
+	size_t count;
+};
+
+struct config_over {	  /* over pace 150% then hold */
+	int action;	  /* enum limit_action */
+	int then;	  /* after pace; else LIMIT_PASS */
+	unsigned percent; /* of the limit; 0: not pace */
+};
+
+struct config_limit {
+	struct config_block block;
+	int per; /* enum limit_per, as the words of the table */
+	unsigned prefix4, prefix6; /* `prefix 24 56`; default 32 64 */
+	/* One for each word of limit_counted_name. */
+	struct config_rates messages, recipients, internal_recipients,
+	    all_recipients, bytes, connections, new_connections, failed_logins;
+	struct config_over over; /* default: pace 150% then defer */
+	bool observe;
+	struct config_names classes, creds, replaces;
+	struct config_prefixes except;
+};
+
+enum config_binding { /* as enum binding */
+		      CONFIG_BINDING_OFF,
+		      CONFIG_BINDING_OBSERVE,
+		      CONFIG_BINDING_DOMAIN,
+		      CONFIG_BINDING_ADDRESS
+};
+
+struct config_class { /* class NAME { observe on; from-binding off; } */
+	struct config_block block;
+	bool observe;
+	int binding; /* enum config_binding; -1: as the file says */
+};
+
 /* Bits of dns.targets, in the order of its words. */
 #define CONFIG_TARGET_LOOPBACK 1u
 #define CONFIG_TARGET_PRIVATE 2u
@@ -200,6 +245,10 @@ struct config {
 	const char *user; /* NULL: no change */
 	struct config_names internal;
 	struct config_blocks listens, relays, routes; /* see below */
+	struct config_blocks limits, classes;
+	bool observe;	     /* no limit changes anything */
+	int binding;	     /* `from-binding`; enum config_binding */
+	const char *contact; /* whom replies send people to; NULL: nobody */
 	struct config_tls tls;
 	struct config_auth auth;
 	struct config_retry retry;

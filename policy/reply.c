@@ -48,6 +48,63 @@ static const struct row rows[REPLY_IDS] = {
 			       "Message format error: more than one {what} "
 			       "field"},
     [REPLY_LOOP] = {554, "5.4.6", "Routing loop detected"},
+    [REPLY_LIMIT_PACED] = {250, "2.0.0",
+			   "Accepted as {id}, will be sent by {time} (sending "
+			   "limit) [{ref}]"},
+    [REPLY_LIMIT_HELD] = {250, "2.0.0",
+			  "Accepted as {id}, held for review [{ref}]"},
+    [REPLY_LIMIT_BULK] = {250, "2.0.0",
+			  "Accepted as {id}, will be sent with the bulk mail "
+			  "[{ref}]"},
+    [REPLY_LIMIT_DEFER] = {450, "4.7.1",
+			   "Sending limit reached ({n} {what} per {period}). "
+			   "Try again after {time} [{ref}]"},
+    [REPLY_LIMIT_REJECT] = {550, "5.7.1",
+			    "Sending limit of {n} {what} per {period} "
+			    "reached. It frees at {time}. For larger mailings "
+			    "ask {contact} [{ref}]"},
+    [REPLY_LIMIT_NEVER] = {550, "5.7.1",
+			   "This is more than the sending limit of {n} {what} "
+			   "per {period} ever allows. Ask {contact} [{ref}]"},
+    [REPLY_LIMIT_CONNECTIONS] = {421, "4.7.0",
+				 "Too many connections, try again in a minute "
+				 "[{ref}]"},
+    [REPLY_LIMIT_CONNECTING] = {421, "4.7.0",
+				"Too many connections, try again after {time} "
+				"[{ref}]"},
+    [REPLY_CRED_BLOCKED_AUTH] = {525, "5.7.13",
+				 "Sending is disabled for this account for "
+				 "safety. Change your password and contact "
+				 "{contact} [{ref}]"},
+    [REPLY_CRED_BLOCKED] = {550, "5.7.1",
+			    "Sending is disabled for this account for safety. "
+			    "Change your password and contact {contact} "
+			    "[{ref}]"},
+    [REPLY_ADDRESS_BLOCKED] = {554, "5.7.1",
+			       "Connections from {ip} are not accepted "
+			       "[{ref}]"},
+    [REPLY_ADDRESS_BLOCKED_FOR] = {421, "4.7.0",
+				   "Connections from {ip} are not accepted "
+				   "until {time} [{ref}]"},
+    [REPLY_ADDRESS_BLOCKED_NOW] = {550, "5.7.1",
+				   "Mail from {ip} is not accepted [{ref}]"},
+    [REPLY_FROM_BLOCKED] = {550, "5.7.1",
+			    "Mail from {address} is not permitted here "
+			    "[{ref}]"},
+    [REPLY_DOMAIN_BLOCKED] = {550, "5.7.1",
+			      "Mail to {domain} is not permitted here "
+			      "[{ref}]"},
+    [REPLY_BODY_BLOCKED] = {550, "5.7.1",
+			    "This message is not permitted here [{ref}]"},
+    [REPLY_BLOCKED] = {550, "5.7.1",
+		       "Sending was disabled while this message was on its "
+		       "way"},
+    [REPLY_GOODBYE] = {421, "4.7.0", "Closing the connection"},
+    [REPLY_SENDER_DENIED] = {550, "5.7.1",
+			     "{login} may not send as {address} [{ref}]"},
+    [REPLY_SENDER_UNREADABLE] = {550, "5.7.1",
+				 "The {what} field cannot be read, so it is "
+				 "not clear who it names [{ref}]"},
 };
 
 /* The argument whose {name} stands at text, or NULL. */

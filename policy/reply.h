@@ -36,6 +36,29 @@ enum reply_id {
 	REPLY_HEADER_TOO_BIG,  /* {n} */
 	REPLY_HEADER_REPEATED, /* {what} */
 	REPLY_LOOP,
+	/* limits; {contact} is whom to ask, {ref} what `sluice why` resolves */
+	REPLY_LIMIT_PACED,  /* {id} {time} {ref} */
+	REPLY_LIMIT_HELD,   /* {id} {ref} */
+	REPLY_LIMIT_BULK,   /* {id} {ref} */
+	REPLY_LIMIT_DEFER,  /* {n} {what} {period} {time} {ref} */
+	REPLY_LIMIT_REJECT, /* {n} {what} {period} {time} {contact} {ref} */
+	REPLY_LIMIT_NEVER,  /* {n} {what} {period} {contact} {ref} */
+	REPLY_LIMIT_CONNECTIONS, /* {ref} */
+	REPLY_LIMIT_CONNECTING,	 /* {time} {ref} */
+	/* the block list */
+	REPLY_CRED_BLOCKED_AUTH,   /* {contact} {ref} */
+	REPLY_CRED_BLOCKED,	   /* {contact} {ref} */
+	REPLY_ADDRESS_BLOCKED,	   /* {ip} {ref} */
+	REPLY_ADDRESS_BLOCKED_FOR, /* {ip} {time} {ref} */
+	REPLY_ADDRESS_BLOCKED_NOW, /* {ip} {ref}: in a live session */
+	REPLY_FROM_BLOCKED,	   /* {address} {ref} */
+	REPLY_DOMAIN_BLOCKED,	   /* {domain} {ref} */
+	REPLY_BODY_BLOCKED,	   /* {ref} */
+	REPLY_BLOCKED,		   /* by something, at the last moment */
+	REPLY_GOODBYE,		   /* 421 behind one of these */
+	/* FROM binding */
+	REPLY_SENDER_DENIED,	 /* {login} {address} {ref} */
+	REPLY_SENDER_UNREADABLE, /* {what} {ref} */
 	REPLY_IDS
 };
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "gateway/base/addr.h"
+#include "gateway/base/digest.h"
 #include "gateway/spool/spool.h"
 
 /*
@@ -13,6 +14,7 @@
  * options; server.c fills them from the configuration.
  */
 struct back;
+struct blocklist; /* policy/blocklist.h */
 
 enum back_hop_kind { BACK_SMTP, BACK_MX, BACK_MAILDIR };
 enum back_tls {
@@ -78,6 +80,8 @@ struct back_conf {
 
 struct back_opts {
 	struct spool *spool; /* opened; outlives back */
+	/* Asked before each delivery; NULL: nothing is held by rule. */
+	struct blocklist *blocklist;
 	const struct back_conf *conf;
 };
 
@@ -110,12 +114,62 @@ struct back_flush {
 };
 void back_flush(struct back *back, const struct back_flush *what);
 
+/*
+ * What administrators do to the queue. Everything that is given must match;
+ * nothing given matches all. Costs are in proportion to what matches cred, ip,
+ * domain or body, whichever of them has the fewest.
+ */
+struct back_select { /* borrowed until done */
+	const char *cred;
+	const struct ip_prefix *ip;
+	const char *from;      /* as a BLOCK_FROM value */
+	const char *domain;    /* of a recipient: those recipients alone */
+	const uint8_t *body;   /* DIGEST_SIZE */
+	uint64_t id;	       /* one message */
+	int64_t since_wall_s;  /* accepted from then on; 0: any */
+	int64_t before_wall_s; /* accepted before; 0: any */
+};
+
+enum back_verb {
+	BACK_COUNT,   /* look only */
+	BACK_RELEASE, /* takes away HOLD_LIMIT and HOLD_ADMIN */
+	BACK_PURGE,   /* into the trash, or gone when trash is 0 */
+	BACK_RECHECK, /* a block or hold rule went: look at what it held */
+	BACK_UNDO,    /* bring back trash; the selection is not looked at */
+};
+
+#define BACK_SAMPLE 5
+
+/* The caller's until done, which runs on the relay thread (push to a queue,
+ * nothing else). Worked off in slices, one after the other. */
+struct back_work {
+	enum back_verb verb;
+	struct back_select select;
+	uint64_t
+	    rule; /* RECHECK: the block's id; 0: all that is held by rule */
+	uint64_t trash; /* PURGE, UNDO */
+	int64_t trash_until_wall_s;
+	void (*done)(struct back_work *work);
+	/* out */
+	int err; /* 0; GW_ENOENT: UNDO of nothing; GW_ECANCELED: stopping */
+	uint64_t messages, recipients; /* that matched and were acted on */
+	uint64_t held;		       /* recipients among them held now */
+	uint64_t busy;	 /* recipients under way: left alone by PURGE */
+	uint64_t failed; /* recipients that could not be changed on disk */
+	uint64_t sample[BACK_SAMPLE]; /* message ids, newest first */
+	size_t sample_count;
+	struct back_work *next;
+};
+void back_work_start(struct back *back, struct back_work *work);
+
 struct back_status {
 	uint64_t delivered, deferred, bounced; /* recipients since start */
 	uint64_t altered; /* messages held as altered, then or at start */
 	uint64_t dsn_sent, dsn_dropped;
-	uint64_t queued; /* recipients waiting or under way */
-	uint64_t active; /* messages under way */
+	uint64_t queued;       /* recipients waiting or under way */
+	uint64_t held_by_rule; /* of these: wait for a block or hold to go */
+	uint64_t held;	       /* recipients held by a mark of their own */
+	uint64_t active;       /* messages under way */
 	uint64_t connections;
 	int64_t oldest_wall_s; /* of the queue; 0: empty */
 	/* accept -> delivered, of the last minute-or-so */

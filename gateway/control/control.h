@@ -10,6 +10,11 @@
 #include "gateway/front/front.h"
 #include "gateway/net/loop.h"
 #include "gateway/spool/spool.h"
+#include "policy/accounts.h"
+#include "policy/blocklist.h"
+#include "policy/decisions.h"
+#include "policy/limits.h"
+#include "policy/top.h"
 
 /*
  * The administrator's side, on the main thread: the command socket, the HTTP
@@ -47,6 +52,11 @@ struct control_opts {
 	struct front *front;
 	struct back *back;
 	struct auth_pool *auth;
+	struct limits *limits;
+	struct blocklist *blocklist;
+	struct accounts *accounts;
+	struct decisions *decisions;
+	struct top *top;
 	bool users_local; /* `user` commands act on the store */
 	struct control_host host;
 	const struct control_conf *conf;

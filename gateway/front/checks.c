@@ -186,6 +186,8 @@ step_answer(struct transaction *t)
 		return answer(t, REPLY_NO_SPACE, NULL);
 	case SPOOL_FAILED:
 		return answer(t, REPLY_FAILED, NULL);
+	case SPOOL_VETOED:
+		return answer(t, REPLY_BLOCKED, NULL);
 	}
 	return STEP_DONE;
 }

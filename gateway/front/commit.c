@@ -80,6 +80,9 @@ event_of(enum spool_answer answer, int64_t *code)
 	case SPOOL_FAILED:
 		*code = 451;
 		return "spool-failed";
+	case SPOOL_VETOED:
+		*code = 550;
+		return "blocked";
 	}
 	return "?";
 }
@@ -125,6 +128,7 @@ count_answer(struct worker *worker, const struct commit *commit)
 		worker->full_until_ms = now_ms + FULL_REST_MS;
 		break;
 	case SPOOL_FAILED:
+	case SPOOL_VETOED:
 		break;
 	}
 	histogram_add(&worker->dot_latency,

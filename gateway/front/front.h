@@ -8,6 +8,12 @@
 #include "gateway/base/addr.h"
 #include "gateway/net/tls.h"
 #include "gateway/spool/spool.h"
+#include "policy/accounts.h"
+#include "policy/binding.h"
+#include "policy/blocklist.h"
+#include "policy/decisions.h"
+#include "policy/limits.h"
+#include "policy/top.h"
 
 /*
  * The clients' side: one thread a core, each with its own loop and sessions.
@@ -27,6 +33,11 @@ struct front_listener { /* one `listen` block and one of its addresses */
 	size_t proxy_count;
 };
 
+struct front_class { /* one `class` block */
+	const char *name;
+	int binding; /* enum binding; -1: as front_conf says */
+};
+
 /* An immutable value; front copies it deeply and swaps it as a whole: live
  * sessions keep theirs. */
 struct front_conf {
@@ -39,6 +50,14 @@ struct front_conf {
 	int64_t preauth_ms;	   /* from connect to AUTH: 30 s */
 	uint32_t progress_bytes_s; /* least average over 60 s in DATA: 100 */
 	bool resubmission;	   /* recognise them */
+	enum binding binding;
+	const struct front_class *classes;
+	size_t class_count;
+	const char *const *internal; /* domains that are ours, key form;
+					".b": and below */
+	size_t internal_count;
+	const char *auth_domain; /* or NULL */
+	const char *contact;	 /* whom replies send people to */
 	const struct front_listener *listeners;
 	size_t listener_count;
 	struct tls_ctx *tls; /* shared; NULL: no TLS listener */
@@ -47,6 +66,12 @@ struct front_conf {
 struct front_opts {
 	struct spool *spool;
 	struct auth_pool *auth;
+	/* All outlive front. */
+	struct limits *limits;
+	struct blocklist *blocklist;
+	struct accounts *accounts;
+	struct decisions *decisions;
+	struct top *top;
 	unsigned thread_count; /* 0: one a core */
 	const struct front_conf *conf;
 	/* May SMTPUTF8 be offered now? Any thread. */
@@ -74,6 +99,11 @@ struct front_status {
 	uint64_t messages_accepted, messages_refused, messages_duplicate;
 	uint64_t recipients_accepted, recipients_refused;
 	uint64_t bytes_accepted;
+	uint64_t limit_paced, limit_held, limit_bulk; /* messages */
+	uint64_t limit_deferred, limit_rejected;      /* commands */
+	uint64_t limit_observed; /* hits that changed nothing */
+	uint64_t blocked;	 /* refused by the block list */
+	uint64_t sender_refused, sender_observed; /* FROM binding */
 	/* final dot -> 250, milliseconds, of the last minute-or-so */
 	double dot_p50_ms, dot_p99_ms;
 };

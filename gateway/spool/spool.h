@@ -22,6 +22,9 @@ struct spool;
 
 /* Takes *msg. On the store thread, after the commit. */
 typedef void spool_accepted_fn(void *arg, struct spool_msg **msg);
+/* On the store thread, before a message is written: true refuses it, so that
+ * nothing slips in between a check and the commit. Not asked of DSNs. */
+typedef bool spool_veto_fn(void *arg, const struct spool_msg *msg);
 
 struct spool_opts {
 	const char *path;	/* directory, made if missing (0700) */
@@ -34,6 +37,8 @@ struct spool_opts {
 	int64_t compact_after_s;
 	spool_accepted_fn *accepted;
 	void *accepted_arg;
+	spool_veto_fn *veto; /* NULL: none */
+	void *veto_arg;
 };
 
 /* GW_EBUSY: another process has it; GW_ECORRUPT; error says what and where. */
@@ -73,6 +78,7 @@ enum spool_answer {
 	SPOOL_DUPLICATE, /* first_id has it already; nothing was kept */
 	SPOOL_FULL,	 /* no space; nothing was kept */
 	SPOOL_FAILED,	 /* the disk failed; nothing was kept */
+	SPOOL_VETOED,	 /* refused at the last moment; nothing was kept */
 };
 
 struct spool_accept {
@@ -114,6 +120,10 @@ struct spool_outcome {
 	uint16_t set_flags;	     /* MSG_DELAYED */
 	struct spool_msg *dsn;	     /* taken; NULL: none. accepted gets it */
 	struct spool_body *dsn_body; /* taken */
+	/* Not 0: entries that become RCPT_PURGED stay for spool_undo under this
+	 * id until then; 0: they are gone. */
+	uint64_t trash;
+	int64_t trash_until_wall_s;
 	void (*done)(struct spool_outcome *op);
 	/* out: 0; GW_ENOENT: none of the entries is there any more. Entries
 	 * that are gone do not keep the others from being marked. GW_EINVAL,
@@ -123,6 +133,38 @@ struct spool_outcome {
 };
 
 void spool_outcome_start(struct spool *spool, struct spool_outcome *op);
+
+/* --- the trash ----------------------------------------------------------- */
+
+/*
+ * Brings back what one purge took, a slice at a time (SPOOL_UNDO_MAX
+ * messages): the entries are what they were, queued or held, and the ledger
+ * is. When its time is over the trash is emptied by the store thread, in
+ * slices; until then its bodies count as live.
+ */
+#define SPOOL_UNDO_MAX 200
+struct spool_undo {
+	uint64_t trash;
+	void (*done)(struct spool_undo *op);
+	/* out: 0, GW_ENOENT: nothing of it is there (any more) */
+	int err;
+	bool more; /* call again */
+	uint64_t ids[SPOOL_UNDO_MAX];
+	uint32_t count;
+	uint64_t recipients;
+	struct spool_undo *next;
+};
+
+void spool_undo_start(struct spool *spool, struct spool_undo *op);
+
+struct spool_trash {
+	uint64_t trash;
+	uint64_t messages, recipients;
+	int64_t until_wall_s;
+};
+/* One line a purge, oldest first; any thread. Returns how many there are. */
+size_t spool_trash_list(struct spool *spool, struct spool_trash *out,
+			size_t max);
 
 /* --- other tables ------------------------------------------------------ */
 

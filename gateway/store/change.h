@@ -21,6 +21,8 @@ enum store_table {
 	STORE_RATE,    /* limit key -> rate record (ratelimit) */
 	STORE_BLOCK,   /* block entries (policy) */
 	STORE_AUDIT,   /* administrators' changes, in order of time */
+	STORE_ACCOUNT, /* normalised login -> grants, senders (policy) */
+	STORE_TRASH,   /* purge, message id -> entries to bring back, until */
 	STORE_TABLES
 };
 
@@ -28,6 +30,7 @@ enum store_change_kind {
 	STORE_PUT,    /* replaces */
 	STORE_DELETE, /* absent is fine */
 	STORE_ADD, /* value is i64 big-endian, added to what is there (or 0) */
+	STORE_TALLY, /* value is cells that are merged: gateway/store/tally.h */
 };
 
 /* Borrowed until the commit's done has run. Keys are 1 to 511 bytes. */

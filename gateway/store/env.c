@@ -40,6 +40,7 @@ static const char *const table_names[STORE_TABLES] = {
     [STORE_SEGMENT] = "segment", [STORE_LEDGER] = "ledger",
     [STORE_USER] = "user",	 [STORE_RATE] = "rate",
     [STORE_BLOCK] = "block",	 [STORE_AUDIT] = "audit",
+    [STORE_ACCOUNT] = "account", [STORE_TRASH] = "trash",
 };
 
 int

@@ -247,6 +247,9 @@ store_apply(struct store_txn *txn, const struct store_change *changes,
 		case STORE_ADD:
 			add(txn, c);
 			break;
+		case STORE_TALLY:
+			store_fail(txn, GW_ENOTSUP);
+			break;
 		}
 	}
 }

@@ -6,12 +6,22 @@
 
 START_TEST(every_row_is_complete)
 {
-	struct reply_arg args[] = {
-	    {"id", "X"}, {"n", "7"}, {"what", "From"}, {"time", "12:30"}};
+	struct reply_arg args[] = {{"id", "X"},
+				   {"n", "7"},
+				   {"what", "From"},
+				   {"time", "12:30"},
+				   {"ref", "1m80fzs750001"},
+				   {"contact", "C"},
+				   {"ip", "::1"},
+				   {"domain", "d"},
+				   {"address", "a"},
+				   {"login", "l"},
+				   {"period", "hour"}};
 	struct reply reply;
 
 	for (int id = 0; id < REPLY_IDS; id++) {
-		reply_make(&reply, (enum reply_id)id, args, 4);
+		reply_make(&reply, (enum reply_id)id, args,
+			   sizeof(args) / sizeof(args[0]));
 		ck_assert_int_ge(reply.code, 200);
 		ck_assert_int_le(reply.code, 599);
 		ck_assert_ptr_null(strchr(reply.text, '{'));
