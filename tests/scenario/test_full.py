@@ -79,8 +79,11 @@ def disk_full(work):
     hub, home = sink.Sink(start=False), sink.Sink()
     hub.faults["RCPT"] = lambda s, line: sink.reply("550 5.1.1 no such user") \
         if "<no" in line else None
+    page = work.write("page", "#!/bin/sh\necho \"$1: $2\" >> %s\n" %
+                      (work / "paged"), 0o755)
     sluice = spool_on_tmpfs(work, {"home": (home, ""), "hub": (hub, "")},
-                            "retry { after 1h; expire 1d; }\n")
+                            "retry { after 1h; expire 1d; }\n"
+                            "alert { exec %s; }\n" % page)
     session = talk.session(sluice)
     for n in range(30):
         hops.submit(session, hops.message(n), ["r%d@hub.example" % n])
@@ -95,6 +98,11 @@ def disk_full(work):
     case.equal(hops.health(sluice), (503, "spool full\n"))
     case.equal(hops.js(sluice, "status")["disk"]["full"], True)
     case.contains(sluice.ctl("status").stdout, "FULL: answering 452")
+    # told once; the certificate of these tests is good for 30 days
+    hops.wait(lambda: os.path.exists(work / "paged"), "the page", 30)
+    with open(work / "paged") as f:
+        case.equal(f.read(),
+                   "disk: the spool is full: mail is refused with 452\n")
     # others' sessions too, and who is an administrator may still change things
     other = talk.session(sluice)
     sluice.ctl("user", "add", "bob", stdin="secret-b\n")
