@@ -295,6 +295,7 @@ store_open(struct store_env **env, const struct store_opts *opts, char *error,
 	int err;
 
 	e->lock_fd = -1;
+	buf_init(&e->tally, STORE_TALLY_BYTES);
 	err = env_open(e, opts, error, error_size);
 	if (err != 0)
 		store_close(&e);
@@ -311,6 +312,7 @@ store_close(struct store_env **env)
 	if (e == NULL)
 		return;
 	environment_shut(e);
+	buf_fini(&e->tally);
 	if (e->lock_fd >= 0)
 		close(e->lock_fd);
 	free(e);

@@ -4,6 +4,7 @@
 #include <lmdb.h>
 #include <stdatomic.h>
 
+#include "gateway/base/buf.h"
 #include "gateway/store/env.h"
 
 /* Shared by env.c and txn.c only. */
@@ -19,8 +20,12 @@ struct store_env {
 	MDB_dbi dbi[STORE_TABLES];
 	int lock_fd;
 	struct store_txn writer; /* there is only one at a time */
+	struct buf tally;	 /* the writer's: a record being merged */
 	_Atomic bool dead;
 };
+
+/* More than any two sets of TALLY_CELLS_MAX cells take. */
+#define STORE_TALLY_BYTES (512 * 1024)
 
 int store_err_from_mdb(int rc);
 

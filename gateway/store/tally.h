@@ -21,22 +21,30 @@ struct tally_cell {
 	bool largest; /* instead of the sum; sums stop at UINT64_MAX */
 };
 
-#define TALLY_CELLS_MAX 4096 /* a record; the ones that expire first go */
+/* In a record, the ones that expire first go; in a change, an error. */
+#define TALLY_CELLS_MAX 4096
 
-/* The value of a STORE_TALLY change, and of a record: a u32 of the present
- * time first (records: of their last change), then the cells in order of
- * (id, slot). */
+/* The value of a STORE_TALLY change, and of a record: the present time first
+ * (records: of their last change), then the cells. Both append, so several
+ * values may follow each other in one buffer. Records are in order of (id,
+ * slot); a change in any other order is sorted, which costs. */
 void tally_begin(struct buf *out, int64_t now_wall_s);
 void tally_put(struct buf *out, const struct tally_cell *cell);
 /* 1 got a cell, 0 the end, GW_ECORRUPT. */
 struct tally_reader {
 	struct slice rest;
 	int64_t wall_s;
+	/* internal: of the cell before */
+	int64_t last_slot, last_wall_s;
+	uint32_t last_id;
+	bool any;
 };
 int tally_read(struct tally_reader *reader, struct slice value);
 int tally_next(struct tally_reader *reader, struct tally_cell *cell);
-/* record: what is there (none: n 0). A record that cannot be read is replaced.
- * out may stay empty: nothing is left. GW_EINVAL: the change cannot be read. */
+bool tally_valid(struct slice change); /* can be read, and merged */
+/* record: what is there (none: n 0). 0; 1: done, but what was there could not
+ * be read and is replaced. out is cleared first; it may stay empty: nothing is
+ * left. GW_EINVAL: the change cannot be read; GW_ETOOBIG: out has no room. */
 int tally_merge(struct slice record, struct slice change, struct buf *out);
 
 #endif

@@ -9,6 +9,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/store/internal.h"
 #include "gateway/store/key.h"
+#include "gateway/store/tally.h"
 
 /*
  * Transactions with a sticky error: whoever builds one writes straight on and
@@ -217,12 +218,39 @@ add(struct store_txn *txn, const struct store_change *change)
 	store_put(txn, change->table, change->key, slice_of(sum, sizeof(sum)));
 }
 
+/* A record that cannot be read is replaced: the limits start anew, mail goes
+ * on. */
+static void
+tally(struct store_txn *txn, const struct store_change *change)
+{
+	struct buf *merged = &txn->env->tally;
+	struct slice record;
+	int err;
+
+	err = store_get(txn, change->table, change->key, &record);
+	if (err != 0 && err != GW_ENOENT)
+		return;
+	err = tally_merge(record, change->value, merged);
+	if (err == 1)
+		log_event(GW_LOG_ERROR, "store-tally-bad",
+			  LF_U64("table", change->table),
+			  LF_U64("bytes", record.n));
+	if (err < 0)
+		store_fail(txn, err);
+	else if (merged->n > 0)
+		store_put(txn, change->table, change->key, buf_slice(merged));
+	else if (record.p != NULL)
+		store_delete(txn, change->table, change->key);
+}
+
 bool
 store_change_valid(const struct store_change *change)
 {
 	if (change->table >= STORE_TABLES || change->key.n < 1 ||
 	    change->key.n > STORE_KEY_MAX)
 		return false;
+	if (change->kind == STORE_TALLY)
+		return tally_valid(change->value);
 	return change->kind != STORE_ADD || change->value.n == 8;
 }
 
@@ -248,7 +276,7 @@ store_apply(struct store_txn *txn, const struct store_change *changes,
 			add(txn, c);
 			break;
 		case STORE_TALLY:
-			store_fail(txn, GW_ENOTSUP);
+			tally(txn, c);
 			break;
 		}
 	}
