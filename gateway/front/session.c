@@ -351,6 +351,19 @@ on_starttls(void *arg)
 		closing(session, "starttls-pipelined");
 }
 
+/* One recipient more than a message may have. A client that sends a hundred
+ * thousand of them is told each time, the log once. */
+static bool
+is_surplus(struct session *session, const char *cmd, int code,
+	   const char *enhanced)
+{
+	struct transaction *t = session->transaction;
+
+	return t != NULL && code == 452 && strcmp(cmd, "RCPT") == 0 &&
+	       enhanced != NULL && strcmp(enhanced, "4.5.3") == 0 &&
+	       ++t->surplus > 1;
+}
+
 static void
 refused(struct session *session, const char *cmd, int code,
 	const char *enhanced, const char *text)
@@ -362,6 +375,8 @@ refused(struct session *session, const char *cmd, int code,
 	else if (strcmp(cmd, ".") == 0 || strcmp(cmd, "DATA") == 0 ||
 		 strcmp(cmd, "BDAT") == 0)
 		COUNT(session->worker, messages_refused);
+	if (is_surplus(session, cmd, code, enhanced))
+		return;
 	log_event(GW_LOG_INFO, "refuse",
 		  LF_STR("msg", *msg != '\0' ? msg : NULL),
 		  LF_STR("session", session->id_text),

@@ -17,6 +17,20 @@
 
 #define BACKLOG_POLL_MS 5
 
+/* The first one has its own line (session.c); all of them have one. */
+static void
+surplus_tell(const struct transaction *t)
+{
+	if (t->surplus > 1)
+		log_event(GW_LOG_INFO, "refuse", LF_STR("msg", t->id_text),
+			  LF_STR("session", t->session->id_text),
+			  LF_STR("cred", t->session->login.cred),
+			  LF_IP("client", &t->session->peer.ip),
+			  LF_STR("command", "RCPT"), LF_I64("code", 452),
+			  LF_STR("enhanced", "4.5.3"),
+			  LF_U64("count", t->surplus));
+}
+
 void
 transaction_destroy(struct transaction **transaction)
 {
@@ -27,6 +41,7 @@ transaction_destroy(struct transaction **transaction)
 		return;
 	*transaction = NULL;
 	timer_cancel(&t->backlog);
+	surplus_tell(t);
 	HASH_ITER(hh, t->seen, key, next)
 	{
 		HASH_DEL(t->seen, key);

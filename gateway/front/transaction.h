@@ -24,6 +24,7 @@ struct transaction {
 	int64_t dot_us;
 	size_t step; /* of the checks under way */
 	struct timer_op *backlog;
+	uint64_t surplus; /* recipients over the cap of a message */
 	/* facts for the last step */
 	enum spool_answer answer;
 	uint64_t first_id;

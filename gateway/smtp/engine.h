@@ -57,6 +57,7 @@ enum engine_verb {
 	VERB_MAIL,
 	VERB_MAIL_ASK, /* the owner's answer, other than a refusal of ours */
 	VERB_RCPT,
+	VERB_RCPT_MORE, /* one over the cap of a message: no error */
 	VERB_DATA,
 	VERB_DATA_ASK, /* the same */
 	VERB_BDAT,

@@ -30,7 +30,8 @@ static const struct row rows[] = {
     {"PUT", VERB_FOREIGN, "?"},	    {"POST", VERB_FOREIGN, "?"},
     {"HEAD", VERB_FOREIGN, "?"},    {"OPTIONS", VERB_FOREIGN, "?"},
     {"CONNECT", VERB_FOREIGN, "?"}, {NULL, VERB_DATA_ASK, "DATA"},
-    {NULL, VERB_BDAT_ASK, "BDAT"},  {NULL, VERB_DOT, "."},
+    {NULL, VERB_BDAT_ASK, "BDAT"},  {NULL, VERB_RCPT_MORE, "RCPT"},
+    {NULL, VERB_DOT, "."},
 };
 
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
@@ -149,6 +150,7 @@ engine_command_run(struct smtp_server *s, struct slice line)
 	case VERB_NONE:
 	case VERB_UNKNOWN:
 	case VERB_MAIL_ASK:
+	case VERB_RCPT_MORE:
 	case VERB_DATA_ASK:
 	case VERB_BDAT_ASK:
 	case VERB_DOT:

@@ -141,6 +141,8 @@ engine_mail_rcpt_room(const struct smtp_server *s)
 	       engine_ticket_count(s) < s->opts.rcpt_max - s->t->accepted;
 }
 
+/* No error of the client's: it is to send the rest later (RFC 5321,
+ * 4.5.3.1.10), and a pipelining one cannot know where the cap is. */
 static void
 say_too_many(struct smtp_server *s)
 {
@@ -150,7 +152,7 @@ say_too_many(struct smtp_server *s)
 		 "Too many recipients (maximum %" PRIu32
 		 "); send the rest separately or use the bulk queue",
 		 s->opts.rcpt_max);
-	engine_say(s, VERB_RCPT, 452, "4.5.3", line);
+	engine_say(s, VERB_RCPT_MORE, 452, "4.5.3", line);
 }
 
 void

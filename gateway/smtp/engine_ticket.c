@@ -188,7 +188,7 @@ leave(struct smtp_server *s, enum engine_verb verb, int code,
 		shut(s, "421");
 	else if (code == 521)
 		shut(s, "521");
-	else if (code >= 400)
+	else if (code >= 400 && verb != VERB_RCPT_MORE)
 		engine_count_error(s, lenient);
 }
 
