@@ -43,23 +43,27 @@ put_number(uint8_t *p, uint64_t v)
 	return p;
 }
 
-/* False: cut short, or more than 64 bits. */
-static bool
-get_number(struct slice *rest, uint64_t *v)
+/* NULL: cut short, or more than 64 bits. */
+static inline const uint8_t *
+get_number(const uint8_t *p, const uint8_t *end, uint64_t *v)
 {
-	const uint8_t *p = (const uint8_t *)rest->p;
+	unsigned shift = 0;
 
-	*v = 0;
-	for (size_t i = 0; i < rest->n && i < 10; i++) {
-		if (i == 9 && p[i] > 1)
-			return false;
-		*v |= (uint64_t)(p[i] & 0x7f) << (7 * i);
-		if ((p[i] & 0x80) == 0) {
-			*rest = slice_from(*rest, i + 1);
-			return true;
-		}
+	if (p == NULL)
+		return NULL;
+	if (p < end && *p < 0x80) { /* nearly all are small */
+		*v = *p;
+		return p + 1;
 	}
-	return false;
+	*v = 0;
+	for (; p < end && shift < 70; shift += 7) {
+		if (shift == 63 && *p > 1)
+			return NULL;
+		*v |= (uint64_t)(*p & 0x7f) << shift;
+		if ((*p++ & 0x80) == 0)
+			return p;
+	}
+	return NULL;
 }
 
 /* Small negative numbers are small: 0, -1, 1, -2 ... */
@@ -97,10 +101,13 @@ cell_put(struct buf *out, const struct tally_cell *cell,
 	 const struct tally_cell *before)
 {
 	bool same = before != NULL && before->id == cell->id;
-	uint8_t bytes[CELL_SIZE_MAX], *p = bytes;
 	uint64_t slot = (uint64_t)cell->slot;
 	uint64_t expires = (uint64_t)cell->expires_wall_s;
+	char *room = buf_reserve(out, CELL_SIZE_MAX);
+	uint8_t *p = (uint8_t *)room;
 
+	if (room == NULL)
+		return;
 	*p++ = (uint8_t)((cell->largest ? LARGEST : 0) | (same ? SAME_ID : 0));
 	if (same) {
 		slot -= (uint64_t)before->slot;
@@ -112,7 +119,7 @@ cell_put(struct buf *out, const struct tally_cell *cell,
 	p = put_number(p, fold(slot));
 	p = put_number(p, cell->value);
 	p = put_number(p, fold(expires));
-	buf_add(out, bytes, (size_t)(p - bytes));
+	out->n += (size_t)((char *)p - room);
 }
 
 void
@@ -138,29 +145,32 @@ tally_read(struct tally_reader *reader, struct slice value)
 static bool
 cell_get(struct tally_reader *reader, struct tally_cell *cell)
 {
-	uint8_t flags = (uint8_t)reader->rest.p[0];
+	const uint8_t *p = (const uint8_t *)reader->rest.p;
+	const uint8_t *end = p + reader->rest.n;
+	uint8_t flags = *p++;
 	bool same = (flags & SAME_ID) != 0;
 	uint64_t slot, expires;
 
 	if ((flags & ~(LARGEST | SAME_ID)) != 0 || (same && !reader->any))
 		return false;
-	reader->rest = slice_from(reader->rest, 1);
 	cell->id = reader->last_id;
 	if (!same) {
-		if (reader->rest.n < 4)
+		if (end - p < 4)
 			return false;
-		cell->id = key_get_u32(reader->rest.p);
-		reader->rest = slice_from(reader->rest, 4);
+		cell->id = key_get_u32(p);
+		p += 4;
 	}
-	if (!get_number(&reader->rest, &slot) ||
-	    !get_number(&reader->rest, &cell->value) ||
-	    !get_number(&reader->rest, &expires))
+	p = get_number(p, end, &slot);
+	p = get_number(p, end, &cell->value);
+	p = get_number(p, end, &expires);
+	if (p == NULL)
 		return false;
 	slot = unfold(slot) + (same ? (uint64_t)reader->last_slot : 0);
 	expires = unfold(expires) + (same ? (uint64_t)reader->last_wall_s : 0);
 	cell->slot = (int64_t)slot;
 	cell->expires_wall_s = (int64_t)expires;
 	cell->largest = (flags & LARGEST) != 0;
+	reader->rest = slice_of(p, (size_t)(end - p));
 	return true;
 }
 
@@ -316,19 +326,18 @@ sides_merge(struct merged *m, struct slice record, struct slice change)
 	return old.rc < 0 ? RECORD_BROKEN : WHOLE;
 }
 
-static void
+static enum broken
 merge_into(struct buf *out, struct slice record, struct slice change,
-	   struct merged *m, enum broken *broken)
+	   struct merged *m)
 {
 	struct tally_reader reader;
 
 	buf_clear(out);
-	*broken = CHANGE_BROKEN;
 	if (tally_read(&reader, change) != 0)
-		return;
+		return CHANGE_BROKEN;
 	*m = (struct merged){.out = out, .now_wall_s = reader.wall_s};
 	tally_begin(out, reader.wall_s);
-	*broken = sides_merge(m, record, change);
+	return sides_merge(m, record, change);
 }
 
 /* --- what is rare ----------------------------------------------------------
@@ -411,29 +420,28 @@ tally_merge(struct slice record, struct slice change, struct buf *out)
 {
 	struct buf sorted = {.cap = SIZE_MAX};
 	enum broken broken;
-	struct merged m;
+	struct merged m = {.out = NULL};
 	int rc = 0;
 
-	merge_into(out, record, change, &m, &broken);
-	if (broken == CHANGE_BROKEN) {
-		if (!tally_valid(change)) {
-			buf_clear(out);
-			return GW_EINVAL;
+	/* Each side can be put right once. */
+	while ((broken = merge_into(out, record, change, &m)) != WHOLE) {
+		if (broken == RECORD_BROKEN) {
+			record = SLICE_NONE;
+			rc = 1;
+		} else if (sorted.n == 0 && tally_valid(change)) {
+			change_sort(change, &sorted);
+			change = buf_slice(&sorted);
+		} else {
+			rc = GW_EINVAL;
+			break;
 		}
-		change_sort(change, &sorted);
-		change = buf_slice(&sorted);
-		merge_into(out, record, change, &m, &broken);
-	}
-	if (broken == RECORD_BROKEN) {
-		merge_into(out, SLICE_NONE, change, &m, &broken);
-		rc = 1;
 	}
 	buf_fini(&sorted);
-	if (out->overflow)
-		return GW_ETOOBIG;
-	if (m.count > TALLY_CELLS_MAX)
-		record_cut(out, m.now_wall_s);
-	if (m.count == 0)
+	if (rc >= 0 && out->overflow)
+		rc = GW_ETOOBIG;
+	if (rc < 0 || m.count == 0)
 		buf_clear(out);
+	else if (m.count > TALLY_CELLS_MAX)
+		record_cut(out, m.now_wall_s);
 	return rc;
 }
