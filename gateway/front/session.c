@@ -388,10 +388,11 @@ refused(struct session *session, const char *cmd, int code,
 
 static void
 on_replied(void *arg, const char *cmd, int code, const char *enhanced,
-	   const char *text)
+	   const char *text, uint64_t ref)
 {
 	struct session *session = arg;
 
+	(void)ref;
 	session->watch.activity_ms = loop_now_ms(session->worker->loop);
 	if (!session->in_lobby)
 		wake_within(session, session->snapshot->conf.idle_ms,

@@ -86,8 +86,15 @@ enum engine_block {
 
 enum engine_fault { FAULT_NONE, FAULT_SIZE, FAULT_NUL, FAULT_LONG };
 
+struct engine_answer {
+	int code;
+	const char *enhanced, *text; /* text NULL: that of the code */
+	uint64_t ref;
+};
+
 struct engine_slot {
-	char *text;    /* owned; of an answer that waits for its turn */
+	char *text; /* owned; of an answer that waits for its turn */
+	uint64_t ref;
 	uint16_t code; /* 0: not answered */
 	uint8_t verb;
 	bool held;     /* answered, but its chunk is still coming in */
@@ -130,6 +137,7 @@ struct smtp_server {
 	uint32_t errors, lenient;
 	uint32_t skipped;		/* octets of a line too long */
 	struct engine_goodbye *goodbye; /* a shutdown that waits */
+	struct smtp_refusal *dismissal; /* leaves behind a chunk */
 	uint8_t phase, block;
 	uint8_t depth; /* of public functions under way */
 	bool tls, authenticated;
@@ -148,6 +156,12 @@ size_t engine_line_skip(struct smtp_server *s, struct slice in);
 enum engine_verb engine_command_verb(struct slice line, struct slice *args);
 const char *engine_command_name(enum engine_verb verb);
 void engine_command_run(struct smtp_server *s, struct slice line);
+/* The owner refuses whatever comes now. */
+bool engine_command_refused(struct smtp_server *s,
+			    struct smtp_refusal *refusal);
+/* Instead of a command line: *refusal, 421, the end. */
+void engine_command_dismiss(struct smtp_server *s, struct slice line,
+			    const struct smtp_refusal *refusal);
 
 /* engine_session.c */
 void engine_session_helo(struct smtp_server *s, enum engine_verb verb,
@@ -175,10 +189,13 @@ void engine_body_say_oversize(struct smtp_server *s, enum engine_verb verb,
 			      uint64_t bytes);
 void engine_body_data(struct smtp_server *s, struct slice args);
 void engine_body_bdat(struct smtp_server *s, struct slice args);
+/* The client is sent away, behind its chunk. False: that is not to be read. */
+bool engine_body_dismiss(struct smtp_server *s, struct slice args,
+			 const struct smtp_refusal *refusal);
 /* The owner's answer to the first BDAT's question. */
 void engine_body_bdat_begin(struct smtp_server *s);
-void engine_body_bdat_refused(struct smtp_server *s, int code,
-			      const char *enhanced, const char *text);
+void engine_body_bdat_refused(struct smtp_server *s,
+			      const struct engine_answer *answer);
 void engine_body_data_begin(struct smtp_server *s);
 size_t engine_body_data_take(struct smtp_server *s, struct slice in);
 size_t engine_body_chunk_take(struct smtp_server *s, struct slice in);
@@ -187,8 +204,8 @@ void engine_body_resume(struct smtp_server *s);
 
 /* engine_ticket.c */
 uint32_t engine_ticket_open(struct smtp_server *s, enum engine_verb verb);
-void engine_ticket_answer(struct smtp_server *s, uint32_t ticket, int code,
-			  const char *enhanced, const char *text);
+void engine_ticket_answer(struct smtp_server *s, uint32_t ticket,
+			  const struct engine_answer *answer);
 void engine_ticket_challenge(struct smtp_server *s, uint32_t ticket,
 			     struct slice text);
 struct engine_slot *engine_ticket_slot(struct smtp_server *s, uint32_t ticket);
@@ -206,13 +223,16 @@ void engine_ticket_fini(struct smtp_server *s);
 void engine_say(struct smtp_server *s, enum engine_verb verb, int code,
 		const char *enhanced, const char *text);
 /* An answer that leaves with engine_ticket_release. */
-void engine_ticket_hold(struct smtp_server *s, enum engine_verb verb, int code,
-			const char *enhanced, const char *text);
+void engine_ticket_hold(struct smtp_server *s, enum engine_verb verb,
+			const struct engine_answer *answer);
 void engine_ticket_release(struct smtp_server *s);
 /* At once, whatever is open, then close. */
 void engine_say_close(struct smtp_server *s, enum engine_verb verb, int code,
 		      const char *enhanced, const char *text,
 		      const char *reason);
+/* *refusal in its turn, then 421 and the end. */
+void engine_say_refusal(struct smtp_server *s, enum engine_verb verb,
+			const struct smtp_refusal *refusal);
 /* A reply of several lines, formatted by the caller. No ticket is open. */
 void engine_say_raw(struct smtp_server *s, enum engine_verb verb, int code,
 		    struct slice out, const char *text);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/base/mem.h"
 #include "gateway/smtp/engine.h"
 
 /*
@@ -252,6 +253,19 @@ chunk_parse(struct smtp_server *s, struct slice args)
 	       (last.n == 0 || slice_ieq(last, SLICE_LIT("LAST")));
 }
 
+/* The refused chunk is read: its reply leaves, and the client with it if it
+ * is sent away. */
+static void
+chunk_discarded(struct smtp_server *s)
+{
+	if (s->t != NULL && s->t->bdat)
+		engine_mail_end(s, true);
+	engine_ticket_release(s);
+	if (s->dismissal != NULL) /* else it is gone, or stays */
+		engine_say_close(s, VERB_NONE, 421, "4.7.0",
+				 s->dismissal->goodbye, s->dismissal->reason);
+}
+
 static void
 chunk_done(struct smtp_server *s)
 {
@@ -260,9 +274,7 @@ chunk_done(struct smtp_server *s)
 
 	s->phase = PHASE_COMMAND;
 	if (s->chunk_discard) {
-		if (s->t != NULL && s->t->bdat)
-			engine_mail_end(s, true);
-		engine_ticket_release(s);
+		chunk_discarded(s);
 		return;
 	}
 	if (!s->chunk_last) {
@@ -284,17 +296,16 @@ chunk_done(struct smtp_server *s)
 
 /* The chunk is refused: read it, then say so. */
 static void
-chunk_refuse(struct smtp_server *s, int code, const char *enhanced,
-	     const char *text)
+chunk_refuse(struct smtp_server *s, const struct engine_answer *answer)
 {
 	if (thrown_too_much(s, s->chunk_left)) {
-		engine_say_close(s, VERB_BDAT, code, enhanced, text,
-				 "endless-chunk");
+		engine_say_close(s, VERB_BDAT, answer->code, answer->enhanced,
+				 answer->text, "endless-chunk");
 		return;
 	}
 	s->chunk_discard = true;
 	s->phase = PHASE_CHUNK;
-	engine_ticket_hold(s, VERB_BDAT, code, enhanced, text);
+	engine_ticket_hold(s, VERB_BDAT, answer);
 	if (s->chunk_left == 0)
 		chunk_done(s);
 }
@@ -303,17 +314,16 @@ static void
 chunk_refuse_fault(struct smtp_server *s)
 {
 	char text[128];
-	const char *enhanced;
-	int code = fault_text(s, &enhanced, text, sizeof(text));
+	struct engine_answer answer = {.text = text};
 
-	chunk_refuse(s, code, enhanced, text);
+	answer.code = fault_text(s, &answer.enhanced, text, sizeof(text));
+	chunk_refuse(s, &answer);
 }
 
 void
 engine_body_bdat(struct smtp_server *s, struct slice args)
 {
-	const char *text;
-	int code;
+	struct engine_answer answer = {.enhanced = "5.5.1"};
 
 	if (!chunk_parse(s, args)) {
 		engine_say_close(s, VERB_BDAT, 501, "5.5.4",
@@ -322,8 +332,8 @@ engine_body_bdat(struct smtp_server *s, struct slice args)
 	}
 	s->chunk_size = s->chunk_left;
 	s->chunk_discard = false;
-	if (!may_begin(s, &code, &text)) {
-		chunk_refuse(s, code, "5.5.1", text);
+	if (!may_begin(s, &answer.code, &answer.text)) {
+		chunk_refuse(s, &answer);
 		return;
 	}
 	if (engine_body_oversize(s, s->t->bytes + s->chunk_left)) {
@@ -351,14 +361,31 @@ engine_body_bdat_begin(struct smtp_server *s)
 }
 
 void
-engine_body_bdat_refused(struct smtp_server *s, int code, const char *enhanced,
-			 const char *text)
+engine_body_bdat_refused(struct smtp_server *s,
+			 const struct engine_answer *answer)
 {
 	engine_mail_end(s, true);
-	if (code == 421 || code == 521)
-		engine_say(s, VERB_BDAT, code, enhanced, text);
+	if (answer->code == 421 || answer->code == 521)
+		engine_say(s, VERB_BDAT, answer->code, answer->enhanced,
+			   answer->text);
 	else
-		chunk_refuse(s, code, enhanced, text);
+		chunk_refuse(s, answer);
+}
+
+bool
+engine_body_dismiss(struct smtp_server *s, struct slice args,
+		    const struct smtp_refusal *r)
+{
+	const struct engine_answer answer = {r->code, r->enhanced, r->text,
+					     r->ref};
+
+	if (!chunk_parse(s, args) || thrown_too_much(s, s->chunk_left))
+		return false;
+	engine_mail_end(s, true);
+	s->dismissal = mem_alloc(sizeof(*s->dismissal));
+	*s->dismissal = *r;
+	chunk_refuse(s, &answer);
+	return true;
 }
 
 size_t

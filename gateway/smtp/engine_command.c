@@ -164,3 +164,20 @@ engine_command_run(struct smtp_server *s, struct slice line)
 		break;
 	}
 }
+
+bool
+engine_command_refused(struct smtp_server *s, struct smtp_refusal *refusal)
+{
+	return s->ops->command != NULL && s->ops->command(s->arg, refusal);
+}
+
+void
+engine_command_dismiss(struct smtp_server *s, struct slice line,
+		       const struct smtp_refusal *refusal)
+{
+	struct slice args;
+	enum engine_verb verb = engine_command_verb(line, &args);
+
+	if (verb != VERB_BDAT || !engine_body_dismiss(s, args, refusal))
+		engine_say_refusal(s, verb, refusal);
+}

@@ -51,15 +51,18 @@ skip_begin(struct smtp_server *s, size_t max)
 	s->phase = PHASE_SKIP;
 }
 
-/* Pipelined recipients are asked together; anything else waits. */
+/* Pipelined recipients are asked together; anything else waits, also for the
+ * end of a client that is sent away. */
 static bool
 may_run(struct smtp_server *s, struct slice line, bool good)
 {
+	struct smtp_refusal refusal;
 	struct slice args;
 
 	if (engine_ticket_count(s) == 0)
 		return true;
-	if (!good || !engine_ticket_all_rcpt(s) ||
+	if (!good || engine_command_refused(s, &refusal) ||
+	    !engine_ticket_all_rcpt(s) ||
 	    engine_command_verb(line, &args) != VERB_RCPT ||
 	    !engine_mail_rcpt_room(s)) {
 		s->block = BLOCK_DRAIN;
@@ -75,6 +78,15 @@ may_run(struct smtp_server *s, struct slice line, bool good)
 static void
 run(struct smtp_server *s, struct slice line, bool good)
 {
+	struct smtp_refusal refusal;
+
+	if (engine_command_refused(s, &refusal)) {
+		if (s->phase == PHASE_AUTH)
+			engine_say_refusal(s, VERB_AUTH, &refusal);
+		else
+			engine_command_dismiss(s, line, &refusal);
+		return;
+	}
 	if (!good)
 		engine_say_close(
 		    s, VERB_UNKNOWN, 521, "5.5.2",
@@ -130,6 +142,7 @@ size_t
 engine_line_skip(struct smtp_server *s, struct slice in)
 {
 	size_t lf = slice_find(in, '\n'), n = lf < in.n ? lf + 1 : lf;
+	struct smtp_refusal refusal;
 
 	if (engine_ticket_count(s) > 0) {
 		s->block = BLOCK_DRAIN;
@@ -145,7 +158,9 @@ engine_line_skip(struct smtp_server *s, struct slice in)
 	if (lf == in.n)
 		return n;
 	s->phase = PHASE_COMMAND;
-	if (s->skip_answer)
+	if (engine_command_refused(s, &refusal))
+		engine_say_refusal(s, VERB_UNKNOWN, &refusal);
+	else if (s->skip_answer)
 		engine_session_auth_overlong(s);
 	else if (s->skip_auth)
 		engine_say(s, VERB_AUTH, 500, "5.5.6",

@@ -100,6 +100,8 @@ engine_ticket_fini(struct smtp_server *s)
 	k->ring = NULL;
 	free(s->goodbye);
 	s->goodbye = NULL;
+	free(s->dismissal);
+	s->dismissal = NULL;
 }
 
 static void
@@ -155,35 +157,38 @@ settle(struct smtp_server *s, enum engine_verb verb, int code)
 }
 
 static void
-put(struct smtp_server *s, enum engine_verb verb, int code,
-    const char *enhanced, const char *text, bool utf8)
+put(struct smtp_server *s, enum engine_verb verb,
+    const struct engine_answer *answer, bool utf8)
 {
+	const char *enhanced = answer->enhanced;
 	char out[ENGINE_REPLY_MAX + 1];
 	size_t n, prefix;
 
 	if (enhanced != NULL && enhanced[0] == '\0')
 		enhanced = NULL;
-	n = engine_reply_format(out, code, enhanced, text, utf8);
+	n = engine_reply_format(out, answer->code, enhanced, answer->text,
+				utf8);
 	s->ops->write(s->arg, slice_of(out, n));
 	if (s->ops->replied == NULL)
 		return;
 	prefix = 4 + (enhanced != NULL ? strnlen(enhanced, 11) + 1 : 0);
 	out[n - 2] = '\0';
-	s->ops->replied(s->arg, engine_command_name(verb), code, enhanced,
-			out + prefix);
+	s->ops->replied(s->arg, engine_command_name(verb), answer->code,
+			enhanced, out + prefix, answer->ref);
 }
 
 /* A reply whose turn has come. */
 static void
-leave(struct smtp_server *s, enum engine_verb verb, int code,
-      const char *enhanced, const char *text)
+leave(struct smtp_server *s, enum engine_verb verb,
+      const struct engine_answer *answer)
 {
+	int code = answer->code;
 	bool lenient = (verb == VERB_RCPT || verb == VERB_BDAT) &&
 		       !engine_session_is_stranger(s);
 	bool utf8 = s->t != NULL && s->t->utf8;
 
 	settle(s, verb, code);
-	put(s, verb, code, enhanced, text, utf8);
+	put(s, verb, answer, utf8);
 	if (code == 421)
 		shut(s, "421");
 	else if (code == 521)
@@ -231,6 +236,7 @@ flush(struct smtp_server *s)
 {
 	struct engine_tickets *k = &s->tickets;
 	struct engine_goodbye *bye;
+	struct engine_answer answer;
 	struct engine_slot slot;
 
 	while (s->phase != PHASE_CLOSED && k->head != k->tail) {
@@ -240,7 +246,9 @@ flush(struct smtp_server *s)
 		if (slot.code == 0 || slot.held)
 			return;
 		k->head++;
-		leave(s, slot.verb, slot.code, slot.enhanced, slot.text);
+		answer = (struct engine_answer){slot.code, slot.enhanced,
+						slot.text, slot.ref};
+		leave(s, slot.verb, &answer);
 		free(slot.text);
 	}
 	if (s->phase == PHASE_CLOSED)
@@ -252,51 +260,54 @@ flush(struct smtp_server *s)
 	bye = s->goodbye;
 	s->goodbye = NULL;
 	if (bye != NULL) {
-		put(s, VERB_NONE, bye->code, bye->enhanced, bye->text, false);
+		answer = (struct engine_answer){bye->code, bye->enhanced,
+						bye->text, 0};
+		put(s, VERB_NONE, &answer, false);
 		shut(s, bye->reason);
 		free(bye);
 	}
 }
 
 static void
-keep(struct engine_slot *slot, int code, const char *enhanced, const char *text)
+keep(struct engine_slot *slot, const struct engine_answer *a)
 {
-	slot->code = (uint16_t)code;
+	slot->code = (uint16_t)a->code;
 	snprintf(slot->enhanced, sizeof(slot->enhanced), "%s",
-		 enhanced != NULL ? enhanced : "");
-	slot->text = mem_strndup(text, strnlen(text, ENGINE_REPLY_MAX));
+		 a->enhanced != NULL ? a->enhanced : "");
+	slot->text = mem_strndup(a->text, strnlen(a->text, ENGINE_REPLY_MAX));
+	slot->ref = a->ref;
 }
 
 void
-engine_ticket_answer(struct smtp_server *s, uint32_t ticket, int code,
-		     const char *enhanced, const char *text)
+engine_ticket_answer(struct smtp_server *s, uint32_t ticket,
+		     const struct engine_answer *answer)
 {
+	static const struct engine_answer overlong = {
+	    500, "5.5.6", "Authentication exchange line is too long", 0};
 	struct engine_slot *slot = engine_ticket_slot(s, ticket);
+	struct engine_answer a = *answer;
 
 	if (slot == NULL)
 		return;
-	if (text == NULL)
-		text = engine_reply_default(code);
-	if (slot->overlong) {
-		code = 500;
-		enhanced = "5.5.6";
-		text = "Authentication exchange line is too long";
-	}
+	if (a.text == NULL)
+		a.text = engine_reply_default(a.code);
+	if (slot->overlong)
+		a = overlong;
 	if (slot->verb == VERB_BDAT_ASK) {
 		s->tickets.head++;
-		if (code == 354)
+		if (a.code == 354)
 			engine_body_bdat_begin(s);
 		else
-			engine_body_bdat_refused(s, code, enhanced, text);
+			engine_body_bdat_refused(s, &a);
 		flush(s);
 	} else if (ticket == s->tickets.head) {
 		enum engine_verb verb = slot->verb;
 
 		s->tickets.head++;
-		leave(s, verb, code, enhanced, text);
+		leave(s, verb, &a);
 		flush(s);
 	} else {
-		keep(slot, code, enhanced, text);
+		keep(slot, &a);
 	}
 }
 
@@ -310,7 +321,8 @@ engine_ticket_challenge(struct smtp_server *s, uint32_t ticket,
 		return;
 	assert(slot->verb == VERB_AUTH);
 	if (slot->overlong) {
-		engine_ticket_answer(s, ticket, 500, NULL, NULL);
+		engine_ticket_answer(s, ticket,
+				     &(struct engine_answer){.code = 500});
 		return;
 	}
 	s->tickets.head++;
@@ -319,7 +331,7 @@ engine_ticket_challenge(struct smtp_server *s, uint32_t ticket,
 		s->ops->write(s->arg, text);
 	s->ops->write(s->arg, SLICE_LIT("\r\n"));
 	if (s->ops->replied != NULL)
-		s->ops->replied(s->arg, "AUTH", 334, NULL, "");
+		s->ops->replied(s->arg, "AUTH", 334, NULL, "", 0);
 	s->phase = PHASE_AUTH;
 	flush(s);
 }
@@ -328,19 +340,19 @@ void
 engine_say(struct smtp_server *s, enum engine_verb verb, int code,
 	   const char *enhanced, const char *text)
 {
-	if (s->phase == PHASE_CLOSED)
-		return;
-	engine_ticket_answer(s, engine_ticket_open(s, verb), code, enhanced,
-			     text);
+	const struct engine_answer answer = {code, enhanced, text, 0};
+
+	if (s->phase != PHASE_CLOSED)
+		engine_ticket_answer(s, engine_ticket_open(s, verb), &answer);
 }
 
 void
-engine_ticket_hold(struct smtp_server *s, enum engine_verb verb, int code,
-		   const char *enhanced, const char *text)
+engine_ticket_hold(struct smtp_server *s, enum engine_verb verb,
+		   const struct engine_answer *answer)
 {
 	struct engine_slot *slot = slot_at(s, engine_ticket_open(s, verb));
 
-	keep(slot, code, enhanced, text);
+	keep(slot, answer);
 	slot->held = true;
 }
 
@@ -357,11 +369,26 @@ void
 engine_say_close(struct smtp_server *s, enum engine_verb verb, int code,
 		 const char *enhanced, const char *text, const char *reason)
 {
+	const struct engine_answer answer = {code, enhanced, text, 0};
+
 	if (s->phase == PHASE_CLOSED)
 		return;
 	if (s->phase != PHASE_TLS) /* a handshake is no place for text */
-		put(s, verb, code, enhanced, text, false);
+		put(s, verb, &answer, false);
 	shut(s, reason);
+}
+
+void
+engine_say_refusal(struct smtp_server *s, enum engine_verb verb,
+		   const struct smtp_refusal *r)
+{
+	const struct engine_answer answer = {r->code, r->enhanced, r->text,
+					     r->ref};
+
+	if (s->phase == PHASE_CLOSED)
+		return;
+	put(s, verb, &answer, false);
+	engine_say_close(s, VERB_NONE, 421, "4.7.0", r->goodbye, r->reason);
 }
 
 void
@@ -371,7 +398,7 @@ engine_say_raw(struct smtp_server *s, enum engine_verb verb, int code,
 	s->ops->write(s->arg, out);
 	if (s->ops->replied != NULL)
 		s->ops->replied(s->arg, engine_command_name(verb), code, NULL,
-				text);
+				text, 0);
 }
 
 void

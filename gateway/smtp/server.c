@@ -126,8 +126,17 @@ void
 smtp_server_reply(struct smtp_server *s, uint32_t ticket, int code,
 		  const char *enhanced, const char *text)
 {
+	smtp_server_reply_ref(s, ticket, code, enhanced, text, 0);
+}
+
+void
+smtp_server_reply_ref(struct smtp_server *s, uint32_t ticket, int code,
+		      const char *enhanced, const char *text, uint64_t ref)
+{
+	const struct engine_answer answer = {code, enhanced, text, ref};
+
 	engine_enter(s);
-	engine_ticket_answer(s, ticket, code, enhanced, text);
+	engine_ticket_answer(s, ticket, &answer);
 	engine_exit(s);
 }
 

@@ -43,11 +43,21 @@ struct smtp_rcpt {
 	struct slice orcpt;	/* as given; none: not given */
 };
 
+/* How a client is sent away: this to what it has just said, then 421. */
+struct smtp_refusal {
+	int code; /* 4xx, 5xx */
+	const char *enhanced;
+	char text[256];
+	char goodbye[128];  /* of the 421 4.7.0 */
+	const char *reason; /* static; for close */
+	uint64_t ref;	    /* as in smtp_server_reply_ref */
+};
+
 enum smtp_auth_end { SMTP_AUTH_LINE, SMTP_AUTH_CANCEL };
 
 /*
- * All slices are borrowed for the call. helo and replied may be NULL. The
- * engine must not be destroyed inside one of these, wake excepted: that is
+ * All slices are borrowed for the call. command, helo and replied may be NULL.
+ * The engine must not be destroyed inside one of these, wake excepted: that is
  * always the last thing it does.
  */
 struct smtp_server_ops {
@@ -61,6 +71,12 @@ struct smtp_server_ops {
 	 * "quit", "bare-lf", "too-many-errors". */
 	void (*close)(void *arg, const char *reason);
 
+	/* A line is about to be run, whatever it says: a verb, known or not, a
+	 * BDAT (its octets are read before the refusal leaves), the answer to
+	 * a challenge. True: *refusal instead of it. May be asked again about
+	 * a line that has to wait. The lines of a message are not commands:
+	 * the owner looks in dot. */
+	bool (*command)(void *arg, struct smtp_refusal *refusal);
 	/* HELO, EHLO: informs; the reply is the engine's. name: what is not a
 	 * letter, digit or one of ".-_:[]" has become '?'. */
 	void (*helo)(void *arg, struct slice name, bool extended);
@@ -90,9 +106,10 @@ struct smtp_server_ops {
 	/* The transaction ended without dot: RSET, EHLO, refused DATA, a
 	 * malformed or oversized body (its reply is the engine's), QUIT. */
 	void (*reset)(void *arg);
-	/* A reply went out: for the log. cmd is the verb ("RCPT", "."). */
+	/* A reply went out: for the log. cmd is the verb ("RCPT", "."), ref
+	 * what the owner gave with the answer, 0 for the engine's own. */
 	void (*replied)(void *arg, const char *cmd, int code,
-			const char *enhanced, const char *text);
+			const char *enhanced, const char *text, uint64_t ref);
 };
 
 struct smtp_server_opts {
@@ -130,6 +147,10 @@ size_t smtp_server_input(struct smtp_server *server, struct slice in);
  */
 void smtp_server_reply(struct smtp_server *server, uint32_t ticket, int code,
 		       const char *enhanced, const char *text);
+/* The same; ref comes back in replied when the answer leaves. */
+void smtp_server_reply_ref(struct smtp_server *server, uint32_t ticket,
+			   int code, const char *enhanced, const char *text,
+			   uint64_t ref);
 /* 334; text is already base64, may be empty. The next line of the client
  * comes as auth_more with a new ticket. */
 void smtp_server_challenge(struct smtp_server *server, uint32_t ticket,

@@ -6,8 +6,8 @@ import threading
 
 import case
 import peers
-from talk import (Closed, Hop, Talk, b64, delivered, field, gateway, listener,
-                  message, plain, session, story)
+from talk import (Hop, Talk, b64, delivered, field, gateway, listener, message,
+                  plain, session, story)
 
 SMUGGLED = (b"MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.net>\r\n"
             b"DATA\r\nFrom: evil@example.com\r\n\r\nsmuggled\r\n")

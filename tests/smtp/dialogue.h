@@ -43,7 +43,9 @@ struct owner {
 	char mechanism[32];
 	unsigned auth_steps;
 	size_t replied_count, body_bytes;
-	bool quiet; /* no body in the log */
+	bool quiet;   /* no body in the log */
+	bool blocked; /* commands are refused */
+	uint64_t ref; /* of the last reply */
 };
 
 static inline void
@@ -97,6 +99,25 @@ owner_close(void *arg, const char *reason)
 	ck_assert(!o->closed);
 	buf_printf(&o->log, "close %s\n", reason);
 	o->closed = true;
+}
+
+static inline bool
+owner_command(void *arg, struct smtp_refusal *refusal)
+{
+	struct owner *o = arg;
+
+	ck_assert(!o->closed);
+	if (!o->blocked)
+		return false;
+	*refusal = (struct smtp_refusal){
+	    .code = 550,
+	    .enhanced = "5.7.1",
+	    .text = "Blocked",
+	    .goodbye = "Bye now",
+	    .reason = "blocked",
+	    .ref = 77,
+	};
+	return true;
 }
 
 static inline void
@@ -243,11 +264,12 @@ owner_reset(void *arg)
 
 static inline void
 owner_replied(void *arg, const char *cmd, int code, const char *enhanced,
-	      const char *text)
+	      const char *text, uint64_t ref)
 {
 	struct owner *o = arg;
 
 	(void)enhanced;
+	o->ref = ref;
 	ck_assert_ptr_nonnull(cmd);
 	ck_assert_int_ge(code, 200);
 	ck_assert_ptr_null(strpbrk(text, "\r\n"));
@@ -258,6 +280,7 @@ static const struct smtp_server_ops owner_ops = {
     .write = owner_write,
     .wake = owner_wake,
     .close = owner_close,
+    .command = owner_command,
     .helo = owner_helo,
     .starttls = owner_starttls,
     .auth = owner_auth,
