@@ -24,8 +24,8 @@ struct blocklist;
 enum block_kind { /* on disk: never renumber */
 		  BLOCK_CRED,
 		  BLOCK_IP,
-		  BLOCK_FROM,	/* "a@b", "@b" (and below with "@.b") */
-		  BLOCK_DOMAIN, /* recipients at it; ".b": and below */
+		  BLOCK_FROM,	/* "a@b", "@b"; "@.b": b and below */
+		  BLOCK_DOMAIN, /* recipients at it; ".b": b and below */
 		  BLOCK_HASH,	/* SHA-256 of the client's bytes, hex */
 		  BLOCK_KINDS
 };
@@ -56,7 +56,8 @@ struct block {	     /* strings borrowed */
 
 struct blocklist *blocklist_create(void);
 void blocklist_destroy(struct blocklist **list);
-/* Reads STORE_BLOCK; 100,000 in under a second. */
+/* Reads STORE_BLOCK; 100,000 in under a second. A record that cannot be read
+ * is logged and passed over. GW_EIO. */
 int blocklist_load(struct blocklist *list, struct store_env *store,
 		   int64_t now_wall_s);
 
@@ -99,21 +100,28 @@ int blocklist_add(struct blocklist *list, const struct block *block,
 int blocklist_del(struct blocklist *list, enum block_kind kind,
 		  enum block_action action, struct slice value, uint64_t *id,
 		  struct buf *error);
-/* The value's normal form: cred as user_normalise would be the caller's. */
+/* Appends the value's normal form. Logins pass as they are: the caller has
+ * them normalised by gateway/auth first. Case counts neither in domains nor in
+ * local parts; a domain is compared as it is written, so both the A-label and
+ * the UTF-8 form of one have to be listed, or asked for. */
 int blocklist_normalise(enum block_kind kind, struct slice value,
 			struct buf *out, struct buf *error);
-/* The record of an id: PUT, or DELETE when it is not in the list. */
+/* The record of an id: PUT, or DELETE when it is not in the list. Clears both
+ * buffers first; their caps are BLOCK_RECORD_MAX at least. */
+#define BLOCK_RECORD_MAX 2048
 void blocklist_change(struct blocklist *list, uint64_t id, struct buf *key,
 		      struct buf *value, struct store_change *change);
-/* Ids whose time is over are taken out, up to max; returns how many. */
+/* Entries whose time is over (they match nothing already) are taken out, up to
+ * max, the oldest end first; returns how many. Commit blocklist_change of each
+ * id. Needs a look at one entry when there is nothing to do: each second. */
 size_t blocklist_expire(struct blocklist *list, int64_t now_wall_s,
 			uint64_t *ids, size_t max);
 
 /* --- listing -------------------------------------------------------------- */
 
-/* In order of id, after `after`; strings are valid during fn only; the lock is
- * not held over more than 1,000 entries: go on from the last id. Returns how
- * many were given. */
+/* In order of id, after `after`; strings are valid during fn only, which calls
+ * nothing of the list. The lock is let go every 1,000 entries. Returns how many
+ * were given. */
 typedef bool block_fn(void *arg, const struct block *block);
 size_t blocklist_each(struct blocklist *list, uint64_t after, size_t max,
 		      block_fn *fn, void *arg);

@@ -1,0 +1,116 @@
+#include "policy/block_int.h"
+
+#include <stdlib.h>
+
+#include "gateway/base/hash.h"
+#include "gateway/base/mem.h"
+
+#define FIRST_SIZE 64
+
+void
+block_index_fini(struct block_index *index)
+{
+	free(index->slots);
+	*index = (struct block_index){0};
+}
+
+/* The bytes go through the keyed hash; class and action only move it on, so
+ * that nothing has to be copied together to be looked up. */
+uint64_t
+block_key_hash(const struct block_key *key)
+{
+	uint64_t salt = (uint64_t)key->class * BLOCK_ACTIONS + key->action;
+
+	return hash_bytes(key->bytes.p, key->bytes.n) +
+	       salt * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static bool
+same(const struct block_key *a, const struct block_key *b)
+{
+	return a->class == b->class && a->action == b->action &&
+	       slice_eq(a->bytes, b->bytes);
+}
+
+struct block_entry *
+block_index_find(const struct block_index *index, const struct block_key *key)
+{
+	uint64_t hash;
+
+	if (index->count == 0)
+		return NULL;
+	hash = block_key_hash(key);
+	for (size_t i = hash & (index->size - 1);;
+	     i = (i + 1) & (index->size - 1)) {
+		const struct block_slot *slot = &index->slots[i];
+
+		if (slot->entry == NULL)
+			return NULL;
+		if (slot->hash == hash && same(&slot->entry->key, key))
+			return slot->entry;
+	}
+}
+
+static void
+put(struct block_index *index, struct block_entry *entry)
+{
+	size_t i = entry->hash & (index->size - 1);
+
+	while (index->slots[i].entry != NULL)
+		i = (i + 1) & (index->size - 1);
+	index->slots[i] = (struct block_slot){entry->hash, entry};
+}
+
+static void
+grow(struct block_index *index)
+{
+	struct block_slot *old = index->slots;
+	size_t old_size = index->size;
+
+	index->size = old_size > 0 ? old_size * 2 : FIRST_SIZE;
+	index->slots = mem_array(index->size, sizeof(*index->slots));
+	for (size_t i = 0; i < old_size; i++) {
+		if (old[i].entry != NULL)
+			put(index, old[i].entry);
+	}
+	free(old);
+}
+
+void
+block_index_add(struct block_index *index, struct block_entry *entry)
+{
+	if ((index->count + 1) * 2 > index->size)
+		grow(index);
+	entry->hash = block_key_hash(&entry->key);
+	put(index, entry);
+	index->count++;
+}
+
+/* Whoever probed past the hole moves into it, so there are no tombstones. */
+static void
+close_hole(struct block_index *index, size_t hole)
+{
+	size_t mask = index->size - 1;
+
+	for (size_t i = (hole + 1) & mask; index->slots[i].entry != NULL;
+	     i = (i + 1) & mask) {
+		size_t home = index->slots[i].hash & mask;
+
+		if (((i - home) & mask) < ((i - hole) & mask))
+			continue; /* its home is behind the hole */
+		index->slots[hole] = index->slots[i];
+		hole = i;
+	}
+	index->slots[hole] = (struct block_slot){0};
+}
+
+void
+block_index_del(struct block_index *index, struct block_entry *entry)
+{
+	size_t i = entry->hash & (index->size - 1);
+
+	while (index->slots[i].entry != entry)
+		i = (i + 1) & (index->size - 1);
+	close_hole(index, i);
+	index->count--;
+}
