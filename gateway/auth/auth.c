@@ -308,6 +308,18 @@ auth_op_closed(struct auth_op *op)
 			 loop_now_ms(op->auth->loop)) != 0;
 }
 
+/* The name is shown in the log, as with a wrong password. */
+static bool
+denied(struct auth_op *op)
+{
+	if (op->deny == NULL || auth_op_closed(op) ||
+	    !op->deny(op->arg, buf_cstr(&op->name)))
+		return false;
+	if (op->tried_name.n == 0)
+		buf_add_slice(&op->tried_name, buf_slice(&op->name));
+	return true;
+}
+
 void
 auth_op_accept(struct auth_op *op)
 {
@@ -316,6 +328,10 @@ auth_op_accept(struct auth_op *op)
 	struct slice cred = buf_slice(&op->name);
 	bool welcome;
 
+	if (denied(op)) {
+		auth_op_deny(op, true);
+		return;
+	}
 	pthread_mutex_lock(&pool->lock);
 	welcome =
 	    penalty_closed_ms(pool->penalty, &op->client, cred, now_ms) == 0;
@@ -382,6 +398,7 @@ auth_start(struct auth *auth, const struct auth_req *req, auth_done_fn *done,
 
 	op->auth = auth;
 	op->done = done;
+	op->deny = req->deny;
 	op->arg = arg;
 	op->client = req->client;
 	op->step_ms = loop_now_ms(auth->loop);

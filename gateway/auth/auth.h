@@ -82,6 +82,10 @@ struct auth_result {
 	bool cached;
 };
 
+/* A right password that is to look like a wrong one in everything: answer,
+ * delay, count of failures. arg is auth_start's. */
+typedef bool auth_deny_fn(void *arg, const char *cred);
+
 struct auth_req {
 	struct slice mechanism;
 	struct slice initial; /* base64; p NULL: none; n 0 with p: empty */
@@ -89,6 +93,7 @@ struct auth_req {
 	struct ip_addr local;
 	bool tls;
 	const char *session;
+	auth_deny_fn *deny; /* NULL: nobody */
 };
 
 /* As in style.md 3, but that done with AUTH_CHALLENGE leaves the op alive

@@ -44,6 +44,7 @@ struct auth {
 struct auth_op {
 	struct auth *auth;
 	auth_done_fn *done;
+	auth_deny_fn *deny; /* or NULL */
 	void *arg;
 	struct ip_addr client;
 	struct timer_op *timer; /* the answer on its way to the caller */

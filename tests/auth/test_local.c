@@ -214,6 +214,51 @@ START_TEST(verdicts)
 }
 END_TEST
 
+static bool
+is_bob(void *arg, const char *cred)
+{
+	(void)arg;
+	return strcmp(cred, "bob") == 0;
+}
+
+/* A login that somebody took: the right password looks wrong in everything,
+ * from the cache too, and does not make its address known. */
+START_TEST(a_right_password_can_look_wrong)
+{
+	struct auth_req req = {
+	    .mechanism = SLICE_LIT("PLAIN"),
+	    .initial = SLICE_LIT("AGJvYgBzZWNyZXQ="),
+	    .client = ip("192.0.2.1"),
+	    .local = ip("127.0.0.1"),
+	    .deny = is_bob,
+	};
+	struct outcome outcome;
+	int64_t began_ms;
+
+	open_auth((struct auth_opts){.fail_delay_ms = 60, .fail_max = 1});
+	ck_assert_int_eq(plain_from("bob", "secret", "192.0.2.2"), AUTH_OK);
+	memset(&outcome, 0, sizeof(outcome));
+	began_ms = clock_mono_ms();
+	outcome.op = auth_start(auth, &req, on_done, &outcome);
+	wait_for(&outcome);
+	ck_assert_int_eq(outcome.verdict, AUTH_DENIED);
+	ck_assert_str_eq(outcome.tried, "bob");
+	ck_assert_str_eq(outcome.cred, "");
+	ck_assert_int_ge(outcome.at_ms - began_ms, 50);
+	/* counted: one is all that this address had */
+	ck_assert_int_ne(auth_address_closed(auth, &req.client, clock_mono_ms(),
+					     clock_wall_s()),
+			 0);
+	req.client = ip("192.0.2.3");
+	req.initial = SLICE_LIT("AGFubgBwYXNzIHdvcmQ=");
+	memset(&outcome, 0, sizeof(outcome));
+	outcome.op = auth_start(auth, &req, on_done, &outcome);
+	wait_for(&outcome);
+	ck_assert_int_eq(outcome.verdict, AUTH_OK);
+	close_auth();
+}
+END_TEST
+
 START_TEST(login_asks_twice)
 {
 	struct outcome outcome;
@@ -537,6 +582,7 @@ main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, store_teardown);
 	tcase_add_test(tcase, verdicts);
+	tcase_add_test(tcase, a_right_password_can_look_wrong);
 	tcase_add_test(tcase, login_asks_twice);
 	tcase_add_test(tcase, cap_on_a_response);
 	tcase_add_test(tcase, remembers_a_right_password_until_told);
