@@ -10,7 +10,7 @@
 #include "gateway/store/env.h"
 
 /*
- * The trail of administrators' changes in STORE_AUDIT, in order of id: who
+ * The trail of administrators' changes in STORE_AUDIT, the newest id first: who
  * (peer credentials of the control socket), when, what, why, and how it ended.
  */
 struct audit_entry { /* strings borrowed */
@@ -22,10 +22,12 @@ struct audit_entry { /* strings borrowed */
 	const char *reason;  /* "" */
 	const char *effect;  /* "held 12 messages"; "" */
 };
-/* A change (PUT) to commit together with what it tells of. */
+/* A change (PUT) to commit together with what it tells of. Too long texts are
+ * cut. Clears both buffers first; their caps are AUDIT_RECORD_MAX at least. */
+#define AUDIT_RECORD_MAX 4096
 void audit_change(const struct audit_entry *entry, struct buf *key,
 		  struct buf *value, struct store_change *change);
-/* GW_ECORRUPT. Strings point into value and are NUL-terminated in scratch. */
+/* GW_ECORRUPT. Strings are in scratch, whose cap is as above. */
 int audit_decode(struct slice key, struct slice value,
 		 struct audit_entry *entry, struct buf *scratch);
 /* Newest first, from before id `before` (0: the newest), at most max; the
