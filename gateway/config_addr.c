@@ -76,9 +76,9 @@ add_addr(struct config_reading *r, struct config_addrs *addrs,
 	*place = at;
 }
 
-static bool
-room(struct config_reading *r, const struct config_row *row,
-     const struct config_node *node, size_t have)
+bool
+config_room(struct config_reading *r, const struct config_row *row,
+	    const struct config_node *node, size_t have)
 {
 	if (have + node->count - 1 <= row->max)
 		return true;
@@ -95,7 +95,7 @@ read_listen(struct config_reading *r, const struct config_row *row,
 	struct config_addrs *addrs = field;
 	struct sock_addr addr;
 
-	if (!room(r, row, node, addrs->count) ||
+	if (!config_room(r, row, node, addrs->count) ||
 	    !read_addr(r, &node->words[1], &addr))
 		return false;
 	add_addr(r, addrs, &addr, node->words[1].at);
@@ -140,7 +140,7 @@ read_resolver(struct config_reading *r, const struct config_row *row,
 	struct config_addrs *addrs = field;
 	bool good = true;
 
-	if (!room(r, row, node, addrs->count))
+	if (!config_room(r, row, node, addrs->count))
 		return false;
 	for (size_t i = 1; i < node->count; i++) {
 		const struct config_word *word = &node->words[i];
@@ -194,7 +194,7 @@ read_prefix(struct config_reading *r, const struct config_row *row,
 	struct config_prefixes *list = field;
 	bool good = true;
 
-	if (!room(r, row, node, list->count))
+	if (!config_room(r, row, node, list->count))
 		return false;
 	for (size_t i = 1; i < node->count; i++) {
 		const struct config_word *word = &node->words[i];

@@ -410,6 +410,7 @@ config_check(struct config_reading *r, struct config *c)
 		check_relay(r, config_relay(c, i));
 	check_routes(r, c);
 	check_retry(r, &c->retry);
+	config_check_limits(r, c);
 	if (c->http.on && !ip_is_loopback(&c->http.addr.ip))
 		config_warn(r->problems, config_place_of(&c->block, "http"),
 			    "the metrics are for everybody who reaches this "

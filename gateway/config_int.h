@@ -101,17 +101,20 @@ struct config_shape {
 	bool (*print)(const struct config_row *row, const void *field, size_t i,
 		      struct buf *out);
 };
-/* config_number.c, config_text.c, config_addr.c, config_hop.c */
+/* config_number.c, _text.c, _addr.c, _hop.c, _limit.c */
 extern const struct config_shape config_shape_count, config_shape_size,
     config_shape_time, config_shape_times;
 extern const struct config_shape config_shape_switch, config_shape_choice,
     config_shape_choices, config_shape_hostname, config_shape_domain,
     config_shape_domains, config_shape_path, config_shape_user,
-    config_shape_mail;
+    config_shape_mail, config_shape_text, config_shape_names,
+    config_shape_logins;
 extern const struct config_shape config_shape_listen, config_shape_resolver,
     config_shape_prefix, config_shape_source, config_shape_http;
 extern const struct config_shape config_shape_backend, config_shape_host,
     config_shape_login, config_shape_via, config_shape_target;
+extern const struct config_shape config_shape_rates, config_shape_volume,
+    config_shape_at_once, config_shape_bits, config_shape_over;
 
 /* Grow an arena list by one: the new, zeroed element. */
 void *config_list_add(struct arena *arena, void **v, size_t *count,
@@ -132,9 +135,14 @@ bool config_split_port(struct config_reading *r, const struct config_word *word,
 /* A name as blocks and users have: letters, digits, '.', '_', '-'. */
 bool config_is_name(const char *text);
 
-/* --- the whole: config_check.c --- */
+/* Whether the values still fit in a list of row->max; false: told. */
+bool config_room(struct config_reading *r, const struct config_row *row,
+		 const struct config_node *node, size_t have);
+
+/* --- the whole: config_check.c, config_check_limit.c --- */
 
 void config_check(struct config_reading *r, struct config *config);
+void config_check_limits(struct config_reading *r, struct config *config);
 /* Where a row of a block was set, or the block itself. */
 struct config_place config_place_of(const struct config_block *block,
 				    const char *name);

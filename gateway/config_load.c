@@ -84,6 +84,8 @@ init_block(struct loader *l, struct config_block *block, const char *scope)
 			init_block(l, field, row->path);
 		else if (row->value != NULL)
 			set_default(l, row, field);
+		else if (row->kind == CONFIG_CHOICE)
+			*(int *)field = -1;
 	}
 }
 

@@ -19,7 +19,7 @@ add_number(enum config_kind kind, uint64_t v, struct buf *out)
 {
 	if (kind == CONFIG_TIME || kind == CONFIG_TIMES)
 		units_format_time(out, (int64_t)v);
-	else if (kind == CONFIG_SIZE)
+	else if (kind == CONFIG_SIZE || kind == CONFIG_VOLUME)
 		units_format_size(out, v);
 	else
 		buf_printf(out, "%" PRIu64, v);
@@ -33,6 +33,9 @@ config_value_range(const struct config_row *row, struct buf *out)
 	case CONFIG_SIZE:
 	case CONFIG_TIME:
 	case CONFIG_TIMES:
+	case CONFIG_RATES:
+	case CONFIG_VOLUME:
+	case CONFIG_AT_ONCE:
 		add_number(row->kind, row->min, out);
 		buf_add_str(out, " to ");
 		add_number(row->kind, row->max, out);
@@ -60,6 +63,11 @@ config_value_range(const struct config_row *row, struct buf *out)
 	case CONFIG_LOGIN:
 	case CONFIG_VIA:
 	case CONFIG_TARGET:
+	case CONFIG_TEXT:
+	case CONFIG_NAMES:
+	case CONFIG_LOGINS:
+	case CONFIG_BITS:
+	case CONFIG_OVER:
 		break;
 	}
 	return false;

@@ -16,6 +16,8 @@ static const struct {
     {"hostname", "mail.example.com", true},
     {"user", "sluice", true},
     {"internal", "example.com", true},
+    {"observe", "on", true},
+    {"contact", "\"the help desk, phone 1234\"", false},
     {"connections-per-address", "200", true},
     {"tls.certificate", "/etc/sluice/tls.crt", true},
     {"tls.key", "/etc/sluice/tls.key", true},
@@ -30,6 +32,22 @@ static const struct {
     {"relay.login", "sluice password-file /etc/sluice/hub.password", false},
     {"relay.source", "192.0.2.25", false},
     {"route.via", "hub", true},
+    {"limit.per", "credential", true},
+    {"limit.messages", "20/m burst 30", true},
+    {"limit.recipients", "60/10m", true},
+    {"limit.recipients", "200/h", true},
+    {"limit.internal-recipients", "1000/h", true},
+    {"limit.all-recipients", "2000/d", false},
+    {"limit.bytes", "500M/d", false},
+    {"limit.connections", "10", false},
+    {"limit.new-connections", "30/m", false},
+    {"limit.failed-logins", "10/10m", false},
+    {"limit.over", "pace 150% then defer", true},
+    {"limit.class", "staff students", false},
+    {"limit.cred", "alice bob", false},
+    {"limit.replaces", "address", false},
+    {"limit.except", "10.0.0.0/8 2001:db8::/32", false},
+    {"class.from-binding", "address", false},
     {"dns.resolver", "127.0.0.1", false},
     {"dns.targets", "loopback private", false},
     {"alert.mail", "postmaster@example.com", false},
@@ -39,12 +57,48 @@ static const struct {
 /* The named blocks; the first of a scope shows all its directives. */
 static const struct {
 	const char *scope, *name;
-	const char *rest; /* further blocks: what stands in them */
+	const char *about; /* or NULL */
+	const char *rest;  /* further blocks: what stands in them */
 } blocks[] = {
-    {"listen", "submission", NULL},
-    {"listen", "submissions", "address *:465;\n\ttls implicit;"},
-    {"relay", "hub", NULL},
-    {"route", "default", NULL},
+    {"listen", "submission", NULL, NULL},
+    {"listen", "submissions", NULL, "address *:465;\n\ttls implicit;"},
+    {"relay", "hub", NULL, NULL},
+    {"route", "default", NULL, NULL},
+    {"limit", "person",
+     "The limits below are those of a site of up to 100 people. They only "
+     "count and log while 'observe on' stands above; without it they are "
+     "enforced. 'sluice limits' shows them at work.",
+     NULL},
+    {"limit", "person-day",
+     "Nobody is helped by mail that leaves tomorrow: the day is not paced.",
+     "per credential;\n\trecipients 500/d;\n\tover reject;"},
+    {"limit", "person-connections", NULL,
+     "per credential;\n\tconnections 5;\n\tover defer;"},
+    {"limit", "visitor", "Guests, alumni: sluice user add --class visitor.",
+     "per credential;\n\tclass visitor;\n\treplaces person person-day;\n\t"
+     "messages 20/m burst 30;\n\trecipients 50/h;\n\trecipients 100/d;\n\t"
+     "over reject;"},
+    {"limit", "shared", "Logins that several people use.",
+     "per credential;\n\tclass shared;\n\treplaces person person-day "
+     "person-connections;\n\tmessages 20/m burst 30;\n\trecipients 400/h;"
+     "\n\tinternal-recipients 1000/h;\n\tover pace 150% then defer;"},
+    {"limit", "shared-day", NULL,
+     "per credential;\n\tclass shared;\n\trecipients 1000/d;\n\t"
+     "over reject;"},
+    {"limit", "service", "Programs and devices: they try again by themselves.",
+     "per credential;\n\tclass service;\n\treplaces person person-day;\n\t"
+     "recipients 300/h;\n\trecipients 2000/d;\n\tover defer;"},
+    {"limit", "address",
+     "Name the networks that hide many people behind one address in "
+     "'except'.",
+     "per ip;\n\trecipients 500/h;\n\tconnections 10;\n\t"
+     "new-connections 30/m;\n\tover defer;"},
+    {"limit", "logins", NULL,
+     "per ip;\n\tfailed-logins 10/10m;\n\tover defer;"},
+    {"limit", "site",
+     "An alarm in the log: three times what an hour usually brings.",
+     "per site;\n\trecipients 2000/h;\n\tover defer;\n\tobserve on;"},
+    {"class", "service", NULL, NULL},
 };
 
 #define EXAMPLES (sizeof(examples) / sizeof(examples[0]))
@@ -123,20 +177,24 @@ ship_comment(const struct config_row *row, const char *prefix, struct buf *out)
 static void
 ship_value(const struct config_row *row, const char *indent, struct buf *out)
 {
-	const char *value = row->value;
-	bool live = false;
+	const char *comment = indent[0] != '\0' ? "\t# " : "# ";
+	const char *name = config_row_name(row);
+	bool shown = false;
 
 	for (size_t i = 0; i < EXAMPLES; i++) {
-		if (strcmp(examples[i].path, row->path) == 0) {
-			value = examples[i].value;
-			live = examples[i].live;
-		}
+		if (strcmp(examples[i].path, row->path) != 0)
+			continue;
+		if (!shown)
+			ship_comment(row, comment, out);
+		shown = true;
+		buf_printf(out, "%s%s%s %s;\n", indent,
+			   examples[i].live ? "" : "#", name,
+			   examples[i].value);
 	}
-	if (value == NULL)
+	if (shown || row->value == NULL)
 		return;
-	ship_comment(row, indent[0] != '\0' ? "\t# " : "# ", out);
-	buf_printf(out, "%s%s%s %s;\n", indent, live ? "" : "#",
-		   config_row_name(row), value);
+	ship_comment(row, comment, out);
+	buf_printf(out, "%s#%s %s;\n", indent, name, row->value);
 }
 
 static void
@@ -163,6 +221,8 @@ ship_block(const struct config_row *row, struct buf *out)
 	for (size_t i = 0; i < BLOCKS; i++) {
 		if (strcmp(blocks[i].scope, row->path) != 0)
 			continue;
+		if (blocks[i].about != NULL)
+			fold(out, "# ", blocks[i].about, false);
 		buf_printf(out, "%s %s {\n", row->path, blocks[i].name);
 		if (blocks[i].rest != NULL)
 			buf_printf(out, "\t%s\n", blocks[i].rest);

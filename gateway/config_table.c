@@ -29,6 +29,10 @@
 #define LOG(f) .field = offsetof(struct config_log, f)
 #define ALERT(f) .field = offsetof(struct config_alert, f)
 #define DNS(f) .field = offsetof(struct config_dns, f)
+#define LIMIT(f) .field = offsetof(struct config_limit, f)
+#define CLASS(f) .field = offsetof(struct config_class, f)
+
+#define COUNT_MAX ((uint64_t)1000000000)
 
 /* Each in the order of the enum that it fills. */
 static const char *const tls_modes[] = {"starttls", "implicit", "none", NULL};
@@ -39,6 +43,10 @@ static const char *const eightbit[] = {"refuse", "pass", NULL};
 static const char *const log_formats[] = {"logfmt", "json", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug",
 					 NULL};
+static const char *const bindings[] = {"off", "observe", "domain", "address",
+				       NULL};
+static const char *const pers[] = {"credential", "ip", "credential-ip", "site",
+				   NULL};
 static const char *const targets[] = {"loopback", "private", NULL};
 
 static const struct config_row rows[] = {
@@ -54,8 +62,9 @@ static const struct config_row rows[] = {
     {"user", CONFIG_USER, CONFIG_RESTART, NULL, 0, 0, NULL,
      "Whom the daemon becomes once its ports are open, when started as root.",
      TOP(user)},
-    {"internal", CONFIG_DOMAINS, CONFIG_REPEAT, NULL, 0, 0, NULL,
-     "The domains that are ours.", TOP(internal)},
+    {"internal", CONFIG_ROUTED, CONFIG_REPEAT, NULL, 0, 0, NULL,
+     "The domains that are ours; '.example.com' is all below example.com.",
+     TOP(internal)},
     {"tls", CONFIG_BLOCK, 0, NULL, 0, 0, NULL,
      "The certificate that listeners show.", TOP(tls),
      .size = sizeof(struct config_tls)},
@@ -99,6 +108,16 @@ static const struct config_row rows[] = {
     {"resubmission-window", CONFIG_TIME, CONFIG_RESTART, "24h", 1 * MINUTE,
      30 * DAY, NULL, "How long a message is remembered for that.",
      TOP(resubmission_window_ms)},
+    {"observe", CONFIG_SWITCH, 0, "off", 0, 0, NULL,
+     "Whether limits only count and log what they would do, and change nothing "
+     "for anybody.",
+     TOP(observe)},
+    {"from-binding", CONFIG_CHOICE, 0, "off", 0, 0, NULL,
+     "Whose addresses a login may send as: anybody's, anybody's with a line in "
+     "the log, those of our domains, or its own.",
+     .choices = bindings, TOP(binding)},
+    {"contact", CONFIG_TEXT, 0, NULL, 1, 60, NULL,
+     "Whom replies to refused clients send people to.", TOP(contact)},
     {"delivery-connections", CONFIG_COUNT, 0, "500", 1, 100000, "connections",
      "Connections to next hops at once, over all of them.",
      TOP(delivery_connections)},
@@ -107,6 +126,13 @@ static const struct config_row rows[] = {
     {"http", CONFIG_HTTP, CONFIG_RESTART, "127.0.0.1:9925", 0, 0, NULL,
      "Where the metrics for Prometheus are served; it asks for no password.",
      TOP(http)},
+    {"limit", CONFIG_NAMED, 0, NULL, 0, 256, "blocks",
+     "How much one sender may send, and what happens beyond it.", TOP(limits),
+     .size = sizeof(struct config_limit)},
+    {"class", CONFIG_NAMED, 0, NULL, 0, 256, "blocks",
+     "What is different for the logins of one class, as in 'sluice user add "
+     "--class'.",
+     TOP(classes), .size = sizeof(struct config_class)},
     {"dns", CONFIG_BLOCK, 0, NULL, 0, 0, NULL, "Who is asked about domains.",
      TOP(dns), .size = sizeof(struct config_dns)},
     {"log", CONFIG_BLOCK, 0, NULL, 0, 0, NULL,
@@ -220,6 +246,63 @@ static const struct config_row rows[] = {
     {"retry.delay-notice", CONFIG_TIME, 0, "4h", 0, 30 * DAY, NULL,
      "When the sender is told that it takes longer; 0s is never.",
      RETRY(delay_notice_ms)},
+
+    /* --- limit --- */
+    {"limit.per", CONFIG_CHOICE, CONFIG_REQUIRED, NULL, 0, 0, NULL,
+     "Whose doings are counted together: one login's, one address's, those of "
+     "a login from one address, or everybody's.",
+     .choices = pers, LIMIT(per)},
+    {"limit.prefix", CONFIG_BITS, 0, "32 64", 0, 0, NULL,
+     "How many bits of an IPv4 and an IPv6 address count as one address.",
+     LIMIT(prefix)},
+    {"limit.messages", CONFIG_RATES, CONFIG_REPEAT, NULL, 1, COUNT_MAX,
+     "messages in 1s to 31d",
+     "Messages in any window of that time; with a burst, so many at once and "
+     "then that pace.",
+     LIMIT(messages)},
+    {"limit.recipients", CONFIG_RATES, CONFIG_REPEAT, NULL, 1, COUNT_MAX,
+     "recipients in 1s to 31d", "Recipients outside of 'internal'.",
+     LIMIT(recipients)},
+    {"limit.internal-recipients", CONFIG_RATES, CONFIG_REPEAT, NULL, 1,
+     COUNT_MAX, "recipients in 1s to 31d", "Recipients in 'internal'.",
+     LIMIT(internal_recipients)},
+    {"limit.all-recipients", CONFIG_RATES, CONFIG_REPEAT, NULL, 1, COUNT_MAX,
+     "recipients in 1s to 31d", "All recipients.", LIMIT(all_recipients)},
+    {"limit.bytes", CONFIG_VOLUME, CONFIG_REPEAT, NULL, 1 * KIB,
+     1024 * 1024 * GIB, "in 1s to 31d",
+     "Bytes of messages, each counted once however many recipients it has.",
+     LIMIT(bytes)},
+    {"limit.connections", CONFIG_AT_ONCE, 0, NULL, 1, 1000000, "connections",
+     "Connections at once.", LIMIT(connections)},
+    {"limit.new-connections", CONFIG_RATES, CONFIG_REPEAT, NULL, 1, COUNT_MAX,
+     "connections in 1s to 31d", "Connections made.", LIMIT(new_connections)},
+    {"limit.failed-logins", CONFIG_RATES, CONFIG_REPEAT, NULL, 1, COUNT_MAX,
+     "logins in 1s to 31d",
+     "Wrong logins, 'per ip' alone: else anybody could lock anybody out.",
+     LIMIT(failed_logins)},
+    {"limit.over", CONFIG_OVER, 0, "pace 150% then defer", 0, 0, NULL,
+     "What happens beyond: pace sends later, up to that share of the limit, "
+     "then does as told; bulk sends with the mass mailings; hold keeps for "
+     "review; defer answers 450; reject answers 550.",
+     LIMIT(over)},
+    {"limit.observe", CONFIG_SWITCH, 0, "off", 0, 0, NULL,
+     "Whether this limit only counts and logs.", LIMIT(observe)},
+    {"limit.class", CONFIG_NAMES, CONFIG_REPEAT, NULL, 0, 100, "classes",
+     "The classes it is for; without 'class' and 'cred' it is for everybody.",
+     LIMIT(classes)},
+    {"limit.cred", CONFIG_LOGINS, CONFIG_REPEAT, NULL, 0, 10000, "logins",
+     "The logins it is for.", LIMIT(creds)},
+    {"limit.replaces", CONFIG_NAMES, CONFIG_REPEAT, NULL, 0, 256, "limits",
+     "Limits that do not count those whom this one is for.", LIMIT(replaces)},
+    {"limit.except", CONFIG_PREFIX, CONFIG_REPEAT, NULL, 0, 1000, "networks",
+     "Networks whose clients it does not count.", LIMIT(except)},
+
+    /* --- class --- */
+    {"class.observe", CONFIG_SWITCH, 0, "off", 0, 0, NULL,
+     "Whether limits only count and log for these logins.", CLASS(observe)},
+    {"class.from-binding", CONFIG_CHOICE, 0, NULL, 0, 0, NULL,
+     "Instead of the file's 'from-binding'.", .choices = bindings,
+     CLASS(binding)},
 
     /* --- dns --- */
     {"dns.resolver", CONFIG_RESOLVER, CONFIG_REPEAT, NULL, 1, 16, "addresses",

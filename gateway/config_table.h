@@ -11,7 +11,7 @@ enum config_kind {
 	CONFIG_BLOCK,	 /* NAME { ... }, once */
 	CONFIG_NAMED,	 /* NAME X { ... }, each X once */
 	CONFIG_SWITCH,	 /* bool */
-	CONFIG_CHOICE,	 /* int: the index in choices */
+	CONFIG_CHOICE,	 /* int: the index in choices; -1: not given */
 	CONFIG_CHOICES,	 /* unsigned: a set, bits are indexes in choices */
 	CONFIG_COUNT,	 /* uint64_t */
 	CONFIG_SIZE,	 /* uint64_t */
@@ -35,6 +35,14 @@ enum config_kind {
 	CONFIG_LOGIN,	 /* struct config_login */
 	CONFIG_VIA,	 /* struct config_via */
 	CONFIG_TARGET,	 /* struct config_target */
+	CONFIG_TEXT,	 /* const char *, printable ASCII */
+	CONFIG_NAMES,	 /* struct config_names, as blocks are called */
+	CONFIG_LOGINS,	 /* struct config_names, logins */
+	CONFIG_RATES,	 /* struct config_rates: 400/h, 30/m burst 40 */
+	CONFIG_VOLUME,	 /* struct config_rates: 500M/d */
+	CONFIG_AT_ONCE,	 /* struct config_rates, one without a period */
+	CONFIG_BITS,	 /* struct config_bits */
+	CONFIG_OVER,	 /* struct config_over */
 };
 
 enum config_row_flags {

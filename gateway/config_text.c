@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "gateway/auth/user.h"
 #include "gateway/base/address.h"
 #include "gateway/config_int.h"
 
@@ -239,6 +240,87 @@ print_text(const struct config_row *row, const void *field, size_t i,
 	return true;
 }
 
+/* It goes into replies: one line, and no byte that needs SMTPUTF8. */
+static bool
+read_text(struct config_reading *r, const struct config_row *row,
+	  const struct config_node *node, void *field)
+{
+	const struct config_word *word = &node->words[1];
+	size_t n = strlen(word->text);
+	bool good = n >= row->min && n <= row->max;
+
+	for (size_t i = 0; i < n; i++) {
+		if (word->text[i] < ' ' || word->text[i] > '~')
+			good = false;
+	}
+	if (!good) {
+		config_error(r->problems, word->at,
+			     "'%s' is %zu to %zu printable ASCII characters",
+			     config_row_name(row), (size_t)row->min,
+			     (size_t)row->max);
+		return false;
+	}
+	*(const char **)field = word->text;
+	return true;
+}
+
+/* --- lists of names --- */
+
+/* NULL: told. */
+static const char *
+login_key(struct config_reading *r, const struct config_word *word)
+{
+	struct buf key = {.cap = 1024};
+	const char *kept = NULL;
+
+	if (user_normalise(slice_str(word->text), NULL, &key) == 0)
+		kept = arena_dup(r->arena, buf_slice(&key));
+	else
+		config_error(r->problems, word->at, "'%s' is no login",
+			     show(r, word));
+	buf_fini(&key);
+	return kept;
+}
+
+static const char *
+name_key(struct config_reading *r, const struct config_word *word)
+{
+	if (config_is_name(word->text))
+		return word->text;
+	config_error(r->problems, word->at,
+		     "'%s' is no name: a name has up to 63 letters, digits, "
+		     "'.', '_' and '-'",
+		     show(r, word));
+	return NULL;
+}
+
+static bool
+read_names(struct config_reading *r, const struct config_row *row,
+	   const struct config_node *node, void *field)
+{
+	struct config_names *names = field;
+	bool good = true;
+
+	if (!config_room(r, row, node, names->count))
+		return false;
+	for (size_t i = 1; i < node->count; i++) {
+		const struct config_word *word = &node->words[i];
+		const char *key = row->kind == CONFIG_LOGINS
+				      ? login_key(r, word)
+				      : name_key(r, word);
+		const char **to;
+
+		if (key == NULL) {
+			good = false;
+			continue;
+		}
+		to = config_list_add(r->arena, (void **)&names->v,
+				     &names->count, sizeof(*names->v));
+		*to = key;
+	}
+	return good;
+}
+
 /* --- words out of a list --- */
 
 static bool
@@ -349,9 +431,12 @@ static bool
 print_choice(const struct config_row *row, const void *field, size_t i,
 	     struct buf *out)
 {
-	if (i == 0)
-		buf_add_str(out, row->choices[*(const int *)field]);
-	return i == 0;
+	int at = *(const int *)field;
+
+	if (i > 0 || at < 0)
+		return false;
+	buf_add_str(out, row->choices[at]);
+	return true;
 }
 
 const struct config_shape config_shape_switch = {1, 1, "on | off", read_switch,
@@ -372,3 +457,9 @@ const struct config_shape config_shape_user = {1, 1, "NAME", read_user,
 					       print_text};
 const struct config_shape config_shape_mail = {1, 1, "ADDRESS", read_mail,
 					       print_text};
+const struct config_shape config_shape_text = {1, 1, "TEXT", read_text,
+					       print_text};
+const struct config_shape config_shape_names = {1, 0, "NAME ...", read_names,
+						print_names};
+const struct config_shape config_shape_logins = {1, 0, "LOGIN ...", read_names,
+						 print_names};

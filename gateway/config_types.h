@@ -190,6 +190,10 @@ struct config_rates { /* one directive, repeated */
 	size_t count;
 };
 
+struct config_bits { /* prefix 24 56 */
+	unsigned v4, v6;
+};
+
 struct config_over {	  /* over pace 150% then hold */
 	int action;	  /* enum limit_action */
 	int then;	  /* after pace; else LIMIT_PASS */
@@ -198,14 +202,15 @@ struct config_over {	  /* over pace 150% then hold */
 
 struct config_limit {
 	struct config_block block;
-	int per; /* enum limit_per, as the words of the table */
-	unsigned prefix4, prefix6; /* `prefix 24 56`; default 32 64 */
+	int per;		   /* enum limit_per; -1: not given, an error */
+	struct config_bits prefix; /* of an address's key */
 	/* One for each word of limit_counted_name. */
 	struct config_rates messages, recipients, internal_recipients,
 	    all_recipients, bytes, connections, new_connections, failed_logins;
-	struct config_over over; /* default: pace 150% then defer */
+	struct config_over over;
 	bool observe;
-	struct config_names classes, creds, replaces;
+	struct config_names classes, replaces;
+	struct config_names creds; /* normalised without auth's domain */
 	struct config_prefixes except;
 };
 
@@ -242,13 +247,13 @@ struct config {
 	const char *hostname;
 	const char *spool;
 	const char *control;
-	const char *user; /* NULL: no change */
-	struct config_names internal;
+	const char *user;	      /* NULL: no change */
+	struct config_names internal; /* ".example.com": and all below */
 	struct config_blocks listens, relays, routes; /* see below */
 	struct config_blocks limits, classes;
 	bool observe;	     /* no limit changes anything */
 	int binding;	     /* `from-binding`; enum config_binding */
-	const char *contact; /* whom replies send people to; NULL: nobody */
+	const char *contact; /* whom replies send people to, or NULL */
 	struct config_tls tls;
 	struct config_auth auth;
 	struct config_retry retry;

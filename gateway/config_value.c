@@ -127,6 +127,22 @@ shape_of(enum config_kind kind)
 		return &config_shape_via;
 	case CONFIG_TARGET:
 		return &config_shape_target;
+	case CONFIG_TEXT:
+		return &config_shape_text;
+	case CONFIG_NAMES:
+		return &config_shape_names;
+	case CONFIG_LOGINS:
+		return &config_shape_logins;
+	case CONFIG_RATES:
+		return &config_shape_rates;
+	case CONFIG_VOLUME:
+		return &config_shape_volume;
+	case CONFIG_AT_ONCE:
+		return &config_shape_at_once;
+	case CONFIG_BITS:
+		return &config_shape_bits;
+	case CONFIG_OVER:
+		return &config_shape_over;
 	}
 	return &shape_block;
 }

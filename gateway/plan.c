@@ -14,8 +14,10 @@
 #define HOP_MESSAGES 100
 #define HOP_IDLE_MS 5000
 
-static void *
-array(struct arena *arena, size_t count, size_t size)
+#define CONTACT "the postmaster"
+
+void *
+plan_array(struct arena *arena, size_t count, size_t size)
 {
 	void *p = arena_alloc(arena, count * size + 1);
 
@@ -39,6 +41,26 @@ front_tls(int tls)
 	return FRONT_TLS_STARTTLS;
 }
 
+static const struct config_class *
+class_at(const struct config *c, size_t i)
+{
+	return (const struct config_class *)c->classes.v[i];
+}
+
+static const struct front_class *
+front_classes(struct arena *arena, const struct config *c)
+{
+	struct front_class *classes =
+	    plan_array(arena, c->classes.count, sizeof(*classes));
+
+	for (size_t i = 0; i < c->classes.count; i++)
+		classes[i] = (struct front_class){
+		    .name = class_at(c, i)->block.name,
+		    .binding = class_at(c, i)->binding,
+		};
+	return classes;
+}
+
 static void
 make_front(struct plan *plan, const struct config *c,
 	   const struct sockets *sockets)
@@ -50,7 +72,7 @@ make_front(struct plan *plan, const struct config *c,
 
 	while (sockets_get(sockets, count, &fd, &listen))
 		count++;
-	listeners = array(plan->arena, count, sizeof(*listeners));
+	listeners = plan_array(plan->arena, count, sizeof(*listeners));
 	for (size_t i = 0; sockets_get(sockets, i, &fd, &listen); i++) {
 		const struct config_listen *l = config_listen(c, listen);
 
@@ -74,6 +96,13 @@ make_front(struct plan *plan, const struct config *c,
 	    .preauth_ms = c->preauth_ms,
 	    .progress_bytes_s = (uint32_t)c->min_rate,
 	    .resubmission = c->resubmission,
+	    .binding = (enum binding)c->binding,
+	    .classes = front_classes(plan->arena, c),
+	    .class_count = c->classes.count,
+	    .internal = c->internal.v,
+	    .internal_count = c->internal.count,
+	    .auth_domain = c->auth.domain,
+	    .contact = c->contact != NULL ? c->contact : CONTACT,
 	    .listeners = listeners,
 	    .listener_count = count,
 	    .tls = c->tls_ctx,
@@ -102,7 +131,7 @@ static struct back_hop
 relay_hop(struct arena *arena, const struct config_relay *relay)
 {
 	struct back_host *hosts =
-	    array(arena, relay->hosts.count, sizeof(*hosts));
+	    plan_array(arena, relay->hosts.count, sizeof(*hosts));
 
 	for (size_t i = 0; i < relay->hosts.count; i++)
 		hosts[i] = (struct back_host){
@@ -179,10 +208,10 @@ static void
 make_routes(struct plan *plan, const struct config *c)
 {
 	struct back_conf *back = &plan->back;
-	struct back_hop *hops = array(
+	struct back_hop *hops = plan_array(
 	    plan->arena, c->relays.count + c->routes.count, sizeof(*hops));
 	struct back_route *routes =
-	    array(plan->arena, c->routes.count, sizeof(*routes));
+	    plan_array(plan->arena, c->routes.count, sizeof(*routes));
 
 	for (size_t i = 0; i < c->relays.count; i++)
 		hops[i] = relay_hop(plan->arena, config_relay(c, i));
@@ -227,8 +256,9 @@ make_back(struct plan *plan, const struct config *c, const char *postmaster)
 {
 	struct back_conf *back = &plan->back;
 	size_t own = c->internal.count, waits = c->retry.after.count;
-	const char **domains = array(plan->arena, own + 1, sizeof(*domains));
-	int64_t *retry = array(plan->arena, waits, sizeof(*retry));
+	const char **domains =
+	    plan_array(plan->arena, own + 1, sizeof(*domains));
+	int64_t *retry = plan_array(plan->arena, waits, sizeof(*retry));
 
 	for (size_t i = 0; i < own; i++)
 		domains[i] = c->internal.v[i];
@@ -266,6 +296,7 @@ plan_make(struct plan *plan, const struct config *c,
 	buf_fini(&postmaster);
 	make_front(plan, c, sockets);
 	make_back(plan, c, kept);
+	plan_limits(&plan->limits, c, plan->arena);
 	plan->control = (struct control_conf){
 	    .alert_mail = c->alert.mail,
 	    .alert_exec = c->alert.exec,

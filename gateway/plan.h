@@ -15,6 +15,7 @@ struct plan {
 	struct front_conf front;
 	struct back_conf back;
 	struct control_conf control;
+	struct limits_conf limits;
 	struct arena *arena;
 };
 
@@ -22,6 +23,12 @@ struct plan {
 void plan_make(struct plan *plan, const struct config *config,
 	       const struct sockets *sockets);
 void plan_fini(struct plan *plan);
+
+/* The part of plan_make that is about limits. */
+void plan_limits(struct limits_conf *conf, const struct config *config,
+		 struct arena *arena);
+/* Zeroed, and never NULL. */
+void *plan_array(struct arena *arena, size_t count, size_t size);
 
 void plan_auth(struct auth_opts *opts, const struct config *config);
 void plan_log(struct log_opts *opts, const struct config *config);

@@ -12,11 +12,9 @@ static const struct row rows[] = {
     {"unknown directive, nothing near", "xyzzy 5;\n",
      "t:1:1: unknown directive 'xyzzy'\n"},
     {"later issues' directives are unknown",
-     "limit person { per credential; }\nscan { server x; }\n"
-     "bulk { when recipients 100; }\n",
-     "t:1:1: unknown directive 'limit'\n"
-     "t:2:1: unknown directive 'scan'\n"
-     "t:3:1: unknown directive 'bulk'\n"},
+     "scan { server x; }\nbulk { when recipients 100; }\n",
+     "t:1:1: unknown directive 'scan'\n"
+     "t:2:1: unknown directive 'bulk'\n"},
     {"inside of a block", "log { leve debug; }\n",
      "t:1:7: unknown directive 'leve' in 'log', did you mean 'level'?\n"},
     {"a block's directive outside", "backend local;\n",

@@ -34,7 +34,15 @@
 	"dns { resolver 127.0.0.1 [::1]:5353; resolver 2001:db8::53;\n"        \
 	"      targets private loopback; }\n"                                  \
 	"log { to file \"/var/log/a#b\"; format json; level debug; }\n"        \
-	"alert { mail root@example.com; exec /bin/page; }\n"
+	"alert { mail root@example.com; exec /bin/page; }\n"                   \
+	"observe on; from-binding domain; contact \"Bob, phone 1\";\n"         \
+	"limit p { per credential; messages 30/m burst 40;\n"                  \
+	"  recipients 400/h; recipients 60/10m; bytes 500M/d;\n"               \
+	"  over pace 150% then hold; cred \"Bob S\" eve; class a b; }\n"       \
+	"limit i { per ip; prefix 24 56; connections 10;\n"                    \
+	"  failed-logins 5/m; over defer; observe on;\n"                       \
+	"  except 10.0.0.0/8; replaces p; }\n"                                 \
+	"class a { observe on; from-binding address; }\nclass b { }\n"
 
 START_TEST(everything)
 {

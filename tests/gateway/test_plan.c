@@ -1,0 +1,161 @@
+/* What policy/limits is told of a file: the words of one in those of the
+ * other, and nothing of a file that says nothing. */
+#include "gateway/base/arena.h"
+#include "gateway/plan.h"
+#include "tests/gateway/config_help.h"
+
+#define TEXT                                                                   \
+	"observe on; internal a.example;\n"                                    \
+	"limit one { per credential-ip; prefix 24 56; connections 3;\n"        \
+	"  new-connections 30/m; bytes 1M/h; internal-recipients 9/d;\n"       \
+	"  recipients 400/h; recipients 60/10m; messages 30/m burst 40;\n"     \
+	"  all-recipients 7/s; over reject; observe on; class x y;\n"          \
+	"  cred Bob@Example.com alice \"Carl@other.example\"; replaces two;\n" \
+	"  except 10.0.0.0/8; }\n"                                             \
+	"limit two { per ip; failed-logins 5/m; over defer; }\n"               \
+	"limit three { per site; messages 1/h; over pace 120% then hold; }\n"  \
+	"limit four { per credential; messages 1/h; }\n"                       \
+	"class x { observe on; }\nclass y { from-binding off; }\n"             \
+	"class z { observe on; }\n"                                            \
+	"hostname h.example; tls { certificate /c; key /k; }\n"                \
+	"listen l { address 127.0.0.1:2587; }\n"                               \
+	"auth { backend local; domain example.com; }\n"                        \
+	"route default { via mx; }\n"
+
+static struct config *config;
+static struct limits_conf conf;
+static struct arena *arena;
+
+static void
+make(const char *text)
+{
+	config = config_help_good(text, "plan");
+	arena = arena_create(1024);
+	plan_limits(&conf, config, arena);
+}
+
+static void
+end(void)
+{
+	arena_destroy(&arena);
+	config_destroy(&config);
+}
+
+static const struct limit_rate want[] = {
+    {LIMIT_MESSAGES, 30, 60000, 40},
+    {LIMIT_RECIPIENTS, 400, 3600000, 0},
+    {LIMIT_RECIPIENTS, 60, 600000, 0},
+    {LIMIT_INTERNAL_RECIPIENTS, 9, 86400000, 0},
+    {LIMIT_ALL_RECIPIENTS, 7, 1000, 0},
+    {LIMIT_BYTES, 1 << 20, 3600000, 0},
+    {LIMIT_CONNECTIONS, 3, 0, 0},
+    {LIMIT_NEW_CONNECTIONS, 30, 60000, 0},
+};
+
+START_TEST(all_rates)
+{
+	const struct limit_conf *l;
+
+	make(TEXT);
+	ck_assert_uint_eq(conf.limit_count, 4);
+	l = &conf.limits[0];
+	ck_assert_uint_eq(l->rate_count, sizeof(want) / sizeof(want[0]));
+	for (size_t i = 0; i < l->rate_count; i++) {
+		ck_assert_int_eq(l->rates[i].counted, want[i].counted);
+		ck_assert_uint_eq(l->rates[i].limit, want[i].limit);
+		ck_assert_int_eq(l->rates[i].period_ms, want[i].period_ms);
+		ck_assert_uint_eq(l->rates[i].burst, want[i].burst);
+	}
+	l = &conf.limits[1];
+	ck_assert_uint_eq(l->rate_count, 1);
+	ck_assert_int_eq(l->rates[0].counted, LIMIT_FAILED_LOGINS);
+	end();
+}
+END_TEST
+
+START_TEST(whom)
+{
+	const struct limit_conf *l;
+
+	make(TEXT);
+	l = &conf.limits[0];
+	ck_assert_str_eq(l->name, "one");
+	ck_assert_int_eq(l->per, LIMIT_CRED_IP);
+	ck_assert_uint_eq(l->bits4, 24);
+	ck_assert_uint_eq(l->bits6, 56);
+	ck_assert(l->observe);
+	ck_assert_uint_eq(l->class_count, 2);
+	ck_assert_str_eq(l->classes[1], "y");
+	/* as auth gives them, whatever they were written with */
+	ck_assert_uint_eq(l->cred_count, 3);
+	ck_assert_str_eq(l->creds[0], "bob");
+	ck_assert_str_eq(l->creds[1], "alice");
+	ck_assert_str_eq(l->creds[2], "carl@other.example");
+	ck_assert_uint_eq(l->replace_count, 1);
+	ck_assert_str_eq(l->replaces[0], "two");
+	ck_assert_uint_eq(l->except_count, 1);
+	ck_assert_int_eq(conf.limits[1].per, LIMIT_IP);
+	ck_assert_uint_eq(conf.limits[1].bits4, 32);
+	ck_assert_uint_eq(conf.limits[1].bits6, 64);
+	ck_assert_int_eq(conf.limits[2].per, LIMIT_SITE);
+	ck_assert_int_eq(conf.limits[3].per, LIMIT_CRED);
+	ck_assert(!conf.limits[3].observe);
+	end();
+}
+END_TEST
+
+START_TEST(beyond)
+{
+	static const struct {
+		enum limit_action over, then;
+		unsigned percent;
+	} rows[] = {
+	    {LIMIT_REJECT, LIMIT_PASS, 0},
+	    {LIMIT_DEFER, LIMIT_PASS, 0},
+	    {LIMIT_PACE, LIMIT_HOLD, 120},
+	    {LIMIT_PACE, LIMIT_DEFER, 150},
+	};
+
+	make(TEXT);
+	for (size_t i = 0; i < 4; i++) {
+		ck_assert_int_eq(conf.limits[i].over, rows[i].over);
+		ck_assert_int_eq(conf.limits[i].then, rows[i].then);
+		ck_assert_uint_eq(conf.limits[i].pace_percent, rows[i].percent);
+	}
+	ck_assert(conf.observe);
+	ck_assert_uint_eq(conf.observe_class_count, 2);
+	ck_assert_str_eq(conf.observe_classes[0], "x");
+	ck_assert_str_eq(conf.observe_classes[1], "z");
+	end();
+}
+END_TEST
+
+START_TEST(nothing)
+{
+	make(CONFIG_REST);
+	ck_assert_uint_eq(conf.limit_count, 0);
+	ck_assert_uint_eq(conf.observe_class_count, 0);
+	ck_assert(!conf.observe);
+	end();
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("gateway/plan");
+	TCase *t = tcase_create("plan");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, all_rates);
+	tcase_add_test(t, whom);
+	tcase_add_test(t, beyond);
+	tcase_add_test(t, nothing);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
