@@ -98,12 +98,6 @@ RB_PROTOTYPE(block_ids, block_entry, by_id, )
 RB_PROTOTYPE(block_untils, block_entry, by_until, )
 void block_entry_free(struct block_entry *entry);
 
-/* An envelope sender as it is compared: lower case, one dot behind the domain
- * off, quotes that a local part does not need off. Returns its length; 0 when
- * it is longer than size (then it is nobody's value). */
-size_t block_fold_address(struct slice address, char *out, size_t size);
-/* out has room for domain.n. */
-size_t block_fold_domain(struct slice domain, char *out);
 /* The bytes of a value in normal form; raw as in the entry. */
 void block_key_of(enum block_kind kind, enum block_action action,
 		  const char *value, uint8_t raw[32], struct block_key *key);

@@ -3,10 +3,7 @@
  * are found. A value is kept, listed and exported in normal form only, so one
  * thing cannot stand in the list under two spellings.
  *
- * Case: domains have none (RFC 1035), and local parts are compared without
- * regard to it too, although RFC 5321 lets a host tell "Bob" from "bob": a
- * block that a capital letter walks around is none. Only ASCII is folded. A
- * quoted local part that needs no quotes is the same as the bare one.
+ * Case does not count, in local parts neither: see fold.h.
  *
  * Logins pass as they are: what a login's normal form is, gateway/auth knows.
  */
@@ -19,6 +16,7 @@
 #include "gateway/base/error.h"
 #include "gateway/base/escape.h"
 #include "policy/block_int.h"
+#include "policy/fold.h"
 
 static const char *const kind_names[BLOCK_KINDS] = {
     [BLOCK_CRED] = "cred",     [BLOCK_IP] = "ip",     [BLOCK_FROM] = "from",
@@ -84,66 +82,8 @@ has_control(struct slice s)
 static bool
 is_atom_char(char c)
 {
-	unsigned char u = (unsigned char)c;
-
-	return (u > ' ' && u != 0x7f && strchr("()<>[]:;@\\,\"", c) == NULL);
-}
-
-/* Nothing between the quotes needs them: the content is a dot-atom. */
-static bool
-quotes_are_idle(struct slice local)
-{
-	bool dot = true; /* none at the start, none behind another */
-
-	if (local.n < 3 || local.p[0] != '"' || local.p[local.n - 1] != '"')
-		return false;
-	for (size_t i = 1; i < local.n - 1; i++) {
-		if (local.p[i] == '\\' && i + 1 < local.n - 1)
-			i++;
-		if (local.p[i] == '.' ? dot : !is_atom_char(local.p[i]))
-			return false;
-		dot = local.p[i] == '.';
-	}
-	return !dot;
-}
-
-static char
-fold(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
-size_t
-block_fold_domain(struct slice domain, char *out)
-{
-	if (domain.n > 0 && domain.p[domain.n - 1] == '.')
-		domain.n--;
-	for (size_t i = 0; i < domain.n; i++)
-		out[i] = fold(domain.p[i]);
-	return domain.n;
-}
-
-size_t
-block_fold_address(struct slice address, char *out, size_t size)
-{
-	struct slice local = address_local(address);
-	struct slice domain = address_domain(address);
-	bool idle = quotes_are_idle(local);
-	size_t n = 0;
-
-	if (address.n > size)
-		return 0;
-	if (idle)
-		local = slice_of(local.p + 1, local.n - 2);
-	for (size_t i = 0; i < local.n; i++) {
-		if (idle && local.p[i] == '\\')
-			i++;
-		out[n++] = fold(local.p[i]);
-	}
-	if (address_local(address).n == address.n)
-		return n; /* no '@' */
-	out[n++] = '@';
-	return n + block_fold_domain(domain, out + n);
+	return (unsigned char)c > ' ' && c != 0x7f &&
+	       strchr("()<>[]:;@\\,\"", c) == NULL;
 }
 
 /* None, quoted, or a dot-string: what MAIL lets in. */
@@ -227,8 +167,7 @@ normal_from(struct slice value, struct buf *out, struct buf *error)
 		return block_error(error,
 				   "The null sender cannot be blocked: bounces "
 				   "have it; block the login.");
-	address =
-	    slice_of(folded, block_fold_address(value, folded, sizeof(folded)));
+	address = slice_of(folded, fold_address(value, folded, sizeof(folded)));
 	domain = address_domain(address);
 	if (domain.n > 0 && domain.p[0] == '.' && address.p[0] == '@')
 		domain = slice_from(domain, 1);

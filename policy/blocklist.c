@@ -21,6 +21,7 @@
 #include "gateway/base/address.h"
 #include "gateway/base/mem.h"
 #include "policy/block_int.h"
+#include "policy/fold.h"
 
 struct blocklist *
 blocklist_create(void)
@@ -135,8 +136,7 @@ find_from(const struct search *s, struct slice from)
 	if (from.n == 0 || (used[CLASS_FROM] == 0 && used[CLASS_FROM_AT] == 0 &&
 			    used[CLASS_FROM_BELOW] == 0))
 		return NULL;
-	address =
-	    slice_of(folded, block_fold_address(from, folded, sizeof(folded)));
+	address = slice_of(folded, fold_address(from, folded, sizeof(folded)));
 	domain = address_domain(address);
 	entry = find_bytes(s, CLASS_FROM, address);
 	if (entry == NULL && domain.n > 0)
@@ -157,7 +157,7 @@ find_domain(const struct search *s, struct slice domain)
 	if (domain.n == 0 || domain.n >= sizeof(folded) ||
 	    (used[CLASS_DOMAIN] == 0 && used[CLASS_DOMAIN_BELOW] == 0))
 		return NULL;
-	name = slice_of(folded, block_fold_domain(domain, folded));
+	name = slice_of(folded, fold_domain(domain, folded));
 	entry = find_bytes(s, CLASS_DOMAIN, name);
 	return entry != NULL ? entry : find_below(s, CLASS_DOMAIN_BELOW, name);
 }

@@ -12,7 +12,11 @@
  * Who sends most, by login, client address, envelope sender and recipient
  * domain, over the last minutes. Bounded memory: the busiest TOP_MEMBERS of
  * each are members and counted exactly from the minute they became one; who
- * is idle or smallest goes first. Time in minutes is an argument. Any thread.
+ * is idle or smallest goes first. Time is an argument. Any thread.
+ *
+ * A window has the minute that is not over and the window_min before it, so it
+ * leaves out nothing and has up to a minute more. v6 clients count by /64; the
+ * null sender's name is "<>"; case does not count in senders and domains.
  */
 struct top;
 
@@ -44,7 +48,8 @@ void top_dead_domain(struct top *top, const char *cred,
 struct top_line {
 	char name[256]; /* raw, cut */
 	uint64_t messages, recipients, refused, dead_domains;
-	uint64_t froms, ips, creds; /* distinct */
+	/* distinct, refused commands too; exact unless there are more */
+	uint64_t froms, ips, creds;
 	bool froms_more, ips_more, creds_more;
 	int64_t since_wall_s; /* a member since then; 0: all of the window */
 };
