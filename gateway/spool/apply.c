@@ -5,6 +5,7 @@
 #include "gateway/base/log.h"
 #include "gateway/spool/body.h"
 #include "gateway/spool/internal.h"
+#include "gateway/spool/trash.h"
 #include "gateway/store/key.h"
 
 /*
@@ -34,9 +35,8 @@ key_of_rcpt(uint64_t id, uint32_t index, uint8_t p[KEY_RCPT_SIZE])
 	return slice_of(p, KEY_RCPT_SIZE);
 }
 
-/* A record read back that makes no sense: said once, here. */
-static void
-complain(const char *event, uint64_t id)
+void
+record_complain(const char *event, uint64_t id)
 {
 	char text[ID_TEXT_SIZE];
 
@@ -233,6 +233,15 @@ msg_put(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	cred_put(spool, txn, msg);
 }
 
+/* The last moment: whatever was forbidden before this commit, nothing slips in
+ * behind it. */
+static bool
+vetoed(const struct spool *spool, const struct spool_msg *msg)
+{
+	return spool->opts.veto != NULL && (msg->flags & MSG_GENERATED) == 0 &&
+	       spool->opts.veto(spool->opts.veto_arg, msg);
+}
+
 void
 apply_accept(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	     struct spool_accept *op, int64_t now_wall_s)
@@ -248,6 +257,10 @@ apply_accept(struct spool *spool, struct batch *batch, struct store_txn *txn,
 		return;
 	}
 	op->first_id = msg->id;
+	if (vetoed(spool, msg)) {
+		op->answer = SPOOL_VETOED;
+		return;
+	}
 	batch->ledger.count[msg->flags & MSG_GENERATED ? LEDGER_GENERATED
 						       : LEDGER_ACCEPTED] +=
 	    msg->rcpt_count;
@@ -320,7 +333,7 @@ msg_remove(struct spool *spool, struct store_txn *txn, uint64_t id)
 	bool indexed = err == 0 && msg.cred != NULL && msg.cred[0] != '\0';
 
 	if (err != 0)
-		complain("spool-message-bad", id);
+		record_complain("spool-message-bad", id);
 	else
 		segments_lose(&spool->segs, &msg.body);
 	if (indexed) {
@@ -328,6 +341,15 @@ msg_remove(struct spool *spool, struct store_txn *txn, uint64_t id)
 		store_delete(txn, STORE_CRED, slice_of(cred, sizeof(cred)));
 	}
 	store_delete(txn, STORE_MESSAGE, key_id(id, key));
+}
+
+bool
+msg_leave(struct spool *spool, struct store_txn *txn, uint64_t id)
+{
+	if (rcpts_left(txn, id) || trash_has(txn, id))
+		return false;
+	msg_remove(spool, txn, id);
+	return true;
 }
 
 /* The record is copied: it cannot be written from its own page. */
@@ -362,19 +384,31 @@ rcpt_keep(struct spool *spool, struct store_txn *txn, uint64_t id,
 	rcpt->last_reply = NULL; /* it was on our stack */
 }
 
+static bool
+to_trash(const struct spool_outcome *op, const struct spool_outcome_rcpt *what)
+{
+	return op->trash != 0 && what->state == RCPT_PURGED;
+}
+
+/* *taken: how many went into the trash. */
 static int
 rcpt_apply(struct spool *spool, struct batch *batch, struct store_txn *txn,
-	   uint64_t id, const struct spool_outcome_rcpt *what)
+	   const struct spool_outcome *op,
+	   const struct spool_outcome_rcpt *what, uint32_t *taken)
 {
+	uint64_t id = op->id;
 	uint8_t key[KEY_RCPT_SIZE];
 	struct spool_rcpt rcpt;
 	int err = rcpt_get(txn, id, what->index, &rcpt);
 
 	if (err == GW_ECORRUPT && what->state >= RCPT_DELIVERED) {
-		complain("spool-recipient-bad", id);
+		record_complain("spool-recipient-bad", id);
 		rcpt.state = RCPT_QUEUED; /* as far as anybody knows */
 	} else if (err != 0) {
 		return err;
+	} else if (to_trash(op, what)) {
+		trash_take(spool, txn, op->trash, id, what->index);
+		(*taken)++;
 	}
 	batch->ledger.count[LEDGER_STATE + rcpt.state]--;
 	batch->ledger.count[LEDGER_STATE + what->state]++;
@@ -428,16 +462,19 @@ outcome_mark(struct spool *spool, struct batch *batch, struct store_txn *txn,
 {
 	int first = 0, err;
 	size_t marked = 0;
+	uint32_t taken = 0;
 
 	if (!outcome_valid(op))
 		return GW_EINVAL;
 	for (size_t i = 0; i < op->rcpt_count; i++) {
-		err = rcpt_apply(spool, batch, txn, op->id, &op->rcpts[i]);
+		err = rcpt_apply(spool, batch, txn, op, &op->rcpts[i], &taken);
 		if (err == 0)
 			marked++;
 		else if (first == 0)
 			first = err;
 	}
+	if (taken > 0)
+		trash_note(batch, txn, op, taken);
 	return marked > 0 ? 0 : first;
 }
 
@@ -480,9 +517,7 @@ apply_outcome(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	for (size_t i = 0; i < op->rcpt_count; i++)
 		final |= op->rcpts[i].state >= RCPT_DELIVERED;
 	outcome_resub(txn, op);
-	if (final && !rcpts_left(txn, op->id))
-		msg_remove(spool, txn, op->id);
-	else if (op->set_flags != 0)
+	if ((!final || !msg_leave(spool, txn, op->id)) && op->set_flags != 0)
 		flags_set(spool, txn, op->id, op->set_flags);
 	if (op->dsn != NULL) {
 		batch->ledger.count[LEDGER_GENERATED] += op->dsn->rcpt_count;

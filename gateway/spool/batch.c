@@ -5,6 +5,7 @@
 #include "gateway/base/log.h"
 #include "gateway/spool/body.h"
 #include "gateway/spool/internal.h"
+#include "gateway/spool/trash.h"
 #include "gateway/store/key.h"
 
 /*
@@ -68,14 +69,21 @@ txn_fill(struct spool *spool, struct batch *batch, struct store_txn *txn)
 	batch->largest_segment = atomic_load(&spool->segs.next_id) - 1;
 	batch->ledger = spool->ledger;
 	batch->largest_id = spool->largest_id;
+	batch->trash_due_s = spool->trash_due_s;
 	for (struct spool_change *c = batch->changes; c; c = c->next)
 		store_apply(txn, c->changes, c->change_count);
 	for (struct spool_outcome *o = batch->outcomes; o; o = o->next)
 		apply_outcome(spool, batch, txn, o);
+	for (struct spool_undo *u = batch->undos; u; u = u->next)
+		apply_undo(spool, batch, txn, u, now_wall_s);
 	for (struct spool_accept *a = batch->accepts; a; a = a->next)
 		apply_accept(spool, batch, txn, a, now_wall_s);
 	if (batch->sweep)
 		apply_sweep(batch, txn, now_wall_s);
+	if (batch->empty_trash && batch->trash_due_s <= now_wall_s)
+		apply_trash_sweep(spool, batch, txn, now_wall_s);
+	else
+		batch->empty_trash = false;
 	segments_put_rows(&spool->segs, txn);
 	ledger_put(txn, &spool->ledger, &batch->ledger);
 	if (batch->largest_id != spool->largest_id)
@@ -180,6 +188,19 @@ accepts_refuse(struct spool *spool, struct batch *batch,
 }
 
 static void
+undos_answer(struct batch *batch, int err)
+{
+	struct spool_undo *undo;
+
+	while ((undo = batch->undos) != NULL) {
+		batch->undos = undo->next;
+		if (err != 0)
+			undo->err = err;
+		undo->done(undo);
+	}
+}
+
+static void
 others_answer(struct spool *spool, struct batch *batch, int err)
 {
 	struct spool_outcome *outcome;
@@ -196,6 +217,7 @@ others_answer(struct spool *spool, struct batch *batch, int err)
 			outcome->err = err;
 		outcome_answer(spool, outcome);
 	}
+	undos_answer(batch, err);
 }
 
 /* --- what never gets into the transaction
@@ -304,7 +326,17 @@ static bool
 batch_empty(const struct batch *batch)
 {
 	return batch->accepts == NULL && batch->outcomes == NULL &&
-	       batch->changes == NULL && !batch->sweep;
+	       batch->changes == NULL && batch->undos == NULL &&
+	       !batch->sweep && !batch->empty_trash;
+}
+
+/* Deleting needs room first, too. A full map gets smaller slices. */
+static void
+trash_sweep_less(struct spool *spool, struct batch *batch)
+{
+	batch->empty_trash = false;
+	if (spool->trash_slice > 1)
+		spool->trash_slice /= 2;
 }
 
 static int
@@ -312,9 +344,13 @@ batch_try(struct spool *spool, struct batch *batch)
 {
 	int err = attempt_twice(spool, batch);
 
-	if (err == GW_ENOSPC && batch->accepts != NULL) {
-		atomic_store(&spool->full, true);
+	if (err == GW_ENOSPC && batch->empty_trash)
+		trash_sweep_less(spool, batch);
+	if (err == GW_ENOSPC && (batch->accepts || batch->undos)) {
+		if (batch->accepts != NULL)
+			atomic_store(&spool->full, true);
 		accepts_refuse(spool, batch, SPOOL_FULL);
+		undos_answer(batch, GW_ENOSPC);
 		if (batch_empty(batch))
 			return GW_ENOSPC;
 		err = attempt_twice(spool, batch);
@@ -331,6 +367,11 @@ batch_keep(struct spool *spool, const struct batch *batch)
 	spool->ledger = batch->ledger;
 	spool->largest_id = batch->largest_id;
 	spool->largest_segment = batch->largest_segment;
+	spool->trash_due_s = batch->trash_due_s;
+	if (batch->empty_trash) {
+		spool->trash_more = spool->trash_due_s <= clock_wall_s();
+		spool->trash_slice = TRASH_SLICE;
+	}
 	atomic_fetch_add(&spool->commits, 1);
 }
 
@@ -390,7 +431,8 @@ batch_commit(struct spool *spool, struct batch *batch)
 		accepts_refuse(spool, batch, SPOOL_FULL);
 	if (batch_empty(batch))
 		return;
-	asked = batch->accepts || batch->outcomes || batch->changes;
+	asked =
+	    batch->accepts || batch->outcomes || batch->changes || batch->undos;
 	err = batch_try(spool, batch);
 	if (err == 0)
 		batch_keep(spool, batch);

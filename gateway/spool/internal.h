@@ -23,6 +23,8 @@ struct ledger {
 	int64_t count[LEDGER_COUNTERS];
 };
 
+#define TRASH_SLICE 512 /* entries deleted at once */
+
 #define OP_QUEUE(type)                     \
 	struct {                           \
 		struct type *head, **tail; \
@@ -34,13 +36,15 @@ struct batch {
 	struct spool_change *changes;
 	struct spool_outcome *outcomes;
 	struct spool_accept *accepts;
-	size_t change_count, outcome_count, accept_count;
+	struct spool_undo *undos;
 	/* Of the attempt under way. */
 	struct ledger ledger;
 	uint64_t largest_id;
 	uint64_t largest_segment;
-	bool sweep; /* also delete expired resubmission keys */
+	int64_t trash_due_s; /* when the next purge is to go for good */
+	bool sweep;	     /* also delete expired resubmission keys */
 	bool sweep_more;
+	bool empty_trash; /* also a slice of what is over there */
 };
 
 struct spool {
@@ -60,6 +64,7 @@ struct spool {
 	OP_QUEUE(spool_change) changes;
 	OP_QUEUE(spool_outcome) outcomes;
 	OP_QUEUE(spool_accept) accepts;
+	OP_QUEUE(spool_undo) undos;
 	int64_t outcome_since_ms; /* of the oldest waiting */
 	bool asleep;
 	bool stop;
@@ -74,6 +79,10 @@ struct spool {
 	int64_t swept_s;
 	bool dead_told; /* that the store needs a restart */
 	bool sweep_more;
+	int64_t trash_due_s; /* as committed; INT64_MAX: there is none */
+	bool trash_more;
+	size_t trash_slice; /* entries: less when the map is full */
+	int64_t trash_swept_ms;
 	int64_t readers_checked_ms;
 	struct compaction *compaction;
 	int64_t compacted_ms;
@@ -114,6 +123,11 @@ void ledger_put(struct store_txn *txn, const struct ledger *was,
 		const struct ledger *is);
 
 bool msg_stays(const struct spool_msg *msg); /* some recipient is not final */
+/* An entry of it left: it goes too unless there are others, queued or in the
+ * trash. True: it is gone. */
+bool msg_leave(struct spool *spool, struct store_txn *txn, uint64_t id);
+/* A record read back that makes no sense: said once. */
+void record_complain(const char *event, uint64_t id);
 
 /* space.c */
 void space_open(struct spool *spool);

@@ -121,6 +121,15 @@ spool_change_start(struct spool *spool, struct spool_change *op)
 	pthread_mutex_unlock(&spool->lock);
 }
 
+void
+spool_undo_start(struct spool *spool, struct spool_undo *op)
+{
+	pthread_mutex_lock(&spool->lock);
+	QUEUE_PUSH(&spool->undos, op);
+	wake(spool);
+	pthread_mutex_unlock(&spool->lock);
+}
+
 /* --- the thread
  * ----------------------------------------------------------------- */
 
@@ -171,6 +180,7 @@ batch_take(struct spool *spool, struct batch *batch)
 	struct spool_change **c = &batch->changes;
 	struct spool_outcome **o = &batch->outcomes;
 	struct spool_accept **a = &batch->accepts;
+	struct spool_undo **u = &batch->undos;
 	size_t puts = 0;
 	uint64_t bytes = 0;
 
@@ -190,6 +200,8 @@ batch_take(struct spool *spool, struct batch *batch)
 			     outcome_bytes(spool->outcomes.head));
 	     i++)
 		QUEUE_POP(&spool->outcomes, &o);
+	if (spool->undos.head != NULL) /* it has a slice's size itself */
+		QUEUE_POP(&spool->undos, &u);
 	spool->outcome_since_ms = clock_mono_ms();
 }
 
@@ -200,7 +212,7 @@ wait_ms(const struct spool *spool)
 	int64_t left;
 
 	if (spool->stop || spool->accepts.head != NULL ||
-	    spool->changes.head != NULL ||
+	    spool->changes.head != NULL || spool->undos.head != NULL ||
 	    spool->outcomes.count > OUTCOME_CROWD)
 		return 0;
 	if (spool->outcomes.head == NULL)
@@ -259,11 +271,19 @@ tend(struct spool *spool, bool idle)
 }
 
 static void
-commit_some(struct spool *spool, struct batch *batch)
+commit_some(struct spool *spool, struct batch *batch, bool idle)
 {
-	int64_t now_s = clock_wall_s();
+	int64_t now_s = clock_wall_s(), now_ms = clock_mono_ms();
+	bool tick = now_s != spool->swept_s;
 
-	batch->sweep = spool->sweep_more || now_s != spool->swept_s;
+	batch->sweep = spool->sweep_more || tick;
+	batch->empty_trash =
+	    (spool->trash_more || tick) && spool->trash_due_s <= now_s &&
+	    (idle || now_ms - spool->trash_swept_ms >= SLICE_MS);
+	if (batch->empty_trash) {
+		spool->trash_swept_ms = now_ms;
+		spool->trash_more = false; /* unless it succeeds */
+	}
 	spool->swept_s = now_s;
 	batch_commit(spool, batch);
 	spool->sweep_more = batch->sweep_more;
@@ -273,7 +293,7 @@ static bool
 queues_empty(const struct spool *spool)
 {
 	return spool->accepts.head == NULL && spool->changes.head == NULL &&
-	       spool->outcomes.head == NULL;
+	       spool->outcomes.head == NULL && spool->undos.head == NULL;
 }
 
 bool
@@ -297,13 +317,14 @@ spool_thread(void *arg)
 	for (;;) {
 		struct batch batch = {.changes = NULL};
 
-		work = work_wait(spool, !more && !spool->sweep_more);
+		work = work_wait(spool, !more && !spool->sweep_more &&
+					    !spool->trash_more);
 		if (spool->stop && queues_empty(spool))
 			break;
 		if (work)
 			batch_take(spool, &batch);
 		pthread_mutex_unlock(&spool->lock);
-		commit_some(spool, &batch);
+		commit_some(spool, &batch, !work);
 		more = tend(spool, !work);
 		pthread_mutex_lock(&spool->lock);
 	}

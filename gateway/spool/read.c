@@ -59,17 +59,39 @@ rcpt_add(struct spool_msg *msg, uint32_t index, struct slice value)
 	*rcpt = r;
 }
 
+struct rcpts {
+	struct spool_msg *msg;
+	bool there; /* some record, though it may be unreadable */
+	bool look;  /* no more than that */
+};
+
 static bool
 rcpt_load(void *arg, struct slice key, struct slice value)
 {
-	struct spool_msg *msg = arg;
+	struct rcpts *rcpts = arg;
 	uint32_t index;
 	uint64_t id;
 
-	if (key_rcpt_decode(key, &id, &index) != 0 || id != msg->id)
+	if (key_rcpt_decode(key, &id, &index) != 0 || id != rcpts->msg->id)
 		return false;
-	rcpt_add(msg, index, value);
+	rcpts->there = true;
+	if (rcpts->look)
+		return false;
+	rcpt_add(rcpts->msg, index, value);
 	return true;
+}
+
+/* GW_ENOENT: nothing of it is queued or held, the rest is in the trash. */
+static int
+rcpts_load(struct store_txn *txn, struct spool_msg *msg, bool look)
+{
+	struct rcpts rcpts = {.msg = msg, .look = look};
+	uint8_t key[KEY_RCPT_SIZE];
+
+	key_rcpt(msg->id, 0, key);
+	store_each(txn, STORE_RCPT, slice_of(key, sizeof(key)), rcpt_load,
+		   &rcpts);
+	return rcpts.there ? 0 : GW_ENOENT;
 }
 
 static void
@@ -107,8 +129,8 @@ msg_load(struct store_txn *txn, struct spool_msg *msg)
 static int
 load_end(struct store_txn **txn, int err, struct spool_msg **msg)
 {
-	if (err == 0)
-		err = store_error(*txn);
+	if (err == 0 || err == GW_ENOENT)
+		err = store_error(*txn) != 0 ? store_error(*txn) : err;
 	store_abort(txn);
 	if (err != 0)
 		spool_msg_destroy(msg);
@@ -119,16 +141,13 @@ int
 spool_load(struct spool *spool, uint64_t id, struct spool_msg **msg)
 {
 	struct store_txn *txn = store_read(spool->store);
-	uint8_t key[KEY_RCPT_SIZE];
 	int err;
 
 	*msg = spool_msg_create();
 	(*msg)->id = id;
 	err = msg_load(txn, *msg);
-	key_rcpt(id, 0, key);
 	if (err == 0)
-		store_each(txn, STORE_RCPT, slice_of(key, sizeof(key)),
-			   rcpt_load, *msg);
+		err = rcpts_load(txn, *msg, false);
 	return load_end(&txn, err, msg);
 }
 
@@ -150,6 +169,8 @@ spool_load_some(struct spool *spool, uint64_t id, const uint32_t *indexes,
 			      &value) == 0)
 			rcpt_add(*msg, indexes[i], value);
 	}
+	if (err == 0 && (*msg)->rcpt_count == 0)
+		err = rcpts_load(txn, *msg, true);
 	return load_end(&txn, err, msg);
 }
 

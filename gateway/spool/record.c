@@ -24,7 +24,11 @@
 #define RCPT_VERSION 1
 #define SEGMENT_VERSION 1
 #define RESUB_VERSION 1
+#define PURGE_VERSION 1
 #define ABSENT UINT32_MAX
+
+/* First bytes of the trash's keys. */
+enum { KEY_PURGE = 'p', KEY_SHARE = 's', KEY_ENTRY = 'e' };
 
 enum { /* offsets within a message record */
        MSG_FLAGS_AT = 1,
@@ -344,6 +348,32 @@ record_resub_decode(struct slice s, struct record_resub *resub)
 	return reader_end(&r) ? 0 : GW_ECORRUPT;
 }
 
+/* --- trash ---------------------------------------------------------------- */
+
+void
+record_purge_encode(const struct record_purge *purge,
+		    uint8_t p[RECORD_PURGE_SIZE])
+{
+	p = put_u8(p, PURGE_VERSION);
+	p = put_u64(p, (uint64_t)purge->until_wall_s);
+	p = put_u64(p, purge->messages);
+	put_u64(p, purge->recipients);
+}
+
+int
+record_purge_decode(struct slice s, struct record_purge *purge)
+{
+	struct reader r;
+
+	reader_init(&r, s);
+	if (reader_u8(&r) != PURGE_VERSION)
+		return GW_ECORRUPT;
+	purge->until_wall_s = (int64_t)reader_u64(&r);
+	purge->messages = reader_u64(&r);
+	purge->recipients = reader_u64(&r);
+	return reader_end(&r) ? 0 : GW_ECORRUPT;
+}
+
 /* --- keys --------------------------------------------------------------- */
 
 void
@@ -382,4 +412,37 @@ key_expiry(int64_t wall_s, const uint8_t resub[DIGEST_SIZE],
 {
 	key_put_u64(p, (uint64_t)wall_s);
 	memcpy(p + 8, resub, DIGEST_SIZE);
+}
+
+void
+key_purge(uint64_t trash, uint8_t p[KEY_PURGE_SIZE])
+{
+	p[0] = KEY_PURGE;
+	key_put_u64(p + 1, trash);
+}
+
+int
+key_purge_decode(struct slice s, uint64_t *trash)
+{
+	if (s.n != KEY_PURGE_SIZE || s.p[0] != KEY_PURGE)
+		return GW_ECORRUPT;
+	*trash = key_get_u64(s.p + 1);
+	return 0;
+}
+
+void
+key_share(uint64_t id, uint64_t trash, uint8_t p[KEY_SHARE_SIZE])
+{
+	p[0] = KEY_SHARE;
+	key_put_u64(p + 1, id);
+	key_put_u64(p + 9, trash);
+}
+
+void
+key_trash(uint64_t trash, uint64_t id, uint32_t index,
+	  uint8_t p[KEY_TRASH_SIZE])
+{
+	p[0] = KEY_ENTRY;
+	key_put_u64(p + 1, trash);
+	key_rcpt(id, index, p + 9);
 }

@@ -54,6 +54,16 @@ void record_resub_encode(const struct record_resub *resub,
 			 uint8_t p[RECORD_RESUB_SIZE]);
 int record_resub_decode(struct slice s, struct record_resub *resub);
 
+/* One purge, whose entries lie in the trash. */
+struct record_purge {
+	int64_t until_wall_s;
+	uint64_t messages, recipients;
+};
+#define RECORD_PURGE_SIZE 25
+void record_purge_encode(const struct record_purge *purge,
+			 uint8_t p[RECORD_PURGE_SIZE]);
+int record_purge_decode(struct slice s, struct record_purge *purge);
+
 /* Keys. */
 #define KEY_ID_SIZE 8
 #define KEY_RCPT_SIZE 12
@@ -65,5 +75,17 @@ void key_cred(struct digest *d, const char *cred, uint64_t id,
 	      uint8_t p[KEY_CRED_SIZE]);
 void key_expiry(int64_t wall_s, const uint8_t resub[DIGEST_SIZE],
 		uint8_t p[KEY_EXPIRY_SIZE]);
+
+/* Three kinds in the trash: the purges; which of them have entries of a
+ * message, with a u32 of how many; the entries, recipient records as they
+ * were in the queue. */
+#define KEY_PURGE_SIZE 9
+#define KEY_SHARE_SIZE 17
+#define KEY_TRASH_SIZE 21
+void key_purge(uint64_t trash, uint8_t p[KEY_PURGE_SIZE]);
+int key_purge_decode(struct slice s, uint64_t *trash);
+void key_share(uint64_t id, uint64_t trash, uint8_t p[KEY_SHARE_SIZE]);
+void key_trash(uint64_t trash, uint64_t id, uint32_t index,
+	       uint8_t p[KEY_TRASH_SIZE]);
 
 #endif

@@ -60,6 +60,8 @@ spool_create(const struct spool_opts *opts)
 	spool->changes.tail = &spool->changes.head;
 	spool->outcomes.tail = &spool->outcomes.head;
 	spool->accepts.tail = &spool->accepts.head;
+	spool->undos.tail = &spool->undos.head;
+	spool->trash_slice = TRASH_SLICE;
 	spool->digest = digest_create();
 	buf_init(&spool->scratch, RECORD_MAX);
 	pthread_mutex_init(&spool->lock, NULL);

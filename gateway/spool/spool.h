@@ -23,7 +23,8 @@ struct spool;
 /* Takes *msg. On the store thread, after the commit. */
 typedef void spool_accepted_fn(void *arg, struct spool_msg **msg);
 /* On the store thread, before a message is written: true refuses it, so that
- * nothing slips in between a check and the commit. Not asked of DSNs. */
+ * nothing slips in between a check and the commit. Not asked of generated mail
+ * nor of duplicates; asked again when a commit is tried anew. */
 typedef bool spool_veto_fn(void *arg, const struct spool_msg *msg);
 
 struct spool_opts {
@@ -88,7 +89,7 @@ struct spool_accept {
 	const struct store_change *changes;
 	size_t change_count;
 	void (*done)(struct spool_accept *op);
-	/* out */
+	/* out; changes are applied with ACCEPTED alone */
 	enum spool_answer answer;
 	uint64_t first_id;
 	/* internal */
@@ -139,8 +140,10 @@ void spool_outcome_start(struct spool *spool, struct spool_outcome *op);
 /*
  * Brings back what one purge took, a slice at a time (SPOOL_UNDO_MAX
  * messages): the entries are what they were, queued or held, and the ledger
- * is. When its time is over the trash is emptied by the store thread, in
- * slices; until then its bodies count as live.
+ * is. A message comes back with all its entries in one slice, so load it anew:
+ * it may have others that were in the queue all the time. Resubmission keys do
+ * not come back. When its time is over the trash is emptied by the store
+ * thread, in slices; until then its bodies count as live.
  */
 #define SPOOL_UNDO_MAX 200
 struct spool_undo {
@@ -162,7 +165,8 @@ struct spool_trash {
 	uint64_t messages, recipients;
 	int64_t until_wall_s;
 };
-/* One line a purge, oldest first; any thread. Returns how many there are. */
+/* One line a purge, the smallest id first; any thread. Returns how many there
+ * are whose time is not over. */
 size_t spool_trash_list(struct spool *spool, struct spool_trash *out,
 			size_t max);
 
@@ -182,7 +186,8 @@ void spool_change_start(struct spool *spool, struct spool_change *op);
 /* --- reading: any thread ----------------------------------------------- */
 
 /* A message with all its recipients that are not final, but for those whose
- * record cannot be read: they are logged. GW_ENOENT, GW_ECORRUPT. */
+ * record cannot be read: they are logged. GW_ENOENT (also when all that is
+ * left of it is in the trash), GW_ECORRUPT. */
 int spool_load(struct spool *spool, uint64_t id, struct spool_msg **msg);
 /* The same with these recipients alone, in the order given: one of 50,000
  * costs no more than one of one. */

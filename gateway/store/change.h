@@ -22,7 +22,7 @@ enum store_table {
 	STORE_BLOCK,   /* block entries (policy) */
 	STORE_AUDIT,   /* administrators' changes, in order of time */
 	STORE_ACCOUNT, /* normalised login -> grants, senders (policy) */
-	STORE_TRASH,   /* purge, message id -> entries to bring back, until */
+	STORE_TRASH,   /* what purges took, to bring back (gateway/spool) */
 	STORE_TABLES
 };
 

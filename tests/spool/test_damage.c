@@ -178,6 +178,7 @@ END_TEST
 START_TEST(test_absent_strings)
 {
 	struct spool_msg *msg = spool_msg_create(), *got;
+	struct spool_rcpt rcpt = {.address = "a@example.org"};
 	struct spool_msg decoded;
 	char record[512];
 	size_t n;
@@ -191,6 +192,9 @@ START_TEST(test_absent_strings)
 	ck_assert_str_eq(decoded.session, "");
 	ck_assert_str_eq(decoded.mail_from, "");
 	put(STORE_MESSAGE, SLICE_LIT("\0\0\0\0\0\0\0\5"), slice_of(record, n));
+	record_rcpt_encode(&rcpt, record);
+	put(STORE_RCPT, SLICE_LIT("\0\0\0\0\0\0\0\5\0\0\0\0"),
+	    slice_of(record, record_rcpt_size(&rcpt)));
 	ck_assert_int_eq(spool_load(f.spool, 5, &got), 0);
 	ck_assert_str_eq(got->cred, "");
 	spool_msg_destroy(&got);
