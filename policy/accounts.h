@@ -23,7 +23,11 @@ void accounts_destroy(struct accounts **accounts);
 int accounts_load(struct accounts *accounts, struct store_env *store,
 		  int64_t now_wall_s);
 
-/* counted: enum limit_counted. amount 0 takes the grant away. */
+/* counted: enum limit_counted. amount 0 takes the grant away; another one
+ * replaces what is granted of the same. GW_EINVAL: until is over, counted is
+ * none, amount is over GRANT_MOST; GW_ENOENT: nothing to take away; GW_ETOOBIG:
+ * too many logins. */
+#define GRANT_MOST ((uint64_t)1 << 53)
 struct grant {
 	uint8_t counted;
 	uint64_t amount;
@@ -36,9 +40,13 @@ int accounts_grant(struct accounts *accounts, const char *cred,
 uint64_t accounts_granted(struct accounts *accounts, const char *cred,
 			  uint8_t counted, int64_t now_wall_s,
 			  int64_t *until_wall_s);
+/* Another number after each change of a grant: who remembers what was granted
+ * compares. */
+uint64_t accounts_generation(const struct accounts *accounts);
 
 /* Patterns of FROM binding: "a@example.com", "@example.com", "@.example.com"
- * (and below). GW_EINVAL: not one; GW_EEXIST, GW_ENOENT; GW_ETOOBIG: too many. */
+ * (example.com and below), in any letter case. GW_EINVAL: not one; GW_EEXIST,
+ * GW_ENOENT; GW_ETOOBIG: too many. */
 #define ACCOUNT_SENDERS_MAX 1000
 int accounts_sender_add(struct accounts *accounts, const char *cred,
 			struct slice pattern);
@@ -53,7 +61,9 @@ void accounts_change(struct accounts *accounts, const char *cred,
 		     int64_t now_wall_s, struct buf *key, struct buf *value,
 		     struct store_change *change);
 
-/* For listings; strings are valid during fn only. cred NULL: all logins. */
+/* For listings, in order of login; strings are valid during fn only, which must
+ * not call back here. Grants whose time is over may still be among them. cred
+ * NULL: all logins. */
 struct account_view {
 	const char *cred;
 	const struct grant *grants;

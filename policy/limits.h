@@ -104,6 +104,7 @@ struct limit_hit {
 	bool observed;		  /* it only would have */
 	bool never;		  /* the amount is larger than the limit */
 	uint64_t used, limit, amount;
+	uint64_t burst;	      /* 0: a window; else so many at once */
 	int64_t period_ms;    /* 0: at once */
 	int64_t frees_wall_s; /* 0: unknown */
 };
@@ -112,8 +113,11 @@ struct limit_hit {
 
 struct limit_verdict {
 	enum limit_action action;
-	int64_t not_before_wall_s; /* LIMIT_PACE */
-	struct limit_hit hit;	   /* unless LIMIT_PASS */
+	/* When the recipient may leave; 0: at once. Also where a stronger
+	 * action stands. At the dot: the last of them may, for the reply. */
+	int64_t not_before_wall_s;
+	int64_t all_not_before_wall_s; /* at the dot: none leaves before */
+	struct limit_hit hit;	       /* unless LIMIT_PASS */
 	/* Rules in observe that are over now and were not told of yet in this
 	 * message or connection. */
 	struct limit_hit observed[LIMIT_OBSERVED_MAX];

@@ -1,0 +1,246 @@
+/*
+ * Connections and logins. A presence knows itself what it counts under, rules
+ * and keys by value: a reload in between takes nothing from it and leaves
+ * nothing behind.
+ *
+ * A login may bring rules that count the address after all (of its class), and
+ * replace some that counted it before the name was known. What was counted at
+ * the connect is not counted again; the place under a replaced rule is given
+ * back, while the fact of a new connection stays a fact.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/mem.h"
+#include "policy/limits_int.h"
+
+struct counted { /* under this rule and key */
+	struct rate_rule rule;
+	struct rate_key key;
+};
+
+struct presence {
+	struct limits *limits;
+	struct counted *v;
+	size_t count, size;
+	size_t login_from; /* what the login counted is from here on */
+};
+
+static bool
+is_same(const struct counted *c, const struct limit_binding *b,
+	const struct limit_bound *bound)
+{
+	const struct rate_key *key = &b->keys[bound->key].key;
+
+	return c->rule.id == bound->rule->rate.id && c->key.h[0] == key->h[0] &&
+	       c->key.h[1] == key->h[1];
+}
+
+static bool
+is_counted(const struct presence *p, const struct limit_binding *b,
+	   const struct limit_bound *bound)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (is_same(&p->v[i], b, bound))
+			return true;
+	return false;
+}
+
+static void
+counted_add(struct presence *p, const struct rate_charge *charge)
+{
+	if (p->count == p->size) {
+		p->size = p->size == 0 ? 4 : p->size * 2;
+		p->v = mem_resize(p->v, p->size * sizeof(*p->v));
+	}
+	p->v[p->count].rule = *charge->rule;
+	p->v[p->count++].key = charge->key;
+}
+
+static void
+counted_leave(struct presence *p, const struct counted *c, int64_t now_us)
+{
+	const struct rate_charge charge = {
+	    .key = c->key,
+	    .rule = &c->rule,
+	    .amount = 1,
+	    .charged = true,
+	};
+
+	if (c->rule.kind == RATE_LEVEL)
+		rate_refund(p->limits->table, &charge, 1, now_us);
+}
+
+/* Charges 1 under each rule of b that has not counted it yet. */
+static bool
+enter(struct presence *p, struct limit_binding *b, const char *cred,
+      int64_t now_us, struct limit_verdict *verdict)
+{
+	struct rate_charge *charges = mem_array(b->count + 1, sizeof(*charges));
+	size_t *of = mem_array(b->count + 1, sizeof(*of));
+	int64_t until_us = INT64_MAX;
+	size_t n = 0;
+	bool in;
+
+	for (size_t i = 0; i < b->count; i++) {
+		const struct limit_bound *bound = &b->bound[i];
+
+		if (is_counted(p, b, bound))
+			continue;
+		limit_charge_init(&charges[n], b, bound, 1,
+				  limits_granted(p->limits, cred,
+						 bound->rule->counted, now_us,
+						 &until_us));
+		of[n++] = i;
+	}
+	in = limit_charge(p->limits->table, charges, n, now_us);
+	for (size_t i = 0; i < n; i++) {
+		struct limit_bound *bound = &b->bound[of[i]];
+
+		if (in == bound->observe)
+			limit_verdict_over(verdict, bound, &charges[i]);
+		if (!in)
+			continue;
+		counted_add(p, &charges[i]);
+		limits_lag_add(p->limits, b, bound, &charges[i]);
+	}
+	free(charges);
+	free(of);
+	return in;
+}
+
+static void
+presence_free(struct presence **pp)
+{
+	free((*pp)->v);
+	free(*pp);
+	*pp = NULL;
+}
+
+struct presence *
+limits_connect(struct limits *limits, const struct ip_addr *ip, int64_t mono_us,
+	       struct limit_verdict *verdict)
+{
+	struct limit_rules *rules = limits_rules(limits);
+	struct presence *p = mem_zalloc(sizeof(*p));
+	struct limit_binding b;
+
+	p->limits = limits;
+	limit_verdict_init(verdict);
+	limit_bind(&b, &rules, &(struct limit_who){.ip = *ip},
+		   LIMIT_OF_CONNECTIONS);
+	if (!enter(p, &b, NULL, limits_time(limits, mono_us), verdict))
+		presence_free(&p);
+	else
+		p->login_from = p->count;
+	limit_unbind(&b);
+	return p;
+}
+
+/* Gives back from `from` on what b does not count, or all of it. */
+static void
+leave_all_but(struct presence *p, size_t from, const struct limit_binding *b,
+	      int64_t now_us)
+{
+	size_t kept = from;
+
+	for (size_t i = from; i < p->count; i++) {
+		bool keeps = false;
+
+		for (size_t j = 0; b != NULL && j < b->count && !keeps; j++)
+			keeps = is_same(&p->v[i], b, &b->bound[j]);
+		if (keeps)
+			p->v[kept++] = p->v[i];
+		else
+			counted_leave(p, &p->v[i], now_us);
+	}
+	p->count = kept;
+}
+
+bool
+presence_login(struct presence *p, const struct limit_who *who, int64_t mono_us,
+	       struct limit_verdict *verdict)
+{
+	struct limit_rules *rules = limits_rules(p->limits);
+	int64_t now_us = limits_time(p->limits, mono_us);
+	struct limit_binding b;
+	bool in;
+
+	limit_verdict_init(verdict);
+	leave_all_but(p, p->login_from, NULL, now_us);
+	limit_bind(&b, &rules, who, LIMIT_OF_CONNECTIONS);
+	in = enter(p, &b, who->cred, now_us, verdict);
+	if (in) {
+		leave_all_but(p, 0, &b, now_us);
+		if (p->login_from > p->count)
+			p->login_from = p->count;
+	}
+	limit_unbind(&b);
+	return in;
+}
+
+void
+presence_end(struct presence **pp, int64_t mono_us)
+{
+	struct presence *p = *pp;
+
+	if (p == NULL)
+		return;
+	leave_all_but(p, 0, NULL, limits_time(p->limits, mono_us));
+	presence_free(pp);
+}
+
+/* --- failed logins ---------------------------------------------------------
+ */
+
+static void
+bind_logins(struct limits *limits, const struct ip_addr *ip,
+	    struct limit_binding *b)
+{
+	struct limit_rules *rules = limits_rules(limits);
+
+	limit_bind(b, &rules, &(struct limit_who){.ip = *ip},
+		   LIMIT_BIT(LIMIT_FAILED_LOGINS));
+}
+
+bool
+limits_may_login(struct limits *limits, const struct ip_addr *ip,
+		 int64_t mono_us, struct limit_verdict *verdict)
+{
+	int64_t now_us = limits_time(limits, mono_us);
+	struct limit_binding b;
+
+	limit_verdict_init(verdict);
+	bind_logins(limits, ip, &b);
+	for (size_t i = 0; i < b.count; i++) {
+		struct rate_charge charge;
+
+		limit_charge_init(&charge, &b, &b.bound[i], 1, 0);
+		rate_look(limits->table, &charge, now_us);
+		limit_verdict_over(verdict, &b.bound[i], &charge);
+	}
+	limit_unbind(&b);
+	return verdict->action == LIMIT_PASS;
+}
+
+/* Each failure counts, also those that were let in together when there was
+ * room for one. */
+void
+limits_failed_login(struct limits *limits, const struct ip_addr *ip,
+		    int64_t mono_us)
+{
+	int64_t now_us = limits_time(limits, mono_us);
+	struct limit_binding b;
+
+	bind_logins(limits, ip, &b);
+	for (size_t i = 0; i < b.count; i++) {
+		struct rate_charge charge;
+
+		limit_charge_init(&charge, &b, &b.bound[i], 1, 0);
+		charge.mode = RATE_OBSERVE;
+		charge.rule = &b.bound[i].rule->watched;
+		limit_charge(limits->table, &charge, 1, now_us);
+		limits_lag_add(limits, &b, &b.bound[i], &charge);
+	}
+	limit_unbind(&b);
+}

@@ -1,0 +1,358 @@
+/*
+ * A message's reservation, from its first recipient to the dot.
+ *
+ * A window promises that no more than N are accepted in any of its periods,
+ * and a message is accepted at its dot, not at its RCPT. Who trickles a body
+ * for an hour would else pile up reservations of several periods and have them
+ * accepted at once. So at the dot what stands in an older slot moves to the
+ * present one: charged there with the old charge added to the limit, then
+ * given back here, so that at no moment it is counted nowhere and nobody can
+ * take the place that was promised.
+ *
+ * A rule that holds a message, or sends it to bulk, gives back what it was
+ * charged for it: the message does not leave by that rule.
+ */
+#include <stdlib.h>
+
+#include "gateway/base/mem.h"
+#include "policy/limits_stake.h"
+
+#define US_PER_S 1000000
+
+struct wait {
+	int64_t until_us;
+	struct limit_hit hit;
+};
+
+struct reservation {
+	struct limits *limits;
+	char *cred;
+	struct stakes stakes;
+	struct rate_charge *charges; /* room for one a bound rule */
+	size_t *of;		     /* the bound rule of a charge */
+	size_t charge_count;
+	bool started;		    /* has a recipient */
+	struct limit_verdict stuck; /* hold or bulk; never less */
+	struct wait floor;	    /* of the whole message */
+	struct wait latest;	    /* of its last recipient */
+	uint64_t granted[LIMIT_COUNTED];
+	uint64_t grants_seen;
+	int64_t grants_until_us;
+	struct limit_changes changes;
+};
+
+struct reservation *
+reservation_create(struct limits *limits, const struct limit_who *who)
+{
+	struct reservation *r = mem_zalloc(sizeof(*r));
+	struct limit_rules *rules = limits_rules(limits);
+	size_t n;
+
+	r->limits = limits;
+	r->cred = mem_strdup(who->cred);
+	limit_bind(&r->stakes.binding, &rules, who, LIMIT_OF_MESSAGES);
+	stakes_init(&r->stakes, limits->table);
+	n = r->stakes.binding.count;
+	r->charges = mem_array(n + 1, sizeof(*r->charges));
+	r->of = mem_array(n + 1, sizeof(*r->of));
+	r->grants_until_us = INT64_MIN;
+	limit_changes_init(&r->changes);
+	return r;
+}
+
+static void
+reservation_free(struct reservation **rp)
+{
+	struct reservation *r = *rp;
+
+	*rp = NULL;
+	limit_changes_fini(&r->changes);
+	stakes_fini(&r->stakes);
+	free(r->charges);
+	free(r->of);
+	free(r->cred);
+	free(r);
+}
+
+static void
+look_at_grants(struct reservation *r)
+{
+	int64_t now_us = r->stakes.now_us;
+	uint64_t seen;
+
+	if (r->limits->accounts == NULL || r->cred == NULL)
+		return;
+	seen = accounts_generation(r->limits->accounts);
+	if (seen == r->grants_seen && now_us < r->grants_until_us)
+		return;
+	r->grants_seen = seen;
+	r->grants_until_us = INT64_MAX;
+	for (int i = 0; i < LIMIT_COUNTED; i++)
+		r->granted[i] =
+		    limits_granted(r->limits, r->cred, (enum limit_counted)i,
+				   now_us, &r->grants_until_us);
+}
+
+/* --- charging ------------------------------------------------------------- */
+
+static struct rate_charge *
+charge_add(struct reservation *r, size_t index, uint64_t amount)
+{
+	struct limit_bound *bound = &r->stakes.binding.bound[index];
+	struct rate_charge *charge = &r->charges[r->charge_count];
+
+	limit_charge_init(charge, &r->stakes.binding, bound, amount,
+			  r->granted[bound->rule->counted]);
+	r->of[r->charge_count++] = index;
+	return charge;
+}
+
+static bool
+charge_all(struct reservation *r)
+{
+	return limit_charge(r->limits->table, r->charges, r->charge_count,
+			    r->stakes.now_us);
+}
+
+static void
+tell_refused(struct reservation *r, struct limit_verdict *verdict)
+{
+	for (size_t i = 0; i < r->charge_count; i++)
+		if (r->charges[i].mode == RATE_ENFORCE &&
+		    r->charges[i].result != RATE_PACED)
+			limit_verdict_over(verdict,
+					   &r->stakes.binding.bound[r->of[i]],
+					   &r->charges[i]);
+}
+
+static void
+wait_for(struct wait *wait, const struct limit_rule *rule,
+	 const struct rate_charge *charge)
+{
+	if (charge->at_us <= wait->until_us)
+		return;
+	wait->until_us = charge->at_us;
+	limit_hit_fill(&wait->hit, rule, charge);
+}
+
+/* Notes what was charged. all: what waits is the whole message. */
+static void
+take(struct reservation *r, bool all, struct limit_verdict *verdict,
+     struct wait *wait)
+{
+	for (size_t i = 0; i < r->charge_count; i++) {
+		const struct rate_charge *charge = &r->charges[i];
+		size_t index = r->of[i];
+		struct limit_bound *bound = &r->stakes.binding.bound[index];
+		const struct limit_rule *rule = bound->rule;
+
+		if (charge->charged)
+			stake_add(&r->stakes, index, charge);
+		if (charge->result == RATE_PACED) {
+			wait_for(wait, rule, charge);
+			if (all || rule->counted == LIMIT_MESSAGES ||
+			    rule->counted == LIMIT_BYTES)
+				wait_for(&r->floor, rule, charge);
+		} else if (bound->observe) {
+			limit_verdict_over(verdict, bound, charge);
+		} else if (!charge->charged) {
+			limit_verdict_over(&r->stuck, bound, charge);
+			stake_leave(&r->stakes, index);
+		}
+	}
+}
+
+/* --- recipients ------------------------------------------------------------
+ */
+
+static uint64_t
+amount_of(const struct reservation *r, enum limit_counted counted,
+	  bool internal, uint64_t declared_bytes)
+{
+	switch (counted) {
+	case LIMIT_MESSAGES:
+		return !r->started;
+	case LIMIT_BYTES:
+		return r->started ? 0 : declared_bytes;
+	case LIMIT_RECIPIENTS:
+		return !internal;
+	case LIMIT_INTERNAL_RECIPIENTS:
+		return internal;
+	case LIMIT_ALL_RECIPIENTS:
+		return 1;
+	case LIMIT_CONNECTIONS:
+	case LIMIT_NEW_CONNECTIONS:
+	case LIMIT_FAILED_LOGINS:
+	case LIMIT_COUNTED:
+		break;
+	}
+	return 0;
+}
+
+static bool
+is_waiting(const struct reservation *r, const struct wait *wait)
+{
+	return wait->until_us > r->stakes.now_us;
+}
+
+static void
+offer(const struct reservation *r, const struct wait *wait,
+      struct limit_verdict *verdict)
+{
+	if (is_waiting(r, wait)) {
+		verdict->not_before_wall_s = limit_wall_s(wait->until_us);
+		limit_verdict_offer(verdict, &wait->hit);
+	}
+	if (r->stuck.action != LIMIT_PASS)
+		limit_verdict_offer(verdict, &r->stuck.hit);
+}
+
+void
+reservation_rcpt(struct reservation *r, bool internal, uint64_t declared_bytes,
+		 int64_t mono_us, struct limit_verdict *verdict)
+{
+	const struct limit_binding *b = &r->stakes.binding;
+	struct wait wait = {0};
+
+	limit_verdict_init(verdict);
+	r->stakes.now_us = limits_time(r->limits, mono_us);
+	look_at_grants(r);
+	r->charge_count = 0;
+	for (size_t i = 0; i < b->count; i++) {
+		uint64_t amount = amount_of(r, b->bound[i].rule->counted,
+					    internal, declared_bytes);
+
+		if (!b->bound[i].off && amount > 0)
+			charge_add(r, i, amount);
+	}
+	if (!charge_all(r)) {
+		tell_refused(r, verdict);
+		return;
+	}
+	r->started = true;
+	take(r, false, verdict, &wait);
+	if (r->floor.until_us > wait.until_us)
+		wait = r->floor;
+	if (wait.until_us > r->latest.until_us)
+		r->latest = wait;
+	offer(r, &wait, verdict);
+}
+
+/* --- the dot ---------------------------------------------------------------
+ */
+
+/* What the dot changes in one rule: a charge first, then refunds. */
+struct move {
+	int64_t slot;	 /* what is before it has moved */
+	uint64_t raised; /* the charge's limit, by so much */
+	uint64_t less;	 /* back, of what is in the present slot and later */
+};
+
+static void
+move_charge(struct reservation *r, size_t index, uint64_t bytes,
+	    struct move *move)
+{
+	const struct limit_rule *rule = r->stakes.binding.bound[index].rule;
+	uint64_t amount =
+	    stake_old(&r->stakes, index, &move->slot, &move->raised);
+	uint64_t have = r->stakes.v[index].total, want = have;
+	struct rate_charge *charge;
+
+	if (rule->counted == LIMIT_BYTES)
+		want = limit_units(rule, bytes);
+	if (want >= have) {
+		amount += want - have;
+	} else {
+		uint64_t part = have - want < amount ? have - want : amount;
+
+		amount -= part;
+		move->less = have - want - part;
+	}
+	if (amount == 0)
+		return;
+	charge = charge_add(r, index, 0);
+	charge->amount = amount;
+	/* What is new may fit although the whole never will. */
+	if (rule->counted == LIMIT_BYTES && want > charge->limit &&
+	    charge->mode != RATE_OBSERVE) {
+		charge->amount = want;
+		move->raised = 0;
+	}
+	charge->limit += move->raised;
+}
+
+static void
+move_finish(struct reservation *r, size_t index, const struct move *move)
+{
+	struct stake *stake = &r->stakes.v[index];
+
+	if (r->stakes.binding.bound[index].off)
+		return;
+	stake->total -= stake->gone;
+	stake->gone = 0;
+	stake_refund(&r->stakes, index, move->slot, UINT64_MAX);
+	stake_refund(&r->stakes, index, INT64_MAX, move->less);
+}
+
+void
+reservation_settle(struct reservation *r, uint64_t bytes, int64_t mono_us,
+		   struct limit_verdict *verdict)
+{
+	size_t n = r->started ? r->stakes.binding.count : 0;
+	struct move *moves = mem_array(n + 1, sizeof(*moves));
+	bool ok;
+
+	limit_verdict_init(verdict);
+	r->stakes.now_us = limits_time(r->limits, mono_us);
+	r->charge_count = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!r->stakes.binding.bound[i].off)
+			move_charge(r, i, bytes, &moves[i]);
+	ok = charge_all(r);
+	for (size_t i = 0; i < r->charge_count; i++)
+		r->charges[i].limit -= moves[r->of[i]].raised;
+	if (ok) {
+		/* The old goes first: the new must not be taken for it. */
+		for (size_t i = 0; i < n; i++)
+			move_finish(r, i, &moves[i]);
+		take(r, true, verdict, &r->latest);
+		if (is_waiting(r, &r->floor))
+			verdict->all_not_before_wall_s =
+			    limit_wall_s(r->floor.until_us);
+		offer(r, &r->latest, verdict);
+	} else {
+		tell_refused(r, verdict);
+	}
+	free(moves);
+}
+
+/* --- the end ---------------------------------------------------------------
+ */
+
+const struct store_change *
+reservation_changes(struct reservation *r, size_t *count)
+{
+	limit_changes_fini(&r->changes);
+	stakes_changes(&r->stakes, &r->changes);
+	return limit_changes_get(&r->changes, count);
+}
+
+void
+reservation_commit(struct reservation **r)
+{
+	if (*r != NULL)
+		reservation_free(r);
+}
+
+void
+reservation_cancel(struct reservation **rp, int64_t mono_us)
+{
+	struct reservation *r = *rp;
+
+	if (r == NULL)
+		return;
+	r->stakes.now_us = limits_time(r->limits, mono_us);
+	for (size_t i = 0; i < r->stakes.binding.count; i++)
+		stake_refund(&r->stakes, i, INT64_MAX, UINT64_MAX);
+	reservation_free(rp);
+}

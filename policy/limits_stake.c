@@ -1,0 +1,241 @@
+/*
+ * The entries of a message. An entry whose slot has left the window counts
+ * nowhere any more: its amount is kept as `gone`, because the dot has to
+ * charge it anew, and its place is used again, so that a client that takes
+ * hours over its recipients gathers no more entries than a quick one.
+ *
+ * GCRA knows no slots: its charges are gathered by a sixteenth of the time in
+ * which a burst grows back, and stand at the earliest of their times, since a
+ * refund must not give back what has run out meanwhile.
+ */
+#include "policy/limits_stake.h"
+
+#include <stdlib.h>
+
+#include "gateway/base/mem.h"
+
+#define US_PER_S 1000000
+#define GCRA_PARTS 16
+
+void
+stakes_init(struct stakes *s, struct rate_table *table)
+{
+	s->table = table;
+	s->unused = STAKE_NONE;
+	s->v = mem_array(s->binding.count + 1, sizeof(*s->v));
+	for (size_t i = 0; i < s->binding.count; i++)
+		s->v[i].first = STAKE_NONE;
+}
+
+void
+stakes_fini(struct stakes *s)
+{
+	limit_unbind(&s->binding);
+	free(s->v);
+	free(s->entries);
+	*s = (struct stakes){0};
+}
+
+static size_t
+entry_new(struct stakes *s)
+{
+	size_t i = s->unused;
+
+	if (i != STAKE_NONE) {
+		s->unused = s->entries[i].next;
+		return i;
+	}
+	if (s->count == s->size) {
+		s->size = s->size == 0 ? 8 : s->size * 2;
+		s->entries =
+		    mem_resize(s->entries, s->size * sizeof(*s->entries));
+	}
+	return s->count++;
+}
+
+static void
+entry_drop(struct stakes *s, size_t *link)
+{
+	size_t i = *link;
+
+	*link = s->entries[i].next;
+	s->entries[i].next = s->unused;
+	s->unused = i;
+}
+
+static struct stake_entry *
+entry_find(struct stakes *s, struct stake *stake, int64_t slot)
+{
+	size_t *link = &stake->first;
+
+	while (*link != STAKE_NONE) {
+		struct stake_entry *entry = &s->entries[*link];
+
+		if (entry->slot == slot)
+			return entry;
+		if (entry->cell.expires_wall_s > s->now_us / US_PER_S) {
+			link = &entry->next;
+			continue;
+		}
+		stake->gone += entry->amount;
+		entry_drop(s, link);
+	}
+	return NULL;
+}
+
+static int64_t
+slot_of(const struct rate_charge *charge, const struct rate_cell *cell)
+{
+	int64_t part;
+
+	if (charge->rule->kind != RATE_GCRA)
+		return cell->slot;
+	part = (int64_t)(charge->rule->limit / GCRA_PARTS + 1);
+	if (part > INT64_MAX / charge->rule->period_us)
+		return 0;
+	return charge->at_us / (part * charge->rule->period_us);
+}
+
+static void
+entry_merge(struct stake_entry *entry, const struct rate_charge *charge,
+	    const struct rate_cell *cell)
+{
+	entry->amount += charge->amount;
+	if (entry->at_us > charge->at_us)
+		entry->at_us = charge->at_us;
+	if (cell->slot >= 0)
+		entry->cell.value += cell->value;
+	else if (entry->cell.value < cell->value)
+		entry->cell.value = cell->value;
+	if (entry->cell.expires_wall_s < cell->expires_wall_s)
+		entry->cell.expires_wall_s = cell->expires_wall_s;
+}
+
+void
+stake_add(struct stakes *s, size_t index, const struct rate_charge *charge)
+{
+	struct stake *stake = &s->v[index];
+	struct stake_entry *entry;
+	struct rate_cell cell;
+	size_t i;
+
+	if (charge->amount == 0 || !rate_cell_of(charge, &cell))
+		return;
+	stake->total += charge->amount;
+	entry = entry_find(s, stake, slot_of(charge, &cell));
+	if (entry != NULL) {
+		entry_merge(entry, charge, &cell);
+		return;
+	}
+	i = entry_new(s);
+	s->entries[i] = (struct stake_entry){
+	    .cell = cell,
+	    .slot = slot_of(charge, &cell),
+	    .at_us = charge->at_us,
+	    .amount = charge->amount,
+	    .next = stake->first,
+	};
+	stake->first = i;
+}
+
+static void
+entry_refund(struct stakes *s, size_t index, struct stake_entry *entry,
+	     uint64_t amount)
+{
+	struct rate_charge charge;
+
+	limit_charge_init(&charge, &s->binding, &s->binding.bound[index], 0, 0);
+	charge.amount = amount;
+	charge.at_us = entry->at_us;
+	charge.charged = true;
+	limit_refund(s->table, &charge, 1, s->now_us);
+	entry->amount -= amount;
+	if (entry->cell.slot >= 0)
+		entry->cell.value -= amount;
+}
+
+void
+stake_refund(struct stakes *s, size_t index, int64_t before, uint64_t amount)
+{
+	struct stake *stake = &s->v[index];
+	size_t *link = &stake->first;
+
+	while (*link != STAKE_NONE && amount > 0) {
+		struct stake_entry *entry = &s->entries[*link];
+		uint64_t part = entry->amount < amount ? entry->amount : amount;
+
+		if (entry->slot >= before) {
+			link = &entry->next;
+			continue;
+		}
+		entry_refund(s, index, entry, part);
+		amount -= part;
+		stake->total -= part;
+		if (entry->amount == 0)
+			entry_drop(s, link);
+		else
+			link = &entry->next;
+	}
+}
+
+void
+stake_leave(struct stakes *s, size_t index)
+{
+	stake_refund(s, index, INT64_MAX, UINT64_MAX);
+	s->v[index].gone = s->v[index].total = 0;
+	s->binding.bound[index].off = true;
+}
+
+uint64_t
+stake_old(const struct stakes *s, size_t index, int64_t *slot,
+	  uint64_t *counted)
+{
+	const struct limit_bound *bound = &s->binding.bound[index];
+	const struct rate_rule *rate = &bound->rule->rate;
+	uint64_t old = s->v[index].gone;
+	struct rate_charge now;
+	struct rate_cell cell;
+
+	*counted = 0;
+	*slot = 0;
+	limit_charge_init(&now, &s->binding, bound, 1, 0);
+	now.at_us = s->now_us;
+	now.charged = true;
+	if (rate->kind != RATE_WINDOW || !rate_cell_of(&now, &cell))
+		return 0;
+	*slot = cell.slot;
+	for (size_t i = s->v[index].first; i != STAKE_NONE;
+	     i = s->entries[i].next) {
+		const struct stake_entry *entry = &s->entries[i];
+
+		if (entry->slot >= cell.slot)
+			continue;
+		old += entry->amount;
+		if (entry->at_us > s->now_us - rate->period_us)
+			*counted += entry->amount;
+	}
+	return old;
+}
+
+void
+stakes_changes(const struct stakes *s, struct limit_changes *out)
+{
+	struct rate_cell *cells = mem_array(s->count + 1, sizeof(*cells));
+	const struct limit_binding *b = &s->binding;
+
+	for (size_t k = 0; k < b->key_count; k++) {
+		const struct limit_key *key = &b->keys[k];
+		size_t n = 0;
+
+		for (size_t i = 0; i < b->count; i++) {
+			if (b->bound[i].key != k)
+				continue;
+			for (size_t e = s->v[i].first; e != STAKE_NONE;
+			     e = s->entries[e].next)
+				cells[n++] = s->entries[e].cell;
+		}
+		limit_changes_add(out, slice_of(key->name, key->n), cells, n,
+				  s->now_us / US_PER_S);
+	}
+	free(cells);
+}

@@ -1,0 +1,56 @@
+#ifndef POLICY_LIMITS_STAKE_H
+#define POLICY_LIMITS_STAKE_H
+
+#include "policy/limits_int.h"
+
+/*
+ * What one message has charged, by rule. Charges of a rule that fell into one
+ * slot are one entry with their sum, so a message of 50,000 recipients holds a
+ * few dozen: what a refund, the acceptance transaction and the dot have to go
+ * through. Amounts are the rate table's units.
+ */
+#define STAKE_NONE SIZE_MAX
+
+struct stake_entry {
+	struct rate_cell cell; /* of all its charges */
+	int64_t slot;
+	int64_t at_us;
+	uint64_t amount;
+	size_t next; /* of the same rule, or of the unused ones */
+};
+
+struct stake {
+	size_t first;  /* entry, the newest, or STAKE_NONE */
+	uint64_t gone; /* charged, and out of the window meanwhile */
+	uint64_t total;
+};
+
+struct stakes {
+	struct rate_table *table;
+	struct limit_binding binding;
+	struct stake *v; /* one a bound rule */
+	struct stake_entry *entries;
+	size_t count, size, unused;
+	int64_t now_us; /* the caller sets it */
+};
+
+/* The binding is the caller's to fill in before and stakes_fini's to free. */
+void stakes_init(struct stakes *stakes, struct rate_table *table);
+void stakes_fini(struct stakes *stakes);
+
+/* index: of the bound rule. */
+void stake_add(struct stakes *stakes, size_t index,
+	       const struct rate_charge *charge);
+/* Gives back up to amount of what is in slots before `before`. */
+void stake_refund(struct stakes *stakes, size_t index, int64_t before,
+		  uint64_t amount);
+/* The rule has nothing of this message any more, and gets nothing. */
+void stake_leave(struct stakes *stakes, size_t index);
+/* What a window has in slots before the present one, *slot (a rule without
+ * slots: 0); *counted of it the table still counts. */
+uint64_t stake_old(const struct stakes *stakes, size_t index, int64_t *slot,
+		   uint64_t *counted);
+/* The cells as changes to STORE_RATE, one a key. */
+void stakes_changes(const struct stakes *stakes, struct limit_changes *out);
+
+#endif
