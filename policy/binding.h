@@ -27,14 +27,18 @@ struct binding_who { /* borrowed */
 	struct accounts *accounts;
 };
 
-/* The null sender (empty) is fine: it charges its login like any other. */
+/* Says of BINDING_OBSERVE what it says of BINDING_DOMAIN. The null sender
+ * (empty) is fine: it charges its login like any other. Case does not count,
+ * nor do quotes that a local part does not need. */
 bool binding_ok(enum binding binding, const struct binding_who *who,
 		struct slice address);
 
-/* Every address of a From or Sender field's unfolded value (RFC 5322, 3.4 and
- * 4.4: names, comments, quoted strings, groups, routes). fn false stops.
- * Returns false when the value cannot be read without doubt: then nobody's
- * name may be assumed. At most 1,000 addresses. */
+/* Every address of a From or Sender field's value, folded or not (RFC 5322, 3.4
+ * and 4.4: names, comments, quoted strings, groups, routes), without comments,
+ * white space and idle quotes. fn false stops. Returns false when the value
+ * cannot be read without doubt: then nobody's name may be assumed, and fn was
+ * not called. At most 1,000 addresses, of at most 998 bytes. A value with an
+ * empty group alone is fine and has none (RFC 6854). */
 typedef bool binding_address_fn(void *arg, struct slice address);
 bool binding_addresses(struct slice value, binding_address_fn *fn, void *arg);
 
