@@ -64,8 +64,10 @@ struct rate_charge {
 	enum rate_result result;
 	bool charged;
 	uint64_t used;	  /* before this charge, units, without paced ones */
+	uint64_t paced;	  /* before this charge, units whose time is to come */
 	int64_t at_us;	  /* where it was charged; what a refund needs */
 	int64_t frees_us; /* RATE_OVER: when so much would fit; 0: unknown */
+	int64_t tat_us;	  /* RATE_GCRA: what rate_cell_of keeps */
 };
 
 struct rate_opts {
