@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "gateway/back/relay.h"
+#include "gateway/back/work.h"
 #include "gateway/base/error.h"
 #include "gateway/base/mem.h"
 
@@ -97,6 +98,7 @@ back_start(struct back **backp, const struct back_opts *opts, char *error,
 		return err;
 	}
 	back->relay.spool = opts->spool;
+	back->relay.blocklist = opts->blocklist;
 	back->relay.stats = &back->stats;
 	back->relay.board = &back->board;
 	board_init(&back->board);
@@ -230,6 +232,30 @@ back_flush(struct back *back, const struct back_flush *what)
 	item->what.id = what->id;
 	item->what.domain = mem_strdup(what->domain);
 	item->what.hop = mem_strdup(what->hop);
+	push(back, &item->in);
+}
+
+struct work_item {
+	struct inbound in;
+	struct back_work *work;
+};
+
+static void
+take_work(struct relay *relay, struct inbound *in)
+{
+	struct back_work *work = ((struct work_item *)in)->work;
+
+	free(in);
+	work_start(relay, work);
+}
+
+void
+back_work_start(struct back *back, struct back_work *work)
+{
+	struct work_item *item = mem_zalloc(sizeof(*item));
+
+	item->in.take = take_work;
+	item->work = work;
 	push(back, &item->in);
 }
 

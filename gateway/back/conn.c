@@ -489,9 +489,8 @@ on_sent(void *arg, const struct smtp_reply *rcpts, uint32_t count, bool unknown)
 		peer = peer_of(conn);
 		body_result(&result, body_err);
 		delivery_end_all(&conn->delivery, &result, &peer);
-	} else if (died && reused && !unknown &&
-		   !(conn->delivery->job->flags & JOB_AGAIN)) {
-		conn->delivery->job->flags |= JOB_AGAIN;
+	} else if (died && reused && !unknown && !conn->delivery->job->again) {
+		conn->delivery->job->again = true;
 		delivery_undo(&conn->delivery);
 	} else {
 		note_session(conn, died);

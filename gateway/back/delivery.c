@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/back/held.h"
 #include "gateway/back/retry.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
@@ -38,8 +39,12 @@ forget_job(struct relay *relay, struct job **job, const char *event, int err)
 static bool
 load_job(struct relay *relay, struct job **job)
 {
-	int err = mail_load(relay, *job);
+	int err;
 
+	/* A flood that was blocked is not read from disk to be held. */
+	if (!(*job)->mail && !gate_pass(relay, job, NULL))
+		return false;
+	err = mail_load(relay, *job);
 	switch (err) {
 	case 0:
 		break;
@@ -95,7 +100,7 @@ delivery_begin(struct dest *dest, struct job **jobp)
 	if (!load_job(relay, jobp))
 		return NULL;
 	rcpts = mem_array((*jobp)->rcpt_count, sizeof(*rcpts));
-	if (!sift_job(relay, jobp, rcpts)) {
+	if (!sift_job(relay, jobp, rcpts) || !gate_pass(relay, jobp, rcpts)) {
 		free(rcpts);
 		return NULL;
 	}
@@ -205,8 +210,9 @@ struct ending {
 	const struct delivery_peer *peer;
 	int64_t now_wall_ms, due_wall_s;
 	bool delayed;
-	uint32_t left_count, again_count, final_count;
+	uint32_t left_count, again_count, final_count, altered_count;
 	uint32_t left[JOB_RCPTS_MAX];
+	uint32_t altered[JOB_RCPTS_MAX];
 };
 
 static void
@@ -319,9 +325,32 @@ add_result(struct ending *e, struct outcome *outcome, uint32_t i)
 	case FATE_ALTERED:
 		out = outcome_add(outcome, index, RCPT_HELD);
 		out->holds = HOLD_ALTERED;
+		e->altered[e->altered_count++] = index;
 		out->attempts = (uint16_t)(e->d->job->attempts + 1);
 		break;
 	}
+}
+
+/* What is altered stays known, for those who purge it. True: it is all there
+ * was. */
+static bool
+keep_altered(struct ending *e, struct job **jobp)
+{
+	struct job *job = *jobp;
+
+	if (e->altered_count == 0)
+		return false;
+	if (e->altered_count < job->rcpt_count)
+		job =
+		    mail_split(e->d->relay, job, e->altered, e->altered_count);
+	else
+		*jobp = NULL;
+	job->holds = HOLD_ALTERED;
+	job->due_wall_s = 0;
+	if (job->attempts < UINT16_MAX)
+		job->attempts++;
+	held_by_mark(e->d->relay, &job);
+	return *jobp == NULL;
 }
 
 /* What is left of the job goes back to the schedule. */
@@ -333,13 +362,16 @@ put_back(struct ending *e, struct job **jobp)
 	struct job *job = *jobp;
 
 	mail_uncount(relay, job, e->final_count);
+	if (keep_altered(e, jobp))
+		return;
 	if (e->left_count == 0) {
 		mail_job_end(relay, jobp);
 		return;
 	}
 	job_keep(job, e->left, e->left_count);
 	*jobp = NULL;
-	job->flags = 0;
+	job->parked = false;
+	job->again = false;
 	if (e->again_count == e->left_count) {
 		sched_ready(relay->sched, &dest->ready, job, false);
 		relay_kick(relay, dest);
@@ -350,7 +382,7 @@ put_back(struct ending *e, struct job **jobp)
 	mail_release(relay, job);
 	sched_wait(relay->sched, job, e->due_wall_s);
 	if (e->peer->down) {
-		job->flags |= JOB_PARKED;
+		job->parked = true;
 		TAILQ_INSERT_TAIL(&dest->parked, job, link);
 		relay_live(relay, dest);
 	}

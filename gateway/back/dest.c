@@ -278,7 +278,7 @@ unpark(struct dest *dest, struct job *job)
 	struct relay *relay = dest->hop->relay;
 
 	TAILQ_REMOVE(&dest->parked, job, link);
-	job->flags &= (uint8_t)~JOB_PARKED;
+	job->parked = false;
 	sched_unwait(relay->sched, job);
 	sched_ready(relay->sched, &dest->ready, job, false);
 }
@@ -350,12 +350,19 @@ give_back(struct dest *dest)
 	}
 }
 
+static bool
+maildir_wants(const struct dest *dest)
+{
+	return dest->task_count < MAILDIR_TASKS_MAX && dest->ready.count > 0;
+}
+
 static void
 run_maildir(struct dest *dest)
 {
 	struct relay *relay = dest->hop->relay;
 
-	while (dest->task_count < MAILDIR_TASKS_MAX && dest->ready.count > 0) {
+	/* Of those that a block keeps, no more than these in one turn. */
+	for (int i = 0; i < MAILDIR_TASKS_MAX && maildir_wants(dest); i++) {
 		struct job *job = sched_take(relay->sched, &dest->ready);
 		struct delivery *delivery = delivery_begin(dest, &job);
 
@@ -414,7 +421,7 @@ dest_run(struct dest *dest)
 		fail_ready(dest);
 	} else if (dest->hop->conf.kind == BACK_MAILDIR) {
 		run_maildir(dest);
-		return more;
+		return more || maildir_wants(dest);
 	} else {
 		run_conns(dest);
 		return more ||

@@ -1,9 +1,10 @@
 #include "gateway/back/job.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/hash.h"
+#include "gateway/back/catalog.h"
 #include "gateway/base/mem.h"
 
 struct job *
@@ -20,6 +21,8 @@ job_destroy(struct job **job)
 {
 	if (*job && (*job)->rcpt_count > 1)
 		free((*job)->rcpt.many);
+	if (*job && (*job)->domain_count > 1)
+		free((*job)->domain.many);
 	free(*job);
 	*job = NULL;
 }
@@ -30,20 +33,70 @@ job_rcpts(const struct job *job)
 	return job->rcpt_count > 1 ? job->rcpt.many : &job->rcpt.one;
 }
 
-static uint32_t
-domain_bits(struct slice domain)
+struct domain_ref *
+job_domains(struct job *job)
 {
-	uint64_t h = hash_bytes(domain.p, domain.n);
+	return job->domain_count > 1 ? job->domain.many : &job->domain.one;
+}
 
-	return UINT32_C(1) << (h & 31) | UINT32_C(1) << (h >> 5 & 31);
+static const struct domain_ref *
+domains_of(const struct job *job)
+{
+	return job->domain_count > 1 ? job->domain.many : &job->domain.one;
+}
+
+bool
+job_has_domain(const struct job *job, const struct domain *domain)
+{
+	const struct domain_ref *refs = domains_of(job);
+
+	for (unsigned i = 0; i < job->domain_count; i++) {
+		if (refs[i].domain == domain)
+			return true;
+	}
+	return false;
+}
+
+/* Room doubles at powers of two. */
+static bool
+is_full(unsigned n)
+{
+	return (n & (n - 1)) == 0;
+}
+
+static void
+add_domain(struct job *job, struct domain *domain)
+{
+	unsigned n = job->domain_count;
+	struct domain_ref ref = {.domain = domain, .job = job};
+
+	if (job_has_domain(job, domain))
+		return;
+	job->domain_count++;
+	domain->jobs++;
+	if (n == 0) {
+		job->domain.one = ref;
+		return;
+	}
+	if (n == 1) {
+		struct domain_ref first = job->domain.one;
+
+		job->domain.many = mem_array(2, sizeof(ref));
+		job->domain.many[0] = first;
+	} else if (is_full(n)) {
+		job->domain.many =
+		    mem_resize(job->domain.many, 2 * (size_t)n * sizeof(ref));
+	}
+	job->domain.many[n] = ref;
 }
 
 void
-job_add_rcpt(struct job *job, uint32_t index, struct slice domain)
+job_add_rcpt(struct job *job, uint32_t index, struct domain *domain)
 {
-	uint32_t n = job->rcpt_count;
+	unsigned n = job->rcpt_count;
 
-	job->domains |= domain_bits(domain);
+	assert(n < JOB_RCPTS_MAX);
+	add_domain(job, domain);
 	job->rcpt_count++;
 	if (n == 0) {
 		job->rcpt.one = index;
@@ -54,7 +107,7 @@ job_add_rcpt(struct job *job, uint32_t index, struct slice domain)
 
 		job->rcpt.many = mem_array(2, sizeof(uint32_t));
 		job->rcpt.many[0] = first;
-	} else if ((n & (n - 1)) == 0) { /* doubles at powers of two */
+	} else if (is_full(n)) {
 		job->rcpt.many = mem_resize(job->rcpt.many,
 					    2 * (size_t)n * sizeof(uint32_t));
 	}
@@ -74,13 +127,20 @@ job_keep(struct job *job, const uint32_t *indexes, uint32_t count)
 	} else {
 		memmove(job->rcpt.many, indexes, count * sizeof(*indexes));
 	}
-	job->rcpt_count = count;
+	job->rcpt_count = (uint8_t)count;
 }
 
-bool
-job_may_have(const struct job *job, struct slice domain)
+void
+job_set_source(struct job *job, struct source *source)
 {
-	uint32_t bits = domain_bits(domain);
+	job->source = source;
+	source->jobs++;
+	source->sender->jobs++;
+	source->address->jobs++;
+}
 
-	return (job->domains & bits) == bits;
+uint32_t
+job_cost(const struct job *job)
+{
+	return (uint32_t)job->rcpt_count + job->large;
 }

@@ -4,8 +4,10 @@
  * stay alone and load it again when their turn comes. Recipient indexes are
  * those of the message on disk, so a job means the same before and after.
  */
+#include <assert.h>
 #include <stdlib.h>
 
+#include "gateway/back/held.h"
 #include "gateway/back/relay.h"
 #include "gateway/base/address.h"
 #include "gateway/base/clock.h"
@@ -16,6 +18,7 @@
 struct enqueue { /* one message on its way in */
 	struct relay *relay;
 	struct mail *mail;
+	uint64_t body;
 	struct job_list jobs;
 	struct buf key;
 };
@@ -62,14 +65,15 @@ mail_release(struct relay *relay, struct job *job)
 {
 	struct mail *mail = job->mail;
 
+	assert(job->state != JOB_RULED);
 	job->mail = NULL;
 	if (mail && --mail->jobs == 0)
 		mail_destroy(relay, mail);
 }
 
 /* The recipients of a message are in the order of their indexes. */
-struct spool_rcpt *
-mail_rcpt(const struct mail *mail, uint32_t index)
+static struct spool_rcpt *
+find_rcpt(const struct mail *mail, uint32_t index)
 {
 	struct spool_msg *msg = mail->msg;
 	uint32_t low = 0, high = msg->rcpt_count;
@@ -80,15 +84,21 @@ mail_rcpt(const struct mail *mail, uint32_t index)
 		uint32_t middle = low + (high - low) / 2;
 
 		if (msg->rcpts[middle].index == index)
-			return msg->rcpts[middle].state == RCPT_QUEUED
-				   ? &msg->rcpts[middle]
-				   : NULL;
+			return &msg->rcpts[middle];
 		if (msg->rcpts[middle].index < index)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	return NULL;
+}
+
+struct spool_rcpt *
+mail_rcpt(const struct mail *mail, uint32_t index)
+{
+	struct spool_rcpt *rcpt = find_rcpt(mail, index);
+
+	return rcpt && rcpt->state == RCPT_QUEUED ? rcpt : NULL;
 }
 
 int
@@ -122,27 +132,55 @@ route(struct enqueue *in, struct slice domain)
 			buf_slice(&in->key));
 }
 
+/* A job of the message to be filled; both are counted as jobs of dest. */
 static struct job *
-open_job(struct enqueue *in, struct dest *dest, int64_t due_wall_s,
-	 uint16_t attempts)
+new_job(struct relay *relay, const struct spool_msg *msg, uint64_t body,
+	struct dest *dest)
+{
+	struct job *job = job_create(msg->id);
+	uint64_t large = msg->body.length / JOB_LARGE_BYTES;
+	int64_t accepted_wall_s = msg->accepted_wall_ms / 1000;
+
+	job_set_source(job,
+		       catalog_source(relay->catalog, msg->cred, &msg->client));
+	job->body = body;
+	job->dest = dest;
+	job->large = (uint8_t)(large < UINT8_MAX ? large : UINT8_MAX);
+	if (msg->lane == LANE_BULK)
+		job->lane = LANE_BULK;
+	else if (msg->lane == LANE_DSN)
+		job->lane = LANE_DSN;
+	if (accepted_wall_s > 0 && accepted_wall_s <= UINT32_MAX)
+		job->accepted_wall_s = (uint32_t)accepted_wall_s;
+	dest->job_count++;
+	return job;
+}
+
+/* What the recipients of one job have in common. */
+struct shared {
+	int64_t due_wall_s;
+	uint16_t attempts;
+	uint32_t holds; /* 0: queued */
+};
+
+static struct job *
+open_job(struct enqueue *in, struct dest *dest, const struct shared *shared)
 {
 	struct relay *relay = in->relay;
-	const struct spool_msg *msg = in->mail->msg;
 	struct job *job = dest->open_job;
 
 	if (job && job->rcpt_count < JOB_RCPTS_MAX &&
-	    job->due_wall_s == due_wall_s && job->attempts == attempts)
+	    job->due_wall_s == shared->due_wall_s &&
+	    job->attempts == shared->attempts && job->holds == shared->holds)
 		return job;
-	job = job_create(msg->id);
-	job->dest = dest;
-	job->sender = sender_get(relay->sched, msg->cred);
+	job = new_job(relay, in->mail->msg, in->body, dest);
 	job->mail = in->mail;
-	job->due_wall_s = due_wall_s;
-	job->attempts = attempts;
-	job->lane = msg->lane < LANES ? msg->lane : LANE_PERSONAL;
+	job->due_wall_s = shared->due_wall_s;
+	job->attempts = shared->attempts;
+	job->holds = shared->holds;
+	job->state = shared->holds != 0 ? JOB_MARKED : JOB_ACTIVE;
 	job->generation = relay->generation;
 	in->mail->jobs++;
-	dest->job_count++;
 	dest->open_job = job;
 	TAILQ_INSERT_TAIL(&in->jobs, job, link);
 	return job;
@@ -150,13 +188,13 @@ open_job(struct enqueue *in, struct dest *dest, int64_t due_wall_s,
 
 static void
 enqueue_rcpt(struct enqueue *in, const struct spool_rcpt *rcpt,
-	     int64_t due_wall_s, uint16_t attempts)
+	     const struct shared *shared)
 {
 	struct slice domain = address_domain(slice_str(rcpt->address));
 	struct dest *dest = route(in, domain);
 
-	job_add_rcpt(open_job(in, dest, due_wall_s, attempts), rcpt->index,
-		     buf_slice(&in->key));
+	job_add_rcpt(open_job(in, dest, shared), rcpt->index,
+		     catalog_domain(in->relay->catalog, buf_slice(&in->key)));
 }
 
 static void
@@ -164,6 +202,7 @@ enqueue_begin(struct enqueue *in, struct relay *relay, struct mail *mail)
 {
 	in->relay = relay;
 	in->mail = mail;
+	in->body = catalog_body(mail->msg->body.digest);
 	TAILQ_INIT(&in->jobs);
 	buf_init(&in->key, 1024);
 	mail->jobs++; /* ours, until the end */
@@ -176,27 +215,36 @@ memory_full(const struct relay *relay)
 	       relay->mail_bytes > RELAY_MAIL_BYTES_MAX;
 }
 
+void
+mail_schedule(struct relay *relay, struct job *job, int64_t now_wall_s)
+{
+	if (job->due_wall_s > now_wall_s) {
+		mail_release(relay, job);
+		sched_wait(relay->sched, job, job->due_wall_s);
+		return;
+	}
+	if (memory_full(relay))
+		mail_release(relay, job);
+	sched_ready(relay->sched, &job->dest->ready, job, false);
+	relay_kick(relay, job->dest);
+}
+
 static void
 enqueue_end(struct enqueue *in)
 {
 	struct relay *relay = in->relay;
 	int64_t now_wall_s = clock_wall_s();
-	bool full = memory_full(relay);
 	struct mail *mail = in->mail;
 	struct job *job;
 
 	while ((job = TAILQ_FIRST(&in->jobs)) != NULL) {
 		TAILQ_REMOVE(&in->jobs, job, link);
 		job->dest->open_job = NULL;
-		if (job->due_wall_s > now_wall_s) {
-			mail_release(relay, job);
-			sched_wait(relay->sched, job, job->due_wall_s);
-			continue;
-		}
-		if (full)
-			mail_release(relay, job);
-		sched_ready(relay->sched, &job->dest->ready, job, false);
-		relay_kick(relay, job->dest);
+		catalog_add(relay->catalog, job);
+		if (job->state == JOB_MARKED)
+			held_by_mark(relay, &job);
+		else
+			mail_schedule(relay, job, now_wall_s);
 	}
 	buf_fini(&in->key);
 	if (--mail->jobs == 0)
@@ -213,11 +261,15 @@ mail_enqueue(struct relay *relay, struct spool_msg **msgp, bool loaded)
 	enqueue_begin(&in, relay, mail_create(relay, msgp, loaded));
 	for (uint32_t i = 0; i < msg->rcpt_count; i++) {
 		const struct spool_rcpt *rcpt = &msg->rcpts[i];
+		struct shared shared = {.due_wall_s = rcpt->next_wall_s,
+					.attempts = rcpt->attempts};
 
-		if (rcpt->state != RCPT_QUEUED)
-			continue;
-		enqueue_rcpt(&in, rcpt, rcpt->next_wall_s, rcpt->attempts);
-		count++;
+		if (rcpt->state == RCPT_HELD)
+			shared.holds = rcpt->holds;
+		else if (rcpt->state == RCPT_QUEUED)
+			count++;
+		if (rcpt->state == RCPT_QUEUED || shared.holds != 0)
+			enqueue_rcpt(&in, rcpt, &shared);
 	}
 	stat_add(&relay->stats->queued, count);
 	age_add(relay->age, age_of(msg->id), count);
@@ -228,7 +280,7 @@ int
 mail_enqueue_again(struct relay *relay, uint64_t id, const uint32_t *indexes,
 		   uint32_t count, int64_t wait_s)
 {
-	int64_t due_wall_s = clock_wall_s() + wait_s;
+	struct shared shared = {.due_wall_s = clock_wall_s() + wait_s};
 	struct spool_msg *msg;
 	struct enqueue in;
 	uint32_t queued = 0;
@@ -245,7 +297,8 @@ mail_enqueue_again(struct relay *relay, uint64_t id, const uint32_t *indexes,
 
 		if (!rcpt)
 			continue;
-		enqueue_rcpt(&in, rcpt, due_wall_s, rcpt->attempts);
+		shared.attempts = rcpt->attempts;
+		enqueue_rcpt(&in, rcpt, &shared);
 		queued++;
 	}
 	stat_add(&relay->stats->queued, queued);
@@ -259,6 +312,7 @@ mail_reroute(struct relay *relay, struct job **jobp)
 {
 	struct job *job = *jobp;
 	const uint32_t *indexes = job_rcpts(job);
+	struct shared shared = {.attempts = job->attempts};
 	uint32_t gone = 0;
 	struct enqueue in;
 
@@ -268,7 +322,7 @@ mail_reroute(struct relay *relay, struct job **jobp)
 		    mail_rcpt(job->mail, indexes[i]);
 
 		if (rcpt)
-			enqueue_rcpt(&in, rcpt, 0, job->attempts);
+			enqueue_rcpt(&in, rcpt, &shared);
 		else
 			gone++;
 	}
@@ -277,13 +331,58 @@ mail_reroute(struct relay *relay, struct job **jobp)
 	enqueue_end(&in);
 }
 
+/* The other's place among its recipients; both lists are in one order. */
+static void
+keep_others(struct job *job, const uint32_t *indexes, uint32_t count)
+{
+	const uint32_t *all = job_rcpts(job);
+	uint32_t kept[JOB_RCPTS_MAX], n = 0, at = 0;
+
+	for (uint32_t i = 0; i < job->rcpt_count; i++) {
+		if (at < count && all[i] == indexes[at])
+			at++;
+		else
+			kept[n++] = all[i];
+	}
+	assert(at == count && n > 0);
+	job_keep(job, kept, n);
+}
+
+struct job *
+mail_split(struct relay *relay, struct job *job, const uint32_t *indexes,
+	   uint32_t count)
+{
+	const struct mail *mail = job->mail;
+	struct job *other = new_job(relay, mail->msg, job->body, job->dest);
+	struct buf key;
+
+	buf_init(&key, 1024);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct spool_rcpt *rcpt = find_rcpt(mail, indexes[i]);
+
+		buf_clear(&key);
+		address_domain_key(&key,
+				   address_domain(slice_str(rcpt->address)));
+		job_add_rcpt(other, indexes[i],
+			     catalog_domain(relay->catalog, buf_slice(&key)));
+	}
+	buf_fini(&key);
+	other->due_wall_s = job->due_wall_s;
+	other->attempts = job->attempts;
+	other->generation = job->generation;
+	other->state = JOB_ACTIVE;
+	catalog_add(relay->catalog, other);
+	keep_others(job, indexes, count);
+	return other;
+}
+
 void
 mail_job_end(struct relay *relay, struct job **job)
 {
 	struct dest *dest = (*job)->dest;
 
 	mail_release(relay, *job);
-	sender_put(relay->sched, (*job)->sender);
+	catalog_remove(relay->catalog, *job);
 	job_destroy(job);
 	dest->job_count--;
 	dest_check_unused(dest);

@@ -9,9 +9,11 @@
 
 #include "gateway/back/conn.h"
 #include "gateway/back/delivery.h"
+#include "gateway/back/held.h"
 #include "gateway/back/maildir.h"
 #include "gateway/back/rebuild.h"
 #include "gateway/back/relay.h"
+#include "gateway/back/work.h"
 #include "gateway/base/address.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
@@ -26,7 +28,8 @@ struct flush_item {
 	struct flush_item *next;
 	uint64_t id;
 	char *hop;
-	struct slice domain; /* owned; key form */
+	struct slice domain;	    /* owned; key form */
+	const struct domain *found; /* the same in the catalog, for a slice */
 };
 
 static void on_fill(void *arg);
@@ -85,9 +88,9 @@ job_due(struct relay *relay, struct job *job)
 {
 	struct dest *dest = job->dest;
 
-	if (job->flags & JOB_PARKED) {
+	if (job->parked) {
 		TAILQ_REMOVE(&dest->parked, job, link);
-		job->flags &= (uint8_t)~JOB_PARKED;
+		job->parked = false;
 	}
 	sched_ready(relay->sched, &dest->ready, job, false);
 	relay_kick(relay, dest);
@@ -118,7 +121,7 @@ flush_match(const void *arg, const struct job *job)
 		return false;
 	if (flush->hop && strcmp(flush->hop, job->dest->hop->conf.name) != 0)
 		return false;
-	return !flush->domain.p || job_may_have(job, flush->domain);
+	return !flush->domain.p || job_has_domain(job, flush->found);
 }
 
 static void
@@ -138,6 +141,7 @@ do_flush(struct relay *relay)
 		return false;
 	if (!sched_flushing(relay->sched))
 		sched_flush_begin(relay->sched);
+	flush->found = catalog_find_domain(relay->catalog, flush->domain);
 	if (!sched_flush_slice(relay->sched, FLUSH_A_TURN, clock_wall_s(),
 			       flush_match, flush)) {
 		relay->flushes = flush->next;
@@ -146,8 +150,8 @@ do_flush(struct relay *relay)
 	return true;
 }
 
-static void
-fill_soon(struct relay *relay)
+void
+relay_fill_soon(struct relay *relay)
 {
 	if (!relay->fill_op)
 		relay->fill_op = timer_start(relay->loop, 0, on_fill, relay);
@@ -165,8 +169,9 @@ on_fill(void *arg)
 	more = do_flush(relay);
 	more |= take_due(relay);
 	more |= rebuild_slice(relay);
+	more |= work_slice(relay);
 	if (more)
-		fill_soon(relay);
+		relay_fill_soon(relay);
 }
 
 void
@@ -194,7 +199,7 @@ relay_flush(struct relay *relay, const struct back_flush *what)
 		    strcmp(flush->hop, dest->hop->conf.name) == 0)
 			dest_forgive(dest);
 	}
-	fill_soon(relay);
+	relay_fill_soon(relay);
 }
 
 void
@@ -254,8 +259,9 @@ on_tick(void *arg)
 	atomic_store(&relay->stats->oldest_wall_s,
 		     age_oldest_wall_s(relay->age));
 	board_publish(relay);
-	if (!relay->stopping && (take_due(relay) || relay->flushes))
-		fill_soon(relay);
+	if (!relay->stopping &&
+	    (take_due(relay) || relay->flushes || relay->rebuild))
+		relay_fill_soon(relay);
 }
 
 /* --- settings ------------------------------------------------------------- */
@@ -356,6 +362,9 @@ relay_start(struct relay *relay)
 	TAILQ_INIT(&relay->live);
 	TAILQ_INIT(&relay->failed_outcomes);
 	relay->sched = sched_create();
+	relay->catalog = catalog_create();
+	relay->held = held_create();
+	relay->works = works_create(relay);
 	relay->age = mem_zalloc(sizeof(*relay->age));
 	relay->dns = make_dns(relay);
 	if (!relay->dns)
@@ -364,7 +373,7 @@ relay_start(struct relay *relay)
 	make_hops(relay, 0);
 	rebuild_begin(relay);
 	relay->tick_op = timer_start(relay->loop, 0, on_tick, relay);
-	fill_soon(relay);
+	relay_fill_soon(relay);
 	board_publish(relay);
 	return 0;
 }

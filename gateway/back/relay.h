@@ -5,6 +5,7 @@
 
 #include "dns/route.h"
 #include "gateway/back/board.h"
+#include "gateway/back/catalog.h"
 #include "gateway/back/dest.h"
 #include "gateway/back/result.h"
 #include "gateway/back/sched.h"
@@ -16,9 +17,11 @@
  * What lives on the relay thread, shared by this unit's files. back.c makes it
  * and is the only one that other threads speak to.
  */
+struct held;
 struct maildir_worker;
 struct outcome;
 struct rebuild;
+struct works;
 
 /* What another thread sends to the relay. */
 struct inbound {
@@ -34,9 +37,13 @@ struct relay {
 	struct loop *loop;
 	struct queue *queue;
 	struct spool *spool;
+	struct blocklist *blocklist; /* or NULL */
 	struct dns *dns;
 	struct settings *settings;
 	struct sched *sched;
+	struct catalog *catalog; /* every job */
+	struct held *held;
+	struct works *works;
 	struct hop **hops;	   /* by index of settings->conf.hops */
 	struct hop_list gone_hops; /* of earlier settings, being emptied */
 	struct dest_list runnable; /* dests with something to do */
@@ -72,9 +79,16 @@ int mail_enqueue_again(struct relay *relay, uint64_t id,
 		       const uint32_t *indexes, uint32_t count, int64_t wait_s);
 /* job->mail is there afterwards. GW_ENOENT: nothing of it is queued. */
 int mail_load(struct relay *relay, struct job *job);
+/* NULL: none, or it is not queued. */
 struct spool_rcpt *mail_rcpt(const struct mail *mail, uint32_t index);
 /* The job lets go of its message; the last one frees it. */
 void mail_release(struct relay *relay, struct job *job);
+/* These of its recipients (in order, not all) as a job of their own, in no list
+ * yet; the message is loaded. */
+struct job *mail_split(struct relay *relay, struct job *job,
+		       const uint32_t *indexes, uint32_t count);
+/* Ready, or waiting when its time has not come. */
+void mail_schedule(struct relay *relay, struct job *job, int64_t now_wall_s);
 /* The job was routed by earlier settings: route its recipients again. Takes
  * it; its mail is loaded. */
 void mail_reroute(struct relay *relay, struct job **job);
@@ -89,6 +103,8 @@ void relay_kick(struct relay *relay, struct dest *dest);
 void relay_live(struct relay *relay, struct dest *dest);
 int64_t relay_now_ms(const struct relay *relay);
 int relay_start(struct relay *relay);
+/* What is done in slices has something to do. */
+void relay_fill_soon(struct relay *relay);
 void relay_flush(struct relay *relay, const struct back_flush *what);
 /* Takes *settings. */
 void relay_apply(struct relay *relay, struct settings **settings);

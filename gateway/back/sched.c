@@ -13,19 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/hash.h"
+#include "gateway/back/catalog.h"
 #include "gateway/base/mem.h"
 
 /* gcc does not see that uthash keeps what it is given. */
 #if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
-
-struct sender {
-	UT_hash_handle hh;
-	uint64_t uses;
-	char cred[];
-};
 
 struct turn_key {
 	const struct ready *ready;
@@ -41,7 +35,6 @@ struct turn {
 };
 
 struct sched {
-	struct sender *senders;
 	struct turn *turns;
 	struct job **heap;
 	size_t heap_count, heap_size;
@@ -75,42 +68,17 @@ sched_destroy(struct sched **sched)
 {
 	if (!*sched)
 		return;
-	assert(!(*sched)->turns && !(*sched)->senders);
+	assert(!(*sched)->turns);
 	free((*sched)->heap);
 	free(*sched);
 	*sched = NULL;
-}
-
-struct sender *
-sender_get(struct sched *sched, const char *cred)
-{
-	size_t n = strlen(cred);
-	struct sender *sender;
-
-	HASH_FIND(hh, sched->senders, cred, n, sender);
-	if (!sender) {
-		sender = mem_zalloc(sizeof(*sender) + n + 1);
-		memcpy(sender->cred, cred, n + 1);
-		HASH_ADD_KEYPTR(hh, sched->senders, sender->cred, n, sender);
-	}
-	sender->uses++;
-	return sender;
-}
-
-void
-sender_put(struct sched *sched, struct sender *sender)
-{
-	if (!sender || --sender->uses > 0)
-		return;
-	HASH_DEL(sched->senders, sender);
-	free(sender);
 }
 
 static struct turn *
 turn_get(struct sched *sched, struct ready *ready, const struct job *job)
 {
 	struct turn_key key = {
-	    .ready = ready, .sender = job->sender, .lane = job->lane};
+	    .ready = ready, .sender = job->source->sender, .lane = job->lane};
 	struct turn *turn;
 
 	HASH_FIND(hh, sched->turns, &key, sizeof(key), turn);

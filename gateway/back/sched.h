@@ -2,7 +2,6 @@
 #define GATEWAY_BACK_SCHED_H
 
 #include "gateway/back/job.h"
-#include "gateway/base/slice.h"
 
 /*
  * Which job next. Ready jobs stand at their destination in a turn for each
@@ -21,10 +20,6 @@ struct ready {
 };
 
 void ready_init(struct ready *ready);
-
-/* A credential while jobs of it exist. */
-struct sender *sender_get(struct sched *sched, const char *cred);
-void sender_put(struct sched *sched, struct sender *sender);
 
 struct sched *sched_create(void);
 void sched_destroy(struct sched **sched); /* empty by then */

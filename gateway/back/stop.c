@@ -9,9 +9,11 @@
 
 #include "gateway/back/conn.h"
 #include "gateway/back/delivery.h"
+#include "gateway/back/held.h"
 #include "gateway/back/maildir.h"
 #include "gateway/back/rebuild.h"
 #include "gateway/back/relay.h"
+#include "gateway/back/work.h"
 #include "gateway/base/mem.h"
 
 #define QUIT_MS 100 /* for the last QUITs to leave */
@@ -126,6 +128,7 @@ relay_stop(struct relay *relay, int64_t grace_ms)
 	relay->stopping = true;
 	close_conns(relay, false);
 	outcome_last_try(relay);
+	work_stop(relay);
 	relay->stop_op =
 	    timer_start(relay->loop, grace_ms, on_grace_over, relay);
 	relay_check_stopped(relay);
@@ -150,11 +153,20 @@ drop_waiting(struct relay *relay)
 {
 	struct job *job;
 
-	while ((job = sched_drain(relay->sched)) != NULL) {
-		if (job->flags & JOB_PARKED)
+	while (relay->sched && (job = sched_drain(relay->sched)) != NULL) {
+		if (job->parked)
 			TAILQ_REMOVE(&job->dest->parked, job, link);
 		mail_job_end(relay, &job);
 	}
+}
+
+static void
+drop_held(struct relay *relay)
+{
+	struct job *job;
+
+	while (relay->held && (job = held_drain(relay)) != NULL)
+		mail_job_end(relay, &job);
 }
 
 /* The loop does not run any more; nothing is under way. */
@@ -172,6 +184,7 @@ relay_fini(struct relay *relay)
 	rebuild_end(relay);
 	relay_drop_flushes(relay);
 	drop_waiting(relay);
+	drop_held(relay);
 	for (size_t i = 0; i < relay->settings->conf.hop_count && relay->hops;
 	     i++) {
 		drop_ready(relay, relay->hops[i]);
@@ -185,6 +198,9 @@ relay_fini(struct relay *relay)
 	}
 	dns_destroy(&relay->dns);
 	sched_destroy(&relay->sched);
+	catalog_destroy(&relay->catalog);
+	held_destroy(&relay->held);
+	works_destroy(&relay->works);
 	settings_destroy(&relay->settings);
 	free(relay->age);
 }

@@ -89,7 +89,8 @@ world_open(struct world *w, const char *const *offers)
 void
 world_start(struct world *w)
 {
-	struct back_opts opts = {.spool = w->spool, .conf = &w->conf};
+	struct back_opts opts = {
+	    .spool = w->spool, .blocklist = w->blocklist, .conf = &w->conf};
 	char error[256] = "";
 	struct back *back;
 
@@ -127,8 +128,57 @@ world_close(struct world *w)
 	sink_destroy(&w->sink);
 	loop_destroy(&w->loop);
 	spool_close(&w->spool);
+	blocklist_destroy(&w->blocklist);
 	snprintf(command, sizeof(command), "rm -rf '%s'", w->dir);
 	ck_assert_int_eq(system(command), 0);
+}
+
+uint64_t
+world_block(struct world *w, enum block_kind kind, enum block_action action,
+	    const char *value)
+{
+	struct block block = {.kind = kind,
+			      .action = action,
+			      .value = value,
+			      .made_wall_s = clock_wall_s(),
+			      .author = "test",
+			      .reason = ""};
+	uint64_t id;
+
+	if (!w->blocklist)
+		w->blocklist = blocklist_create();
+	block.id = id_next();
+	ck_assert_int_eq(blocklist_add(w->blocklist, &block, &id, NULL), 0);
+	return id;
+}
+
+void
+world_unblock(struct world *w, enum block_kind kind, enum block_action action,
+	      const char *value)
+{
+	uint64_t id;
+
+	ck_assert_int_eq(blocklist_del(w->blocklist, kind, action,
+				       slice_str(value), &id, NULL),
+			 0);
+}
+
+static _Atomic bool work_done;
+
+static void
+on_work_done(struct back_work *work)
+{
+	(void)work;
+	work_done = true;
+}
+
+void
+world_work(struct world *w, struct back_work *work)
+{
+	work_done = false;
+	work->done = on_work_done;
+	back_work_start(w->back, work);
+	UNTIL(w, work_done, "a work ends");
 }
 
 void
@@ -171,6 +221,10 @@ make_msg(const struct letter *letter)
 	msg->accepted_wall_ms = clock_wall_ms() - letter->age_s * 1000;
 	msg->cred =
 	    arena_dup(arena, slice_str(letter->cred ? letter->cred : "ann"));
+	ck_assert_int_eq(
+	    ip_parse(slice_str(letter->ip ? letter->ip : "192.0.2.1"),
+		     &msg->client),
+	    0);
 	msg->session = "s1";
 	msg->mail_from = arena_dup(
 	    arena, slice_str(letter->from ? letter->from : "ann@example.org"));
@@ -184,6 +238,9 @@ make_msg(const struct letter *letter)
 		struct spool_rcpt *rcpt = spool_msg_add_rcpt(msg, to);
 
 		rcpt->notify = letter->notify;
+		if (letter->holds != 0)
+			rcpt->state = RCPT_HELD;
+		rcpt->holds = letter->holds;
 		rcpt->orcpt = arena_dup(arena, slice_str(letter->orcpt));
 	}
 	return msg;

@@ -5,6 +5,7 @@
 
 #include "gateway/back/back.h"
 #include "gateway/net/loop.h"
+#include "policy/blocklist.h"
 #include "tests/back/sink.h"
 #include "tests/support/turn.h"
 
@@ -15,6 +16,7 @@
 struct world {
 	char dir[64];
 	struct spool *spool;
+	struct blocklist *blocklist; /* or NULL, from world_start on */
 	struct loop *loop;
 	struct sink *sink;
 	struct back *back;
@@ -30,6 +32,7 @@ struct world {
 
 struct letter {
 	const char *cred; /* NULL: "ann" */
+	const char *ip;	  /* NULL: 192.0.2.1 */
 	const char *from; /* NULL: "ann@example.org" */
 	const char *to;	  /* separated by spaces */
 	const char *body; /* NULL: a small message */
@@ -37,7 +40,8 @@ struct letter {
 	const char *envid, *orcpt;
 	uint8_t notify, ret, lane;
 	uint16_t flags;
-	int64_t age_s; /* accepted that long ago */
+	uint32_t holds; /* of all recipients */
+	int64_t age_s;	/* accepted that long ago */
 };
 
 /* offers: NULL for the usual ones. */
@@ -46,6 +50,13 @@ void world_close(struct world *w); /* stops, removes the directory */
 void world_start(struct world *w);
 void world_stop(struct world *w, int64_t grace_ms);
 void world_reopen_spool(struct world *w); /* as a restart; back is stopped */
+/* A rule of w->blocklist, made if there is none. Returns its id. */
+uint64_t world_block(struct world *w, enum block_kind kind,
+		     enum block_action action, const char *value);
+void world_unblock(struct world *w, enum block_kind kind,
+		   enum block_action action, const char *value);
+/* Runs it to its end. */
+void world_work(struct world *w, struct back_work *work);
 /* Committed when it returns. */
 uint64_t world_accept(struct world *w, const struct letter *letter);
 void world_accept_many(struct world *w, const struct letter *letter,

@@ -1,0 +1,339 @@
+/*
+ * The tables of the catalog. Addresses and domains are ordered, so that those
+ * of a prefix, or below a domain, stand together; logins, bodies and messages
+ * are hashed with the process's key.
+ *
+ * Invariant: a source, sender, address or domain is there exactly as long as a
+ * job names it. What goes is told to the walk first (walk_pass_*).
+ */
+#include "gateway/back/catalog_int.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/mem.h"
+
+static int
+compare_ips(const struct ip_addr *a, const struct ip_addr *b)
+{
+	return memcmp(a->b, b->b, sizeof(a->b));
+}
+
+static int
+compare_addresses(const struct address *a, const struct address *b)
+{
+	return compare_ips(&a->ip, &b->ip);
+}
+
+static int
+compare_sources(const struct source *a, const struct source *b)
+{
+	return compare_ips(&a->address->ip, &b->address->ip);
+}
+
+/* A dot before everything else: nothing stands between b and x.b but what is
+ * below b too. */
+static int
+rank_of(char c)
+{
+	return c == '.' ? 0 : (unsigned char)c + 1;
+}
+
+/* From the end, so that what is below a domain follows it. */
+static int
+compare_domains(const struct domain *a, const struct domain *b)
+{
+	const char *p = a->name.p, *q = b->name.p;
+	size_t i = a->name.n, k = b->name.n;
+
+	while (i > 0 && k > 0) {
+		int order = rank_of(p[--i]) - rank_of(q[--k]);
+
+		if (order != 0)
+			return order;
+	}
+	return (i > 0) - (k > 0);
+}
+
+/* libbsd's own word for it, __unused, is not there. */
+#define GENERATE_TREE(name, type, field, compare)        \
+	RB_GENERATE_INTERNAL(name, type, field, compare, \
+			     __attribute__((__unused__)) static)
+
+GENERATE_TREE(address_tree, address, node, compare_addresses)
+GENERATE_TREE(source_tree, source, node, compare_sources)
+GENERATE_TREE(domain_tree, domain, node, compare_domains)
+
+struct catalog *
+catalog_create(void)
+{
+	struct catalog *catalog = mem_zalloc(sizeof(*catalog));
+
+	RB_INIT(&catalog->addresses);
+	RB_INIT(&catalog->domains);
+	catalog->ids = mem_array(CATALOG_BUCKETS, sizeof(*catalog->ids));
+	catalog->bodies = mem_array(CATALOG_BUCKETS, sizeof(*catalog->bodies));
+	return catalog;
+}
+
+void
+catalog_destroy(struct catalog **catalog)
+{
+	if (!*catalog)
+		return;
+	assert((*catalog)->jobs == 0 && !(*catalog)->senders);
+	free((*catalog)->ids);
+	free((*catalog)->bodies);
+	free(*catalog);
+	*catalog = NULL;
+}
+
+struct job_chain *
+catalog_ids(struct catalog *catalog, uint64_t id)
+{
+	return &catalog
+		    ->ids[hash_bytes(&id, sizeof(id)) & (CATALOG_BUCKETS - 1)];
+}
+
+struct body_bucket *
+catalog_bodies(struct catalog *catalog, uint64_t body)
+{
+	return &catalog->bodies[body & (CATALOG_BUCKETS - 1)];
+}
+
+uint64_t
+catalog_body(const uint8_t digest[DIGEST_SIZE])
+{
+	return hash_bytes(digest, DIGEST_SIZE);
+}
+
+/* --- logins and addresses ------------------------------------------------- */
+
+struct sender *
+catalog_sender(struct catalog *catalog, const char *cred)
+{
+	struct sender *sender;
+
+	HASH_FIND(hh, catalog->senders, cred, strlen(cred), sender);
+	return sender;
+}
+
+static struct sender *
+sender_get(struct catalog *catalog, const char *cred)
+{
+	struct sender *sender = catalog_sender(catalog, cred);
+	size_t n = strlen(cred);
+
+	if (sender)
+		return sender;
+	sender = mem_zalloc(sizeof(*sender) + n + 1);
+	memcpy(sender->cred, cred, n + 1);
+	RB_INIT(&sender->sources);
+	HASH_ADD_KEYPTR(hh, catalog->senders, sender->cred, n, sender);
+	return sender;
+}
+
+struct address *
+address_from(struct catalog *catalog, const struct ip_addr *ip)
+{
+	struct address key = {.ip = *ip};
+
+	return RB_NFIND(address_tree, &catalog->addresses, &key);
+}
+
+struct address *
+address_next(struct address *address)
+{
+	return RB_NEXT(address_tree, , address);
+}
+
+static struct address *
+address_get(struct catalog *catalog, const struct ip_addr *ip)
+{
+	struct address key = {.ip = *ip};
+	struct address *address;
+
+	address = RB_FIND(address_tree, &catalog->addresses, &key);
+	if (address)
+		return address;
+	address = mem_zalloc(sizeof(*address));
+	address->ip = *ip;
+	LIST_INIT(&address->sources);
+	RB_INSERT(address_tree, &catalog->addresses, address);
+	return address;
+}
+
+struct source *
+source_from(struct sender *sender, const struct ip_addr *ip)
+{
+	struct address address = {.ip = *ip};
+	struct source key = {.address = &address};
+
+	return RB_NFIND(source_tree, &sender->sources, &key);
+}
+
+struct source *
+source_next(struct source *source)
+{
+	return RB_NEXT(source_tree, , source);
+}
+
+struct source *
+catalog_source(struct catalog *catalog, const char *cred,
+	       const struct ip_addr *ip)
+{
+	struct sender *sender = sender_get(catalog, cred);
+	struct source *source = source_from(sender, ip);
+
+	if (source && ip_eq(&source->address->ip, ip))
+		return source;
+	source = mem_zalloc(sizeof(*source));
+	source->sender = sender;
+	source->address = address_get(catalog, ip);
+	LIST_INIT(&source->list);
+	RB_INSERT(source_tree, &sender->sources, source);
+	LIST_INSERT_HEAD(&source->address->sources, source, link);
+	return source;
+}
+
+/* It has no job any more. */
+static void
+source_drop(struct catalog *catalog, struct source *source)
+{
+	struct address *address = source->address;
+	struct sender *sender = source->sender;
+
+	walk_pass_source(&catalog->walk, source);
+	RB_REMOVE(source_tree, &sender->sources, source);
+	LIST_REMOVE(source, link);
+	free(source);
+	if (LIST_EMPTY(&address->sources)) {
+		walk_pass_address(&catalog->walk, address);
+		RB_REMOVE(address_tree, &catalog->addresses, address);
+		free(address);
+	}
+	if (RB_EMPTY(&sender->sources)) {
+		walk_pass_sender(&catalog->walk, sender);
+		HASH_DEL(catalog->senders, sender);
+		free(sender);
+	}
+}
+
+/* --- domains -------------------------------------------------------------- */
+
+struct domain *
+domain_from(struct catalog *catalog, struct slice name)
+{
+	struct domain key = {.name = name};
+
+	return RB_NFIND(domain_tree, &catalog->domains, &key);
+}
+
+struct domain *
+domain_next(struct domain *domain)
+{
+	return RB_NEXT(domain_tree, , domain);
+}
+
+struct domain *
+catalog_find_domain(struct catalog *catalog, struct slice name)
+{
+	struct domain key = {.name = name};
+
+	return RB_FIND(domain_tree, &catalog->domains, &key);
+}
+
+struct domain *
+catalog_domain(struct catalog *catalog, struct slice name)
+{
+	struct domain *domain = catalog_find_domain(catalog, name);
+	char *p;
+
+	if (domain)
+		return domain;
+	domain = mem_zalloc(sizeof(*domain) + name.n + 1);
+	p = (char *)(domain + 1);
+	if (name.n > 0)
+		memcpy(p, name.p, name.n);
+	domain->name = slice_of(p, name.n);
+	LIST_INIT(&domain->list);
+	RB_INSERT(domain_tree, &catalog->domains, domain);
+	return domain;
+}
+
+static void
+domain_drop(struct catalog *catalog, struct domain *domain)
+{
+	walk_pass_domain(&catalog->walk, domain);
+	RB_REMOVE(domain_tree, &catalog->domains, domain);
+	free(domain);
+}
+
+/* --- jobs ----------------------------------------------------------------- */
+
+void
+catalog_add(struct catalog *catalog, struct job *job)
+{
+	struct body_bucket *bodies = catalog_bodies(catalog, job->body);
+	struct domain_ref *refs = job_domains(job);
+
+	LIST_INSERT_HEAD(&job->source->list, job, by_source);
+	LIST_INSERT_HEAD(&bodies->jobs, job, by_body);
+	bodies->count++;
+	LIST_INSERT_HEAD(catalog_ids(catalog, job->id), job, by_id);
+	for (unsigned i = 0; i < job->domain_count; i++)
+		LIST_INSERT_HEAD(&refs[i].domain->list, &refs[i], link);
+	catalog->jobs++;
+}
+
+void
+catalog_remove(struct catalog *catalog, struct job *job)
+{
+	struct domain_ref *refs = job_domains(job);
+	struct source *source = job->source;
+
+	walk_pass_job(&catalog->walk, job);
+	LIST_REMOVE(job, by_source);
+	LIST_REMOVE(job, by_body);
+	LIST_REMOVE(job, by_id);
+	catalog_bodies(catalog, job->body)->count--;
+	for (unsigned i = 0; i < job->domain_count; i++) {
+		walk_pass_ref(&catalog->walk, &refs[i]);
+		LIST_REMOVE(&refs[i], link);
+		if (--refs[i].domain->jobs == 0)
+			domain_drop(catalog, refs[i].domain);
+	}
+	catalog->jobs--;
+	source->sender->jobs--;
+	source->address->jobs--;
+	if (--source->jobs == 0)
+		source_drop(catalog, source);
+	job->source = NULL;
+}
+
+uint64_t
+catalog_count(const struct catalog *catalog)
+{
+	return catalog->jobs;
+}
+
+static struct job *
+same_message(struct job *job, uint64_t id)
+{
+	while (job && job->id != id)
+		job = LIST_NEXT(job, by_id);
+	return job;
+}
+
+struct job *
+catalog_of_message(struct catalog *catalog, uint64_t id)
+{
+	return same_message(LIST_FIRST(catalog_ids(catalog, id)), id);
+}
+
+struct job *
+catalog_next_of_message(struct job *job)
+{
+	return same_message(LIST_NEXT(job, by_id), job->id);
+}
