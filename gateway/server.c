@@ -1,14 +1,16 @@
 /*
  * The composition root. What this decides is an order.
  *
- * Start: log, sockets, directories, privileges, spool, logins, back, front,
- * control, READY. Everything that root may read (certificates, password
- * files) was read with the configuration, before the drop.
+ * Start: log, sockets, directories, privileges, guard, spool, logins, limits
+ * and blocks out of the spool, back, front, control, READY. Everything that
+ * root may read (certificates, password files) was read with the configuration,
+ * before the drop.
  *
  * Stop: control, then the front (on a thread of its own, so that the main loop
- * goes on answering the watchdog and a second signal), then the back, then the
- * spool. A second signal means now: deliveries under way get two seconds, and
- * the process ends. That loses nothing: what was answered 250 is on disk.
+ * goes on answering the watchdog and a second signal), then the guard's ticks,
+ * then the back, then the spool, then the guard, which the spool asks. A second
+ * signal means now: deliveries under way get two seconds, and the process ends.
+ * That loses nothing: what was answered 250 is on disk.
  *
  * The store thread is given its `accepted` before there is a back: until then,
  * and while the back is being stopped, messages are parked here. Parked ones
@@ -268,6 +270,8 @@ open_spool(struct server *s)
 	    .resub_window_s = s->config->resubmission_window_ms / 1000,
 	    .accepted = accepted,
 	    .accepted_arg = s,
+	    .veto = guard_veto,
+	    .veto_arg = s->guard,
 	};
 
 	if (spool_open(&s->spool, &opts, error, sizeof(error)) != 0)
@@ -280,15 +284,35 @@ open_spool(struct server *s)
 }
 
 static int
+load_guard(struct server *s, const struct plan *plan)
+{
+	char error[SERVER_ERROR_SIZE] = "";
+
+	if (guard_load(s->guard, s->spool, &plan->limits, error,
+		       sizeof(error)) != 0)
+		return fail("limits", error);
+	return 0;
+}
+
+static int
 start_mail(struct server *s, const struct plan *plan)
 {
 	char error[SERVER_ERROR_SIZE] = "";
 	struct back *back = NULL;
-	const struct back_opts back_opts = {.spool = s->spool,
-					    .conf = &plan->back};
+	const struct guard_parts *guard = guard_parts(s->guard);
+	const struct back_opts back_opts = {
+	    .spool = s->spool,
+	    .blocklist = guard->blocklist,
+	    .conf = &plan->back,
+	};
 	const struct front_opts front_opts = {
 	    .spool = s->spool,
 	    .auth = s->auth,
+	    .limits = guard->limits,
+	    .blocklist = guard->blocklist,
+	    .accounts = guard->accounts,
+	    .decisions = guard->decisions,
+	    .top = guard->top,
 	    .thread_count = (unsigned)s->config->threads,
 	    .conf = &plan->front,
 	    .utf8_fn = offers_utf8,
@@ -298,6 +322,7 @@ start_mail(struct server *s, const struct plan *plan)
 	if (back_start(&back, &back_opts, error, sizeof(error)) != 0)
 		return fail("delivery", error);
 	set_back(s, back);
+	guard_start(s->guard, NULL, NULL);
 	if (front_start(&s->front, &front_opts, error, sizeof(error)) != 0)
 		return fail("listeners", error);
 	return 0;
@@ -307,6 +332,7 @@ static int
 start_control(struct server *s, const struct plan *plan)
 {
 	char error[SERVER_ERROR_SIZE] = "";
+	const struct guard_parts *guard = guard_parts(s->guard);
 	const struct control_opts opts = {
 	    .loop = s->loop,
 	    .socket_path = s->config->control,
@@ -315,6 +341,11 @@ start_control(struct server *s, const struct plan *plan)
 	    .front = s->front,
 	    .back = s->back,
 	    .auth = s->auth,
+	    .limits = guard->limits,
+	    .blocklist = guard->blocklist,
+	    .accounts = guard->accounts,
+	    .decisions = guard->decisions,
+	    .top = guard->top,
 	    .users_local = !s->config->auth.backend.dovecot,
 	    .host = {.reload = server_reload,
 		     .show = server_show,
@@ -342,6 +373,7 @@ start_loop(struct server *s)
 	if (notify_watchdog(&s->watchdog_ms))
 		on_watchdog(s);
 	id_start(clock_wall_ms(), 0);
+	s->guard = guard_create(s->loop);
 	return 0;
 }
 
@@ -365,7 +397,9 @@ start(struct server *s)
 	if (code != 0)
 		return code;
 	plan_make(&plan, s->config, s->sockets);
-	code = start_mail(s, &plan);
+	code = load_guard(s, &plan);
+	if (code == 0)
+		code = start_mail(s, &plan);
 	if (code == 0)
 		code = start_control(s, &plan);
 	plan_fini(&plan);
@@ -379,11 +413,14 @@ end(struct server *s)
 	control_destroy(&s->control);
 	if (s->front != NULL)
 		front_stop(&s->front, 0);
+	if (s->guard != NULL)
+		guard_stop(s->guard);
 	if (s->back != NULL)
 		stop_back(s, BACK_GRACE_MS);
 	auth_pool_destroy(&s->auth);
 	if (s->spool != NULL)
 		spool_close(&s->spool);
+	guard_destroy(&s->guard);
 	for (size_t i = 0; i < s->parked_count; i++)
 		spool_msg_destroy(&s->parked[i]);
 	free(s->parked);

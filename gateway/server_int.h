@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "gateway/control/control.h"
+#include "gateway/guard.h"
 #include "gateway/sockets.h"
 
 #define SERVER_ERROR_SIZE 512
@@ -17,6 +18,7 @@ struct server {
 	struct config *config;	/* in force; may be the same */
 	const char *path;
 	struct sockets *sockets;
+	struct guard *guard;
 	struct spool *spool;
 	struct auth_pool *auth;
 	struct front *front;

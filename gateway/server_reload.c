@@ -73,6 +73,7 @@ adopt(struct server *s, struct config *next, struct plan *plan,
 				  LF_STR("path", log.path));
 		return GW_EINVAL;
 	}
+	guard_reload(s->guard, &plan->limits);
 	front_reload(s->front, &plan->front);
 	control_reload(s->control, &plan->control);
 	return 0;
