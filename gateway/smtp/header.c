@@ -13,7 +13,9 @@
  * it counted. Only a first line that is no field means that there is no header
  * at all, since then an empty line of ours will stand in front of it.
  *
- * Of a field that repeats, the first value is kept; the verdict tells anyway.
+ * From and Sender are kept whole, since who may stand there is asked of every
+ * address; the block's own cap bounds them. Of a field that repeats, the first
+ * value is kept; the verdict tells anyway.
  */
 
 #define VALUE_MAX 998
@@ -68,7 +70,9 @@ header_scan_create(void)
 
 	buf_init(&scan->line, VALUE_MAX);
 	for (i = 0; i < FIELD_COUNT; i++)
-		buf_init(&scan->values[i], VALUE_MAX);
+		buf_init(&scan->values[i], i == FIELD_FROM || i == FIELD_SENDER
+					       ? HEADER_BLOCK_MAX
+					       : VALUE_MAX);
 	scan->current = FIELD_OTHER;
 	return scan;
 }

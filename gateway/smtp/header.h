@@ -38,8 +38,8 @@ bool header_has_from(const struct header_scan *scan);
 /* The first line is no header field: an empty line must stand between what
  * we add and it. */
 bool header_is_headerless(const struct header_scan *scan);
-/* Unfolded value of Message-ID, From, Sender, Subject (capped at 998);
- * none when missing. Borrowed for the life of the scan. */
+/* Unfolded value of Message-ID and Subject (capped at 998), From and Sender
+ * (whole); none when missing. Borrowed for the life of the scan. */
 struct slice header_message_id(const struct header_scan *scan);
 struct slice header_from(const struct header_scan *scan);
 struct slice header_sender(const struct header_scan *scan);
