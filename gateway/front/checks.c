@@ -1,8 +1,15 @@
 /*
- * THE order of checks of a message. Whoever adds a check adds a step here and
- * nowhere else; a step decides one thing. A step that must wait starts an
- * operation and returns WAIT; its done function stores one fact and calls
- * checks_resume, and the driver goes on with the next step.
+ * THE order of checks, from accept to the final dot. Whoever adds a check adds
+ * a step to a list here and nowhere else; a step decides one thing. What a
+ * step looks at is in checks_block.c, checks_limit.c and checks_sender.c.
+ *
+ * A step of the dot that must wait starts an operation and returns WAIT; its
+ * done function stores one fact and calls checks_resume, and the driver goes
+ * on with the next step.
+ *
+ * The block list stands first everywhere: who is blocked is charged nothing,
+ * and learns nothing else. Limits stand last, where all others have agreed, so
+ * that what is refused is not charged.
  */
 #include "gateway/front/checks.h"
 
@@ -14,52 +21,194 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
+#include "gateway/front/checks_int.h"
 #include "gateway/front/commit.h"
 #include "gateway/front/trace.h"
-#include "policy/reply.h"
 
 enum step_result { STEP_NEXT, STEP_WAIT, STEP_DONE };
 typedef enum step_result step_fn(struct transaction *t);
 
 #define TRACE_MAX 4096
+#define CONTACT "your administrator"
+
+/* --- what all checks share ------------------------------------------------ */
+
+const char *
+checks_contact(const struct session *session)
+{
+	const char *contact = session->snapshot->conf.contact;
+
+	return contact != NULL ? contact : CONTACT;
+}
+
+static void
+cut_into(char *out, size_t size, struct slice s)
+{
+	s = slice_head(s, size - 1);
+	if (s.n > 0)
+		memcpy(out, s.p, s.n);
+	out[s.n] = '\0';
+}
+
+void
+checks_decision(struct decision *decision, const struct session *session,
+		const struct transaction *t, const char *stage,
+		struct slice detail)
+{
+	memset(decision, 0, sizeof(*decision));
+	decision->wall_ms = clock_wall_ms();
+	decision->client = session->peer.ip;
+	decision->session = session->id;
+	decision->msg = t != NULL ? t->id : 0;
+	cut_into(decision->cred, sizeof(decision->cred),
+		 slice_str(session->login.cred));
+	cut_into(decision->stage, sizeof(decision->stage), slice_str(stage));
+	cut_into(decision->detail, sizeof(decision->detail), detail);
+}
+
+void
+checks_count_refused(struct session *session, struct slice from,
+		     struct slice domain)
+{
+	const char *cred = session->login.cred;
+
+	top_refused(session->worker->shared->top, cred != NULL ? cred : "",
+		    &session->peer.ip, from, domain, clock_wall_s());
+}
+
+/* --- connect, commands, AUTH ---------------------------------------------- */
+
+static bool
+check_crowd(struct worker *worker, const struct ip_addr *ip,
+	    struct refusal *refusal)
+{
+	if (worker_enter(worker, ip) == CROWD_IN)
+		return true;
+	refusal_make(refusal, REPLY_TOO_MANY_CONNECTIONS, NULL, 0);
+	refusal->why = "too-many-connections";
+	return false;
+}
+
+bool
+checks_connect(struct worker *worker, const struct ip_addr *ip,
+	       struct presence **presence, struct refusal *refusal)
+{
+	*presence = NULL;
+	if (!check_block_connect(worker, ip, refusal) ||
+	    !check_crowd(worker, ip, refusal))
+		return false;
+	if (check_limit_connect(worker, ip, presence, refusal))
+		return true;
+	crowd_leave(worker->shared->crowd, ip);
+	return false;
+}
+
+const struct refusal *
+checks_command(struct session *session)
+{
+	return check_block_command(session);
+}
+
+/* Failures of the address, as gateway/auth counts them. */
+static bool
+check_address_open(struct session *session, struct refusal *refusal)
+{
+	struct worker *worker = session->worker;
+	int64_t now_wall_s = clock_wall_s(), until_wall_s;
+	char time[CLOCK_HUMAN_SIZE];
+	const struct reply_arg arg = {"time", time};
+
+	until_wall_s =
+	    auth_address_closed(worker->auth, &session->peer.ip,
+				loop_now_ms(worker->loop), now_wall_s);
+	if (until_wall_s == 0)
+		return true;
+	clock_human(until_wall_s, now_wall_s, time);
+	refusal_make(refusal, REPLY_AUTH_CLOSED, &arg, 1);
+	return false;
+}
+
+bool
+checks_auth(struct session *session, struct refusal *refusal)
+{
+	return check_address_open(session, refusal) &&
+	       check_limit_auth(session, refusal);
+}
+
+bool
+checks_stealth(struct session *session, const char *cred)
+{
+	return check_block_stealth(session, cred);
+}
+
+bool
+checks_login(struct session *session, const struct auth_result *result,
+	     struct refusal *refusal)
+{
+	return check_block_login(session, result->cred, refusal) &&
+	       check_limit_login(session, result->cred, result->class, refusal);
+}
 
 /* --- MAIL and RCPT ------------------------------------------------------ */
 
-int
-checks_mail(struct session *session, const struct smtp_mail *mail)
+/* A full disk is told before a long upload, not after it. */
+static bool
+check_space(struct session *session, struct refusal *refusal)
 {
 	struct worker *worker = session->worker;
 
-	(void)mail;
-	/* a full disk is told before a long upload, not after it */
-	if (loop_now_ms(worker->loop) < worker->full_until_ms)
-		return REPLY_NO_SPACE;
-	return REPLY_SENDER_OK;
+	if (loop_now_ms(worker->loop) >= worker->full_until_ms)
+		return true;
+	refusal_make(refusal, REPLY_NO_SPACE, NULL, 0);
+	return false;
 }
 
-int
-checks_rcpt(struct transaction *t, const struct smtp_rcpt *rcpt)
+bool
+checks_mail(struct session *session, const struct smtp_mail *mail,
+	    struct refusal *refusal)
 {
-	(void)t;
-	(void)rcpt;
-	return REPLY_RECIPIENT_OK;
+	struct slice sender =
+	    mail->sender.p != NULL ? mail->sender : SLICE_LIT("");
+
+	return check_block_sender(session, sender, refusal) &&
+	       check_sender_mail(session, sender, refusal) &&
+	       check_space(session, refusal);
+}
+
+bool
+checks_rcpt(struct transaction *t, struct rcpt_facts *facts,
+	    struct refusal *refusal)
+{
+	facts->domain = address_domain(facts->rcpt->recipient);
+	facts->next_wall_s = 0;
+	facts->repeated = transaction_has(t, facts->rcpt->recipient);
+	if (facts->repeated) /* it stands already, and is charged once */
+		return true;
+	return check_block_rcpt(t, facts->domain, refusal) &&
+	       check_limit_rcpt(t, facts, refusal);
 }
 
 /* --- the dot ------------------------------------------------------------ */
 
 /* Answers the dot and ends the transaction's work. */
 static enum step_result
-answer(struct transaction *t, enum reply_id id, const struct reply_arg *arg)
+refuse(struct transaction *t, const struct refusal *refusal)
 {
 	struct session *session = t->session;
 	uint32_t ticket = t->dot_ticket;
-	struct reply reply;
 
-	reply_make(&reply, id, arg, arg == NULL ? 0 : 1);
 	transaction_destroy(&session->transaction);
-	smtp_server_reply(session->server, ticket, reply.code, reply.enhanced,
-			  reply.text);
+	refusal_say(session, ticket, refusal);
 	return STEP_DONE;
+}
+
+static enum step_result
+answer(struct transaction *t, enum reply_id id, const struct reply_arg *arg)
+{
+	struct refusal refusal;
+
+	refusal_make(&refusal, id, arg, arg == NULL ? 0 : 1);
+	return refuse(t, &refusal);
 }
 
 static enum step_result
@@ -113,6 +262,40 @@ step_trace(struct transaction *t)
 	return STEP_NEXT;
 }
 
+static enum step_result
+step_digest(struct transaction *t)
+{
+	spool_body_end(t->body, t->digest);
+	return STEP_NEXT;
+}
+
+static enum step_result
+step_block(struct transaction *t)
+{
+	struct refusal refusal;
+
+	return check_block_message(t, &refusal) ? STEP_NEXT
+						: refuse(t, &refusal);
+}
+
+static enum step_result
+step_sender(struct transaction *t)
+{
+	struct refusal refusal;
+
+	return check_sender_header(t, &refusal) ? STEP_NEXT
+						: refuse(t, &refusal);
+}
+
+static enum step_result
+step_limits(struct transaction *t)
+{
+	struct refusal refusal;
+
+	return check_limit_message(t, &refusal) ? STEP_NEXT
+						: refuse(t, &refusal);
+}
+
 static int
 rcpt_order(const void *a, const void *b)
 {
@@ -137,11 +320,9 @@ static enum step_result
 step_resubmission(struct transaction *t)
 {
 	struct spool_msg *msg = t->msg;
-	uint8_t body[DIGEST_SIZE];
 	const char **sorted;
 	struct digest *digest;
 
-	spool_body_end(t->body, body);
 	if (!t->session->snapshot->conf.resubmission ||
 	    !header_has_date(t->header) || !header_has_message_id(t->header))
 		return STEP_NEXT;
@@ -151,7 +332,7 @@ step_resubmission(struct transaction *t)
 	qsort(sorted, msg->rcpt_count, sizeof(*sorted), rcpt_order);
 	digest = digest_create();
 	digest_field(digest, slice_str(msg->cred));
-	digest_add(digest, slice_of(body, sizeof(body)));
+	digest_add(digest, slice_of(t->digest, sizeof(t->digest)));
 	for (uint32_t i = 0; i < msg->rcpt_count; i++)
 		digest_field(digest, slice_str(sorted[i]));
 	digest_final(digest, msg->resub_key);
@@ -169,31 +350,52 @@ step_commit(struct transaction *t)
 }
 
 static enum step_result
+answer_accepted(struct transaction *t)
+{
+	struct session *session = t->session;
+	struct reply_arg arg = {"id", t->id_text};
+	uint32_t ticket = t->dot_ticket;
+	struct reply reply;
+
+	if (!check_limit_reply(t, &reply))
+		reply_make(&reply, REPLY_ACCEPTED, &arg, 1);
+	session->message_count++;
+	refusal_forgive(session);
+	transaction_destroy(&session->transaction);
+	smtp_server_reply(session->server, ticket, reply.code, reply.enhanced,
+			  reply.text);
+	return STEP_DONE;
+}
+
+static enum step_result
 step_answer(struct transaction *t)
 {
 	char first[ID_TEXT_SIZE];
-	struct reply_arg arg = {"id", t->id_text};
+	struct reply_arg arg = {"id", first};
+	struct refusal refusal;
 
 	switch (t->answer) {
 	case SPOOL_ACCEPTED:
-		t->session->message_count++;
-		return answer(t, REPLY_ACCEPTED, &arg);
+		return answer_accepted(t);
 	case SPOOL_DUPLICATE:
 		id_format(t->first_id, first);
-		arg.value = first;
 		return answer(t, REPLY_DUPLICATE, &arg);
 	case SPOOL_FULL:
 		return answer(t, REPLY_NO_SPACE, NULL);
 	case SPOOL_FAILED:
 		return answer(t, REPLY_FAILED, NULL);
 	case SPOOL_VETOED:
+		/* in words, unless the block has gone again meanwhile */
+		if (!check_block_message(t, &refusal))
+			return refuse(t, &refusal);
 		return answer(t, REPLY_BLOCKED, NULL);
 	}
 	return STEP_DONE;
 }
 
 static step_fn *const dot_steps[] = {
-    step_header, step_trace, step_resubmission, step_commit, step_answer,
+    step_header, step_digest,	    step_block,	 step_sender, step_limits,
+    step_trace,	 step_resubmission, step_commit, step_answer,
 };
 
 void

@@ -1,12 +1,16 @@
 /*
  * One message on its way through the store thread. The note carries ids and
  * what the log needs, never a session: when the answer comes back the client
- * may be gone, and the message is accepted all the same.
+ * may be gone, and the message is accepted all the same. What limits reserved
+ * for it goes along and ends here: it is charged when the store has accepted,
+ * and given back when not.
  */
 #include "gateway/front/commit.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "gateway/base/address.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
@@ -23,7 +27,10 @@ struct commit {
 	int64_t dot_us;
 	uint64_t bytes;
 	uint32_t rcpt_count;
+	struct reservation *reservation;
+	enum limit_action action;
 	char *cred, *mail_from, *message_id; /* for the log */
+	struct slice *domains; /* of the recipients, for top; one allocation */
 };
 
 /* On the store thread: hand it over, nothing else. */
@@ -34,6 +41,28 @@ on_stored(struct spool_accept *op)
 	    (struct commit *)((char *)op - offsetof(struct commit, op));
 
 	worker_push(commit->worker, &commit->note);
+}
+
+/* The store takes the message and may free it: top is told afterwards. */
+static struct slice *
+copy_domains(const struct spool_msg *msg)
+{
+	size_t bytes = msg->rcpt_count * sizeof(struct slice);
+	struct slice *domains;
+	char *p;
+
+	for (uint32_t i = 0; i < msg->rcpt_count; i++)
+		bytes += address_domain(slice_str(msg->rcpts[i].address)).n;
+	domains = mem_alloc(bytes);
+	p = (char *)(domains + msg->rcpt_count);
+	for (uint32_t i = 0; i < msg->rcpt_count; i++) {
+		domains[i] = address_domain(slice_str(msg->rcpts[i].address));
+		if (domains[i].n > 0)
+			memcpy(p, domains[i].p, domains[i].n);
+		domains[i].p = p;
+		p += domains[i].n;
+	}
+	return domains;
 }
 
 void
@@ -54,6 +83,12 @@ commit_start(struct transaction *t)
 	commit->mail_from = mem_strdup(t->msg->mail_from);
 	if (header_has_message_id(t->header))
 		commit->message_id = slice_dup(header_message_id(t->header));
+	commit->domains = copy_domains(t->msg);
+	commit->action = t->charge.action;
+	commit->reservation = t->charge.reservation;
+	t->charge.reservation = NULL;
+	commit->op.changes =
+	    reservation_changes(commit->reservation, &commit->op.change_count);
 	commit->op.msg = t->msg;
 	commit->op.body = t->body;
 	commit->op.done = on_stored;
@@ -111,15 +146,36 @@ log_answer(const struct commit *commit, bool client_gone)
 }
 
 static void
+count_accepted(struct worker *worker, const struct commit *commit)
+{
+	const struct top_message message = {
+	    .cred = commit->cred,
+	    .ip = commit->client,
+	    .from = slice_str(commit->mail_from),
+	    .domains = commit->domains,
+	    .recipient_count = commit->rcpt_count,
+	};
+
+	COUNT(worker, messages_accepted);
+	COUNT_ADD(worker, bytes_accepted, commit->bytes);
+	COUNT_ADD(worker, recipients_accepted, commit->rcpt_count);
+	if (commit->action == LIMIT_PACE)
+		COUNT(worker, limit_paced);
+	else if (commit->action == LIMIT_BULK)
+		COUNT(worker, limit_bulk);
+	else if (commit->action == LIMIT_HOLD)
+		COUNT(worker, limit_held);
+	top_accepted(worker->shared->top, &message, clock_wall_s());
+}
+
+static void
 count_answer(struct worker *worker, const struct commit *commit)
 {
 	int64_t now_ms = loop_now_ms(worker->loop);
 
 	switch (commit->op.answer) {
 	case SPOOL_ACCEPTED:
-		COUNT(worker, messages_accepted);
-		COUNT_ADD(worker, bytes_accepted, commit->bytes);
-		COUNT_ADD(worker, recipients_accepted, commit->rcpt_count);
+		count_accepted(worker, commit);
 		break;
 	case SPOOL_DUPLICATE:
 		COUNT(worker, messages_duplicate);
@@ -141,6 +197,7 @@ commit_free(struct commit *commit)
 	free(commit->cred);
 	free(commit->mail_from);
 	free(commit->message_id);
+	free(commit->domains);
 	free(commit);
 }
 
@@ -154,6 +211,10 @@ commit_done(struct worker *worker, struct note *note)
 	/* the same session may have begun another message by now */
 	if (t != NULL && (!t->committing || session->state == SESSION_CLOSING))
 		t = NULL;
+	if (commit->op.answer == SPOOL_ACCEPTED)
+		reservation_commit(&commit->reservation);
+	else
+		reservation_cancel(&commit->reservation, clock_mono_us());
 	log_answer(commit, t == NULL);
 	count_answer(worker, commit);
 	if (t != NULL) {

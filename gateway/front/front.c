@@ -76,6 +76,11 @@ front_start(struct front **front, const struct front_opts *opts, char *error,
 
 	f->shared.spool = opts->spool;
 	f->shared.auth = opts->auth;
+	f->shared.limits = opts->limits;
+	f->shared.blocklist = opts->blocklist;
+	f->shared.accounts = opts->accounts;
+	f->shared.decisions = opts->decisions;
+	f->shared.top = opts->top;
 	f->shared.utf8_fn = opts->utf8_fn;
 	f->shared.utf8_arg = opts->utf8_arg;
 	f->shared.crowd = crowd_create();
@@ -134,6 +139,15 @@ status_add(struct front_status *status, const struct counters *c)
 	SUM(recipients_accepted);
 	SUM(recipients_refused);
 	SUM(bytes_accepted);
+	SUM(limit_paced);
+	SUM(limit_held);
+	SUM(limit_bulk);
+	SUM(limit_deferred);
+	SUM(limit_rejected);
+	SUM(limit_observed);
+	SUM(blocked);
+	SUM(sender_refused);
+	SUM(sender_observed);
 }
 
 void

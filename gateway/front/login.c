@@ -4,11 +4,12 @@
  * name that was tried.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
-#include "gateway/front/session.h"
+#include "gateway/front/checks.h"
 #include "policy/reply.h"
 
 const char *
@@ -21,6 +22,18 @@ login_mechanisms(const struct session *session)
 	return offered != NULL ? offered : "PLAIN LOGIN";
 }
 
+static enum binding
+binding_of(const struct session *session, const char *class)
+{
+	const struct front_conf *conf = &session->snapshot->conf;
+
+	for (size_t i = 0; class != NULL && i < conf->class_count; i++)
+		if (strcmp(conf->classes[i].name, class) == 0 &&
+		    conf->classes[i].binding >= 0)
+			return (enum binding)conf->classes[i].binding;
+	return conf->binding;
+}
+
 static void
 logged_in(struct session *session, const struct auth_result *result)
 {
@@ -29,6 +42,7 @@ logged_in(struct session *session, const struct auth_result *result)
 	login->cred = mem_strdup(result->cred);
 	login->owner = mem_strdup(result->owner);
 	login->class = mem_strdup(result->class);
+	login->binding = binding_of(session, result->class);
 	TAILQ_REMOVE(&session->worker->lobby, session, lobby);
 	session->in_lobby = false;
 	COUNT(session->worker, auth_ok);
@@ -45,10 +59,10 @@ static void
 log_failure(struct session *session, const struct auth_result *result,
 	    const char *why)
 {
-	log_event(GW_LOG_INFO, "login-failed",
-		  LF_STR("session", session->id_text),
-		  LF_IP("client", &session->peer.ip),
-		  LF_SLICE("tried", result->tried), LF_STR("why", why));
+	log_event(
+	    GW_LOG_INFO, "login-failed", LF_STR("session", session->id_text),
+	    LF_IP("client", &session->peer.ip), LF_STR("cred", result->cred),
+	    LF_SLICE("tried", result->tried), LF_STR("why", why));
 }
 
 static void
@@ -61,6 +75,7 @@ static void
 on_auth(void *arg, const struct auth_result *result)
 {
 	struct session *session = arg;
+	struct refusal refusal;
 
 	if (result->verdict == AUTH_CHALLENGE) {
 		smtp_server_challenge(session->server, session->login.ticket,
@@ -70,6 +85,12 @@ on_auth(void *arg, const struct auth_result *result)
 	session->login.op = NULL;
 	switch (result->verdict) {
 	case AUTH_OK:
+		if (!checks_login(session, result, &refusal)) {
+			COUNT(session->worker, auth_failed);
+			log_failure(session, result, refusal.why);
+			refusal_say(session, session->login.ticket, &refusal);
+			return;
+		}
 		logged_in(session, result);
 		answer(session, REPLY_AUTH_OK);
 		return;
@@ -77,6 +98,8 @@ on_auth(void *arg, const struct auth_result *result)
 		return;
 	case AUTH_DENIED:
 		COUNT(session->worker, auth_failed);
+		limits_failed_login(session->worker->shared->limits,
+				    &session->peer.ip, clock_mono_us());
 		log_failure(session, result, "denied");
 		answer(session, REPLY_AUTH_DENIED);
 		return;
@@ -101,27 +124,10 @@ on_auth(void *arg, const struct auth_result *result)
 	}
 }
 
-/* True: told to come back later. */
 static bool
-address_closed(struct session *session, uint32_t ticket)
+on_right_password(void *arg, const char *cred)
 {
-	struct worker *worker = session->worker;
-	int64_t now_wall_s = clock_wall_s(), until_wall_s;
-	char time[CLOCK_HUMAN_SIZE];
-	struct reply_arg arg = {"time", time};
-	struct reply reply;
-
-	until_wall_s =
-	    auth_address_closed(worker->auth, &session->peer.ip,
-				loop_now_ms(worker->loop), now_wall_s);
-	if (until_wall_s == 0)
-		return false;
-	clock_human(until_wall_s, now_wall_s, time);
-	reply_make(&reply, REPLY_AUTH_CLOSED, &arg, 1);
-	COUNT(worker, auth_failed);
-	smtp_server_reply(session->server, ticket, reply.code, reply.enhanced,
-			  reply.text);
-	return true;
+	return checks_stealth(arg, cred);
 }
 
 void
@@ -136,10 +142,15 @@ login_auth(void *arg, uint32_t ticket, struct slice mechanism,
 	    .local = session->local.ip,
 	    .tls = stream_is_tls(session->stream),
 	    .session = session->id_text,
+	    .deny = on_right_password,
 	};
+	struct refusal refusal;
 
-	if (address_closed(session, ticket))
+	if (!checks_auth(session, &refusal)) {
+		COUNT(session->worker, auth_failed);
+		refusal_say(session, ticket, &refusal);
 		return;
+	}
 	session->login.ticket = ticket;
 	session->login.op =
 	    auth_start(session->worker->auth, &req, on_auth, session);

@@ -13,9 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
+#include "gateway/front/checks.h"
 #include "gateway/front/transaction.h"
 #include "policy/reply.h"
 
@@ -69,6 +71,7 @@ forget(struct session *session)
 		COUNT_DOWN(worker, sessions_authenticated);
 	if (session->counted)
 		crowd_leave(worker->shared->crowd, &session->peer.ip);
+	presence_end(&session->guard.presence, clock_mono_us());
 }
 
 void
@@ -86,6 +89,7 @@ session_destroy(struct session **session)
 	proxy_read_cancel(&s->proxy);
 	transaction_destroy(&s->transaction);
 	login_fini(s);
+	refusal_fini(s);
 	smtp_server_destroy(&s->server);
 	if (s->stream != NULL)
 		stream_finish(&s->stream, LINGER_MS);
@@ -127,6 +131,7 @@ void
 session_end(struct session *session, int code, const char *enhanced,
 	    const char *text, const char *reason)
 {
+	refusal_hurry(session); /* else the last word would wait for them */
 	if (session->state == SESSION_OPEN)
 		smtp_server_shutdown(session->server, code, enhanced, text,
 				     reason);
@@ -140,6 +145,7 @@ session_stop(struct session *session, bool force)
 
 	if (session->state == SESSION_CLOSING)
 		return;
+	refusal_hurry(session);
 	if (session->state == SESSION_OPEN && !force &&
 	    (smtp_server_in_transaction(session->server) ||
 	     !smtp_server_idle(session->server)))
@@ -328,6 +334,24 @@ on_close(void *arg, const char *reason)
 	closing(arg, reason);
 }
 
+static bool
+on_command(void *arg, struct smtp_refusal *out)
+{
+	const struct refusal *refusal = checks_command(arg);
+	struct reply goodbye;
+
+	if (refusal == NULL)
+		return false;
+	reply_make(&goodbye, REPLY_GOODBYE, NULL, 0);
+	out->code = refusal->reply.code;
+	out->enhanced = refusal->reply.enhanced;
+	memcpy(out->text, refusal->reply.text, sizeof(out->text));
+	memcpy(out->goodbye, goodbye.text, sizeof(out->goodbye));
+	out->reason = refusal->why;
+	out->ref = refusal->ref;
+	return true;
+}
+
 static void
 on_helo(void *arg, struct slice name, bool extended)
 {
@@ -366,9 +390,10 @@ is_surplus(struct session *session, const char *cmd, int code,
 
 static void
 refused(struct session *session, const char *cmd, int code,
-	const char *enhanced, const char *text)
+	const char *enhanced, const char *text, uint64_t ref)
 {
 	const char *msg = session->msg_text;
+	char ref_text[ID_TEXT_SIZE];
 
 	if (strcmp(cmd, "RCPT") == 0)
 		COUNT(session->worker, recipients_refused);
@@ -377,13 +402,14 @@ refused(struct session *session, const char *cmd, int code,
 		COUNT(session->worker, messages_refused);
 	if (is_surplus(session, cmd, code, enhanced))
 		return;
-	log_event(GW_LOG_INFO, "refuse",
-		  LF_STR("msg", *msg != '\0' ? msg : NULL),
-		  LF_STR("session", session->id_text),
-		  LF_STR("cred", session->login.cred),
-		  LF_IP("client", &session->peer.ip), LF_STR("command", cmd),
-		  LF_I64("code", code), LF_STR("enhanced", enhanced),
-		  LF_STR("text", text));
+	id_format(ref, ref_text);
+	log_event(
+	    GW_LOG_INFO, "refuse", LF_STR("msg", *msg != '\0' ? msg : NULL),
+	    LF_STR("session", session->id_text),
+	    LF_STR("cred", session->login.cred),
+	    LF_IP("client", &session->peer.ip), LF_STR("command", cmd),
+	    LF_I64("code", code), LF_STR("enhanced", enhanced),
+	    LF_STR("text", text), LF_STR("ref", ref != 0 ? ref_text : NULL));
 }
 
 static void
@@ -392,13 +418,12 @@ on_replied(void *arg, const char *cmd, int code, const char *enhanced,
 {
 	struct session *session = arg;
 
-	(void)ref;
 	session->watch.activity_ms = loop_now_ms(session->worker->loop);
 	if (!session->in_lobby)
 		wake_within(session, session->snapshot->conf.idle_ms,
 			    session->watch.activity_ms);
 	if (code >= 400)
-		refused(session, cmd, code, enhanced, text);
+		refused(session, cmd, code, enhanced, text, ref);
 	if (session->transaction == NULL)
 		session->msg_text[0] = '\0';
 }
@@ -407,6 +432,7 @@ static const struct smtp_server_ops engine_ops = {
     .write = on_write,
     .wake = on_wake,
     .close = on_close,
+    .command = on_command,
     .helo = on_helo,
     .starttls = on_starttls,
     .auth = login_auth,
@@ -534,33 +560,43 @@ open_stream(struct session *session)
 }
 
 static void
-proxy_refuse(struct session *session, enum reply_id id, const char *reason)
+turn_away(struct session *session, const struct refusal *refusal)
 {
-	worker_refused(session->worker, session->id_text, reason,
-		       &session->peer.ip);
+	worker_refused(session->worker, session->id_text, refusal->why,
+		       &session->peer.ip, refusal->ref);
 	worker_turn_away(session->worker, session->listener, session->fd,
-			 (int)id);
+			 &refusal->reply);
 	session->fd = -1;
-	closing(session, reason);
+	closing(session, refusal->why);
+}
+
+static void
+proxy_refuse(struct session *session, const char *reason)
+{
+	struct refusal refusal;
+
+	refusal_make(&refusal, REPLY_PROXY_EXPECTED, NULL, 0);
+	refusal.why = reason;
+	turn_away(session, &refusal);
 }
 
 static void
 on_proxy(void *arg, const struct proxy_read_result *result)
 {
 	struct session *session = arg;
+	struct refusal refusal;
 
 	session->proxy = NULL;
 	if (result->err != 0) {
-		proxy_refuse(session, REPLY_PROXY_EXPECTED, "proxy-header");
+		proxy_refuse(session, "proxy-header");
 		return;
 	}
 	if (!result->local) {
 		session->peer = result->source;
 		session->local = result->destination;
-		if (worker_enter(session->worker, &session->peer.ip) !=
-		    CROWD_IN) {
-			proxy_refuse(session, REPLY_TOO_MANY_CONNECTIONS,
-				     "too-many-connections");
+		if (!checks_connect(session->worker, &session->peer.ip,
+				    &session->guard.presence, &refusal)) {
+			turn_away(session, &refusal);
 			return;
 		}
 		session->counted = true;
@@ -588,7 +624,7 @@ begin(struct session *session)
 		return;
 	}
 	if (!proxy_listed(on, &session->peer.ip)) {
-		proxy_refuse(session, REPLY_PROXY_EXPECTED, "proxy-unlisted");
+		proxy_refuse(session, "proxy-unlisted");
 		return;
 	}
 	session->state = SESSION_PROXY;
@@ -598,7 +634,8 @@ begin(struct session *session)
 
 void
 session_accept(struct worker *worker, const struct front_listener *on, int fd,
-	       const struct sock_addr *peer, const struct sock_addr *local)
+	       const struct sock_addr *peer, const struct sock_addr *local,
+	       struct presence *presence)
 {
 	struct session *session = mem_zalloc(sizeof(*session));
 
@@ -610,6 +647,7 @@ session_accept(struct worker *worker, const struct front_listener *on, int fd,
 	session->fd = fd;
 	session->peer = *peer;
 	session->local = *local;
+	session->guard.presence = presence;
 	session->watch.since_ms = loop_now_ms(worker->loop);
 	session->watch.activity_ms = session->watch.since_ms;
 	session->in_lobby = true;

@@ -5,6 +5,7 @@
 
 #include "gateway/base/hash.h"
 #include "gateway/base/id.h"
+#include "gateway/front/refusal.h"
 #include "gateway/front/worker.h"
 #include "gateway/net/proxy_read.h"
 #include "gateway/net/stream.h"
@@ -27,8 +28,11 @@ struct login {
 	char *cred; /* NULL: not logged in */
 	char *owner;
 	char *class;
+	enum binding binding;
 	struct auth_op *op;
 	uint32_t ticket;
+	bool blocked; /* the password was right, but hit says no */
+	struct block_hit hit;
 };
 
 struct watchmark {	     /* what the timer compares with */
@@ -57,6 +61,7 @@ struct session {
 	struct stream *stream;
 	struct smtp_server *server;
 	struct login login;
+	struct guard guard;
 	struct transaction *transaction;
 	uint32_t message_count;
 	/* The message of the transaction, until its last reply is logged. */
@@ -68,10 +73,10 @@ struct session {
 	UT_hash_handle hh;
 };
 
-/* Takes fd. */
+/* Takes fd and presence; that is NULL while a PROXY header is to come. */
 void session_accept(struct worker *worker, const struct front_listener *on,
 		    int fd, const struct sock_addr *peer,
-		    const struct sock_addr *local);
+		    const struct sock_addr *local, struct presence *presence);
 void session_destroy(struct session **session);
 /* The same, and its descriptor is free at once. */
 void session_drop(struct session **session);

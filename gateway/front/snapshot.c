@@ -28,6 +28,32 @@ copy_listeners(struct snapshot *snapshot, const struct front_conf *conf)
 	snapshot->conf.listeners = copy;
 }
 
+static void
+copy_classes(struct snapshot *snapshot, const struct front_conf *conf)
+{
+	size_t bytes = conf->class_count * sizeof(*conf->classes);
+	struct front_class *copy = arena_alloc(snapshot->arena, bytes);
+
+	for (size_t i = 0; i < conf->class_count; i++) {
+		copy[i] = conf->classes[i];
+		copy[i].name =
+		    arena_dup(snapshot->arena, slice_str(copy[i].name));
+	}
+	snapshot->conf.classes = copy;
+}
+
+static void
+copy_internal(struct snapshot *snapshot, const struct front_conf *conf)
+{
+	const char **copy =
+	    arena_alloc(snapshot->arena, conf->internal_count * sizeof(*copy));
+
+	for (size_t i = 0; i < conf->internal_count; i++)
+		copy[i] =
+		    arena_dup(snapshot->arena, slice_str(conf->internal[i]));
+	snapshot->conf.internal = copy;
+}
+
 struct snapshot *
 snapshot_create(const struct front_conf *conf)
 {
@@ -39,7 +65,13 @@ snapshot_create(const struct front_conf *conf)
 	    arena_dup(snapshot->arena, slice_str(conf->hostname));
 	snapshot->conf.tls =
 	    conf->tls == NULL ? NULL : tls_ctx_share(conf->tls);
+	snapshot->conf.auth_domain =
+	    arena_dup(snapshot->arena, slice_str(conf->auth_domain));
+	snapshot->conf.contact =
+	    arena_dup(snapshot->arena, slice_str(conf->contact));
 	copy_listeners(snapshot, conf);
+	copy_classes(snapshot, conf);
+	copy_internal(snapshot, conf);
 	atomic_init(&snapshot->users, 1);
 	return snapshot;
 }

@@ -42,6 +42,8 @@ transaction_destroy(struct transaction **transaction)
 	*transaction = NULL;
 	timer_cancel(&t->backlog);
 	surplus_tell(t);
+	reservation_cancel(&t->charge.reservation, clock_mono_us());
+	free(t->mail_from);
 	HASH_ITER(hh, t->seen, key, next)
 	{
 		HASH_DEL(t->seen, key);
@@ -61,10 +63,15 @@ begin(struct session *session, const struct smtp_mail *mail)
 	struct transaction *t = mem_zalloc(sizeof(*t));
 	struct spool_msg *msg = spool_msg_create();
 	struct arena *arena = msg->arena;
+	const struct limit_who who = {
+	    .cred = session->login.cred,
+	    .class = session->login.class,
+	    .ip = session->peer.ip,
+	};
 
 	t->session = session;
 	t->msg = msg;
-	msg->id = id_next();
+	t->id = msg->id = id_next();
 	id_format(msg->id, t->id_text);
 	memcpy(session->msg_text, t->id_text, sizeof(session->msg_text));
 	msg->cred = arena_dup(arena, slice_str(session->login.cred));
@@ -76,6 +83,10 @@ begin(struct session *session, const struct smtp_mail *mail)
 	msg->envid = arena_dup(arena, mail->envid);
 	msg->ret = mail->ret;
 	msg->flags = mail->utf8 ? MSG_UTF8 : 0;
+	t->mail_from = mem_strdup(msg->mail_from);
+	t->charge.reservation =
+	    reservation_create(session->worker->shared->limits, &who);
+	t->charge.declared_bytes = mail->size;
 	return t;
 }
 
@@ -83,34 +94,36 @@ void
 transaction_mail(void *arg, uint32_t ticket, const struct smtp_mail *mail)
 {
 	struct session *session = arg;
-	int id = checks_mail(session, mail);
+	struct refusal refusal;
 
 	assert(session->transaction == NULL);
-	if (id == REPLY_SENDER_OK)
-		session->transaction = begin(session, mail);
-	session_reply(session, ticket, id);
+	if (!checks_mail(session, mail, &refusal)) {
+		refusal_say(session, ticket, &refusal);
+		return;
+	}
+	session->transaction = begin(session, mail);
+	session_reply(session, ticket, REPLY_SENDER_OK);
 }
 
-/* False: the address stands in the message already. */
-static bool
-first_time(struct transaction *t, struct slice address)
+bool
+transaction_has(const struct transaction *t, struct slice address)
 {
 	struct rcpt_key *key;
 
 	HASH_FIND(hh, t->seen, address.p, (unsigned)address.n, key);
-	return key == NULL;
+	return key != NULL;
 }
 
 static void
-recipient_add(struct transaction *t, const struct smtp_rcpt *rcpt)
+recipient_add(struct transaction *t, const struct rcpt_facts *facts)
 {
+	const struct smtp_rcpt *rcpt = facts->rcpt;
 	struct rcpt_key *key;
 	struct spool_rcpt *entry;
 
-	if (!first_time(t, rcpt->recipient))
-		return;
 	entry = spool_msg_add_rcpt(t->msg, rcpt->recipient);
 	entry->notify = rcpt->notify;
+	entry->next_wall_s = facts->next_wall_s;
 	entry->orcpt = arena_dup(t->msg->arena, rcpt->orcpt);
 	key = mem_zalloc(sizeof(*key));
 	key->address = entry->address;
@@ -123,11 +136,16 @@ transaction_rcpt(void *arg, uint32_t ticket, const struct smtp_rcpt *rcpt)
 {
 	struct session *session = arg;
 	struct transaction *t = session->transaction;
-	int id = checks_rcpt(t, rcpt);
+	struct rcpt_facts facts = {.rcpt = rcpt};
+	struct refusal refusal;
 
-	if (id == REPLY_RECIPIENT_OK)
-		recipient_add(t, rcpt);
-	session_reply(session, ticket, id);
+	if (!checks_rcpt(t, &facts, &refusal)) {
+		refusal_say(session, ticket, &refusal);
+		return;
+	}
+	if (!facts.repeated)
+		recipient_add(t, &facts);
+	session_reply(session, ticket, REPLY_RECIPIENT_OK);
 }
 
 /* --- body --------------------------------------------------------------- */

@@ -12,13 +12,27 @@ struct rcpt_key { /* recipients seen, to store each once */
 	UT_hash_handle hh;
 };
 
+struct rcpt_charge {			 /* what limits did to a message */
+	struct reservation *reservation; /* until the store works */
+	uint64_t declared_bytes;
+	enum limit_action action; /* PASS, PACE, BULK or HOLD */
+	uint64_t ref;		  /* of the decision */
+	int64_t leaves_wall_s;	  /* PACE: when the last recipient may */
+	uint64_t told[8];	  /* refusals that the log has heard of */
+	unsigned told_count;
+};
+
 struct transaction {
 	struct session *session;
 	struct spool_msg *msg; /* until the store takes it */
+	uint64_t id;
 	char id_text[ID_TEXT_SIZE];
+	char *mail_from;
 	struct spool_body *body;
 	struct header_scan *header;
 	struct rcpt_key *seen;
+	struct rcpt_charge charge;
+	uint8_t digest[DIGEST_SIZE]; /* of the body, at the dot */
 	bool committing;
 	uint32_t dot_ticket;
 	int64_t dot_us;
@@ -38,6 +52,9 @@ bool transaction_body(void *arg, struct slice bytes);
 void transaction_dot(void *arg, uint32_t ticket);
 void transaction_reset(void *arg);
 
+/* The address stands in the message already. */
+bool transaction_has(const struct transaction *transaction,
+		     struct slice address);
 void transaction_destroy(struct transaction **transaction);
 
 #endif

@@ -12,16 +12,18 @@
 #include <unistd.h>
 
 #include "gateway/base/error.h"
+#include "gateway/base/hash.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
+#include "gateway/front/checks.h"
 #include "gateway/front/commit.h"
 #include "gateway/front/session.h"
-#include "policy/reply.h"
 
 #define STOP_SWEEP_MS 50
 #define LINGER_MS 2000
 #define SHED_AGE_MS 1000
 #define SECOND_MS 1000
+#define KNOCKER_MS 60000
 #define REFUSALS_TOLD 10 /* lines a second */
 
 int *
@@ -85,33 +87,59 @@ on_refusals_second(void *arg)
 	refusals_tell(arg);
 }
 
-void
-worker_refused(struct worker *worker, const char *session, const char *why,
-	       const struct ip_addr *client)
+bool
+worker_may_tell(struct worker *worker)
 {
 	struct refusals *refusals = &worker->refusals;
 
-	COUNT(worker, connections_refused);
 	if (refusals->second == NULL)
 		refusals->second = timer_start(worker->loop, SECOND_MS,
 					       on_refusals_second, worker);
-	if (refusals->told == REFUSALS_TOLD) {
-		refusals->more++;
+	if (refusals->told == REFUSALS_TOLD)
+		return false;
+	refusals->told++;
+	return true;
+}
+
+void
+worker_refused(struct worker *worker, const char *session, const char *why,
+	       const struct ip_addr *client, uint64_t ref)
+{
+	char text[ID_TEXT_SIZE];
+
+	COUNT(worker, connections_refused);
+	if (!worker_may_tell(worker)) {
+		worker->refusals.more++;
 		return;
 	}
-	refusals->told++;
+	id_format(ref, text);
 	log_event(GW_LOG_WARN, "refuse", LF_STR("session", session),
 		  LF_STR("stage", "connect"), LF_STR("why", why),
-		  LF_IP("client", client));
+		  LF_IP("client", client),
+		  LF_STR("ref", ref != 0 ? text : NULL));
+}
+
+uint64_t
+worker_knocker(struct worker *worker, const struct ip_addr *ip)
+{
+	int64_t now_ms = loop_now_ms(worker->loop);
+	struct knocker *knocker =
+	    &worker->knockers[hash_bytes(ip, sizeof(*ip)) % KNOCKERS];
+
+	if (!ip_eq(&knocker->ip, ip) || knocker->until_ms <= now_ms) {
+		knocker->ip = *ip;
+		knocker->session = id_next();
+		knocker->until_ms = now_ms + KNOCKER_MS;
+	}
+	return knocker->session;
 }
 
 void
 worker_turn_away(struct worker *worker, const struct front_listener *on, int fd,
-		 int reply_id)
+		 const struct reply *reply)
 {
 	static const struct stream_ops none;
 	struct stream *stream;
-	struct reply reply;
 	char line[320];
 	int n;
 
@@ -119,9 +147,8 @@ worker_turn_away(struct worker *worker, const struct front_listener *on, int fd,
 		close(fd);
 		return;
 	}
-	reply_make(&reply, (enum reply_id)reply_id, NULL, 0);
-	n = snprintf(line, sizeof(line), "%d %s %s\r\n", reply.code,
-		     reply.enhanced, reply.text);
+	n = snprintf(line, sizeof(line), "%d %s %s\r\n", reply->code,
+		     reply->enhanced, reply->text);
 	stream = stream_create(worker->loop, fd, &none, NULL);
 	stream_write(stream, slice_of(line, (size_t)n));
 	stream_finish(&stream, LINGER_MS);
@@ -151,15 +178,19 @@ on_accept(void *arg, int fd, const struct sock_addr *peer,
 	const struct front_listener *on =
 	    &worker->snapshot->conf.listeners[listening->index];
 
+	struct presence *presence = NULL;
+	struct refusal refusal;
+
 	COUNT(worker, connections_total);
-	/* behind a proxy the client is known later: session.c counts it */
+	/* behind a proxy the client is known later: session.c asks */
 	if (on->proxy_count == 0 &&
-	    worker_enter(worker, &peer->ip) != CROWD_IN) {
-		worker_refused(worker, NULL, "too-many-connections", &peer->ip);
-		worker_turn_away(worker, on, fd, REPLY_TOO_MANY_CONNECTIONS);
+	    !checks_connect(worker, &peer->ip, &presence, &refusal)) {
+		worker_refused(worker, NULL, refusal.why, &peer->ip,
+			       refusal.ref);
+		worker_turn_away(worker, on, fd, &refusal.reply);
 		return;
 	}
-	session_accept(worker, on, fd, peer, local);
+	session_accept(worker, on, fd, peer, local, presence);
 }
 
 static void

@@ -9,6 +9,7 @@
 #include "gateway/front/snapshot.h"
 #include "gateway/net/listen.h"
 #include "gateway/net/queue.h"
+#include "policy/reply.h"
 #include "ratelimit/crowd.h"
 
 /*
@@ -26,6 +27,9 @@ struct counters {
 	_Atomic uint64_t messages_duplicate;
 	_Atomic uint64_t recipients_accepted, recipients_refused;
 	_Atomic uint64_t bytes_accepted;
+	_Atomic uint64_t limit_paced, limit_held, limit_bulk;
+	_Atomic uint64_t limit_deferred, limit_rejected, limit_observed;
+	_Atomic uint64_t blocked, sender_refused, sender_observed;
 };
 
 #define COUNT(worker, what) COUNT_ADD(worker, what, 1)
@@ -40,6 +44,11 @@ struct counters {
 struct shared {
 	struct spool *spool;
 	struct auth_pool *auth;
+	struct limits *limits;
+	struct blocklist *blocklist;
+	struct accounts *accounts;
+	struct decisions *decisions;
+	struct top *top;
 	struct crowd *crowd;
 	bool (*utf8_fn)(void *arg);
 	void *utf8_arg;
@@ -76,6 +85,15 @@ struct refusals { /* of one second, for the log */
 	uint64_t more;
 };
 
+/* An address whose connections were refused a moment ago: what it goes on to
+ * be refused for the same is one decision, under the id of the first. */
+#define KNOCKERS 64
+struct knocker {
+	struct ip_addr ip;
+	uint64_t session;
+	int64_t until_ms;
+};
+
 TAILQ_HEAD(session_list, session);
 
 struct worker {
@@ -96,6 +114,7 @@ struct worker {
 	int64_t stop_at_ms; /* end even what is in a transaction */
 	struct timer_op *stop_timer;
 	struct refusals refusals;
+	struct knocker knockers[KNOCKERS];
 	struct counters counters;
 	struct histogram dot_latency;
 };
@@ -116,12 +135,17 @@ void worker_destroy(struct worker **worker); /* after worker_join */
 enum crowd_verdict worker_enter(struct worker *worker,
 				const struct ip_addr *ip);
 /* A connection is refused: counted, and told in the log unless there were too
- * many in this second; those are told as a number. session: or NULL. */
+ * many in this second; those are told as a number. session: or NULL; ref 0:
+ * none. */
 void worker_refused(struct worker *worker, const char *session, const char *why,
-		    const struct ip_addr *client);
+		    const struct ip_addr *client, uint64_t ref);
+/* One line more about connections in this second; false: no more. */
+bool worker_may_tell(struct worker *worker);
+/* The id under which refusals of this address are one decision. */
+uint64_t worker_knocker(struct worker *worker, const struct ip_addr *ip);
 /* Takes fd: a last word, where text can be read, and the end. */
 void worker_turn_away(struct worker *worker, const struct front_listener *on,
-		      int fd, int reply_id);
+		      int fd, const struct reply *reply);
 struct session *worker_find(struct worker *worker, uint64_t id);
 
 #endif

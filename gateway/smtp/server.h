@@ -48,7 +48,7 @@ struct smtp_refusal {
 	int code; /* 4xx, 5xx */
 	const char *enhanced;
 	char text[256];
-	char goodbye[128];  /* of the 421 4.7.0 */
+	char goodbye[256];  /* of the 421 4.7.0 */
 	const char *reason; /* static; for close */
 	uint64_t ref;	    /* as in smtp_server_reply_ref */
 };

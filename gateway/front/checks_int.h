@@ -1,0 +1,56 @@
+#ifndef GATEWAY_FRONT_CHECKS_INT_H
+#define GATEWAY_FRONT_CHECKS_INT_H
+
+#include "gateway/front/checks.h"
+
+/*
+ * The checks themselves, a file for each subject; checks.c alone says when
+ * which is made. What refuses has told the ring of decisions, the counters and
+ * `top`; the reply's own line in the log is session.c's.
+ */
+
+/* What every decision says of a session; t: NULL outside a message. */
+void checks_decision(struct decision *decision, const struct session *session,
+		     const struct transaction *t, const char *stage,
+		     struct slice detail);
+/* For `top`: a refused MAIL, RCPT or dot; domain: a recipient's, or none. */
+void checks_count_refused(struct session *session, struct slice from,
+			  struct slice domain);
+const char *checks_contact(const struct session *session);
+
+/* --- checks_block.c: the block list ------------------------------------- */
+
+bool check_block_connect(struct worker *worker, const struct ip_addr *ip,
+			 struct refusal *refusal);
+const struct refusal *check_block_command(struct session *session);
+bool check_block_login(struct session *session, const char *cred,
+		       struct refusal *refusal);
+bool check_block_stealth(struct session *session, const char *cred);
+bool check_block_sender(struct session *session, struct slice sender,
+			struct refusal *refusal);
+bool check_block_rcpt(struct transaction *t, struct slice domain,
+		      struct refusal *refusal);
+/* Login, address, sender and body, at the dot. */
+bool check_block_message(struct transaction *t, struct refusal *refusal);
+
+/* --- checks_limit.c: limits ----------------------------------------------- */
+
+bool check_limit_connect(struct worker *worker, const struct ip_addr *ip,
+			 struct presence **presence, struct refusal *refusal);
+bool check_limit_auth(struct session *session, struct refusal *refusal);
+bool check_limit_login(struct session *session, const char *cred,
+		       const char *class, struct refusal *refusal);
+bool check_limit_rcpt(struct transaction *t, struct rcpt_facts *facts,
+		      struct refusal *refusal);
+bool check_limit_message(struct transaction *t, struct refusal *refusal);
+/* The reply to an accepted message that a limit did something to; false: it
+ * is like any other. */
+bool check_limit_reply(const struct transaction *t, struct reply *reply);
+
+/* --- checks_sender.c: FROM binding ---------------------------------------- */
+
+bool check_sender_mail(struct session *session, struct slice sender,
+		       struct refusal *refusal);
+bool check_sender_header(struct transaction *t, struct refusal *refusal);
+
+#endif
