@@ -17,6 +17,7 @@ struct waiter {
 	struct spool_accept accept;
 	struct spool_outcome outcome;
 	struct spool_change change;
+	struct spool_undo undo;
 };
 
 void
@@ -203,6 +204,12 @@ on_change(struct spool_change *op)
 	waiter_over(WAITER_OF(op, change));
 }
 
+static void
+on_undo(struct spool_undo *op)
+{
+	waiter_over(WAITER_OF(op, undo));
+}
+
 struct fixture_answer
 fixture_submit(struct spool *spool, size_t bytes, unsigned seed, uint32_t rcpts,
 	       unsigned key)
@@ -230,9 +237,8 @@ struct fixture_removal {
 	struct spool_outcome_rcpt rcpts[];
 };
 
-struct fixture_removal *
-fixture_remove_start(struct spool *spool, uint64_t id, uint32_t rcpts,
-		     enum rcpt_state state)
+static struct fixture_removal *
+removal_of(uint64_t id, uint32_t rcpts, enum rcpt_state state)
 {
 	struct fixture_removal *r =
 	    mem_zalloc(sizeof(*r) + rcpts * sizeof(r->rcpts[0]));
@@ -246,6 +252,27 @@ fixture_remove_start(struct spool *spool, uint64_t id, uint32_t rcpts,
 	r->w.outcome.rcpts = r->rcpts;
 	r->w.outcome.rcpt_count = rcpts;
 	r->w.outcome.done = on_outcome;
+	return r;
+}
+
+struct fixture_removal *
+fixture_remove_start(struct spool *spool, uint64_t id, uint32_t rcpts,
+		     enum rcpt_state state)
+{
+	struct fixture_removal *r = removal_of(id, rcpts, state);
+
+	spool_outcome_start(spool, &r->w.outcome);
+	return r;
+}
+
+struct fixture_removal *
+fixture_purge_start(struct spool *spool, uint64_t id, uint32_t rcpts,
+		    uint64_t trash, int64_t until_wall_s)
+{
+	struct fixture_removal *r = removal_of(id, rcpts, RCPT_PURGED);
+
+	r->w.outcome.trash = trash;
+	r->w.outcome.trash_until_wall_s = until_wall_s;
 	spool_outcome_start(spool, &r->w.outcome);
 	return r;
 }
@@ -278,6 +305,43 @@ fixture_outcome(struct spool *spool, uint64_t id, uint32_t index,
 	spool_outcome_start(spool, &w.outcome);
 	waiter_wait(&w);
 	return w.outcome.err;
+}
+
+int
+fixture_outcome_of(struct spool *spool, struct spool_outcome *op)
+{
+	struct waiter w;
+
+	waiter_init(&w);
+	w.outcome = *op;
+	w.outcome.done = on_outcome;
+	spool_outcome_start(spool, &w.outcome);
+	waiter_wait(&w);
+	return w.outcome.err;
+}
+
+int
+fixture_purge(struct spool *spool, uint64_t id, uint32_t rcpts, uint64_t trash,
+	      int64_t until_wall_s)
+{
+	struct fixture_removal *removal =
+	    fixture_purge_start(spool, id, rcpts, trash, until_wall_s);
+
+	return fixture_remove_end(&removal);
+}
+
+int
+fixture_undo(struct spool *spool, uint64_t trash, struct spool_undo *op)
+{
+	struct waiter w;
+
+	waiter_init(&w);
+	w.undo.trash = trash;
+	w.undo.done = on_undo;
+	spool_undo_start(spool, &w.undo);
+	waiter_wait(&w);
+	*op = w.undo;
+	return op->err;
 }
 
 int

@@ -45,7 +45,16 @@ struct fixture_removal;
 struct fixture_removal *fixture_remove_start(struct spool *spool, uint64_t id,
 					     uint32_t rcpts,
 					     enum rcpt_state state);
+/* Into the trash. */
+struct fixture_removal *fixture_purge_start(struct spool *spool, uint64_t id,
+					    uint32_t rcpts, uint64_t trash,
+					    int64_t until_wall_s);
+int fixture_purge(struct spool *spool, uint64_t id, uint32_t rcpts,
+		  uint64_t trash, int64_t until_wall_s);
 int fixture_remove_end(struct fixture_removal **removal);
+int fixture_outcome_of(struct spool *spool, struct spool_outcome *op);
+/* One slice: *op is filled in; returns err. */
+int fixture_undo(struct spool *spool, uint64_t trash, struct spool_undo *op);
 int fixture_change(struct spool *spool, const struct store_change *changes,
 		   size_t count);
 /* Left minus right of the ledger's equation: 0. */
