@@ -89,6 +89,13 @@ set_back(struct server *s, struct back *back)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* The guard is stopped before the back is. */
+static void
+start_work(void *arg, struct back_work *work)
+{
+	back_work_start(arg, work);
+}
+
 static void
 stop_back(struct server *s, int64_t grace_ms)
 {
@@ -322,7 +329,7 @@ start_mail(struct server *s, const struct plan *plan)
 	if (back_start(&back, &back_opts, error, sizeof(error)) != 0)
 		return fail("delivery", error);
 	set_back(s, back);
-	guard_start(s->guard, NULL, NULL);
+	guard_start(s->guard, start_work, back);
 	if (front_start(&s->front, &front_opts, error, sizeof(error)) != 0)
 		return fail("listeners", error);
 	return 0;
