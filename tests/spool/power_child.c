@@ -8,10 +8,13 @@
  *
  * The words: "submit ID SEED BYTES RCPTS" before a message is handed over,
  * "accepted ID" when it was answered, "outcome ID" before and "gone ID" after
- * the outcome of all its recipients. What holds afterwards: a message accepted
+ * the outcome of all its recipients; "purge ID" and "purged ID", "undo ID" and
+ * "undone ID" the same of a purge under the message's own id. What holds
+ * afterwards: a message accepted
  * and without an outcome is whole; one that is gone is gone; one in between
- * may be either but is whole when it is there; nobody else is there; the
- * ledger agrees.
+ * may be either but is whole when it is there; one that is purged is not in
+ * the queue, and whole in the trash; nobody else is there, and no record of a
+ * message that has no entry; the ledger agrees.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -21,9 +24,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/hash.h"
 #include "gateway/base/mem.h"
+#include "gateway/spool/record.h"
+#include "gateway/store/env.h"
+#include "gateway/store/key.h"
 #include "tests/spool/fixture.h"
 
 static void (*mark)(const char *text);
@@ -87,6 +94,8 @@ struct one {
 	bool over;
 	struct spool_accept accept;
 	struct spool_outcome outcome;
+	const char *after; /* the word when the outcome is there */
+	struct spool_undo undo;
 	struct spool_outcome_rcpt rcpts[4];
 	uint64_t id;
 };
@@ -111,17 +120,22 @@ one_wait(struct one *one)
 }
 
 static void
+say_of(const char *word, uint64_t id)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s %llu", word, (unsigned long long)id);
+	say(text);
+}
+
+static void
 on_accept(struct spool_accept *op)
 {
 	struct one *one =
 	    (struct one *)((char *)op - offsetof(struct one, accept));
-	char text[64];
 
-	if (op->answer == SPOOL_ACCEPTED) {
-		snprintf(text, sizeof(text), "accepted %llu",
-			 (unsigned long long)one->id);
-		say(text);
-	}
+	if (op->answer == SPOOL_ACCEPTED)
+		say_of("accepted", one->id);
 	one_over(one);
 }
 
@@ -130,24 +144,58 @@ on_outcome(struct spool_outcome *op)
 {
 	struct one *one =
 	    (struct one *)((char *)op - offsetof(struct one, outcome));
-	char text[64];
 
-	if (op->err == 0) {
-		snprintf(text, sizeof(text), "gone %llu",
-			 (unsigned long long)one->id);
-		say(text);
-	}
+	if (op->err == 0)
+		say_of(one->after, one->id);
 	one_over(one);
+}
+
+static void
+on_undo(struct spool_undo *op)
+{
+	struct one *one =
+	    (struct one *)((char *)op - offsetof(struct one, undo));
+
+	if (op->err == 0)
+		say_of("undone", one->id);
+	one_over(one);
+}
+
+/* until 0: for good at once; before now: by way of the trash. */
+static void
+purge_one(struct spool *spool, struct one *one, uint32_t rcpts, int64_t until)
+{
+	bool kept = until > clock_wall_s();
+
+	say_of(kept ? "purge" : "outcome", one->id);
+	one->after = kept ? "purged" : "gone";
+	for (uint32_t i = 0; i < rcpts; i++)
+		one->rcpts[i] = (struct spool_outcome_rcpt){
+		    .index = i, .state = RCPT_PURGED};
+	one->outcome = (struct spool_outcome){.id = one->id,
+					      .rcpts = one->rcpts,
+					      .rcpt_count = rcpts,
+					      .trash = until ? one->id : 0,
+					      .trash_until_wall_s = until,
+					      .done = on_outcome};
+	spool_outcome_start(spool, &one->outcome);
+	one_wait(one);
+}
+
+static void
+undo_one(struct spool *spool, struct one *one)
+{
+	say_of("undo", one->id);
+	one->undo = (struct spool_undo){.trash = one->id, .done = on_undo};
+	spool_undo_start(spool, &one->undo);
+	one_wait(one);
 }
 
 static void
 remove_one(struct spool *spool, struct one *one, uint32_t rcpts)
 {
-	char text[64];
-
-	snprintf(text, sizeof(text), "outcome %llu",
-		 (unsigned long long)one->id);
-	say(text);
+	say_of("outcome", one->id);
+	one->after = "gone";
 	for (uint32_t i = 0; i < rcpts; i++)
 		one->rcpts[i] = (struct spool_outcome_rcpt){
 		    .index = i, .state = i % 2 ? RCPT_BOUNCED : RCPT_DELIVERED};
@@ -157,6 +205,23 @@ remove_one(struct spool *spool, struct one *one, uint32_t rcpts)
 					      .done = on_outcome};
 	spool_outcome_start(spool, &one->outcome);
 	one_wait(one);
+}
+
+static void
+end_one(struct spool *spool, struct one *one, uint32_t rcpts, unsigned how)
+{
+	int64_t now = clock_wall_s();
+
+	if (how < 8)
+		remove_one(spool, one, rcpts);
+	else if (how < 11)
+		purge_one(spool, one, rcpts, how % 2 ? now - 1 : 0);
+	else if (how < 14)
+		purge_one(spool, one, rcpts, now + 86400);
+	if (how == 12 || how == 13)
+		undo_one(spool, one);
+	if (how == 13)
+		remove_one(spool, one, rcpts);
 }
 
 static void
@@ -183,8 +248,8 @@ submit_one(struct spool *spool, struct one *one, unsigned *random)
 	spool_body_end(one->accept.body, msg->body.digest);
 	spool_accept_start(spool, &one->accept);
 	one_wait(one);
-	if (one->accept.answer == SPOOL_ACCEPTED && rand_r(random) % 4 != 0)
-		remove_one(spool, one, rcpts);
+	if (one->accept.answer == SPOOL_ACCEPTED)
+		end_one(spool, one, rcpts, (unsigned)rand_r(random) % 16);
 }
 
 static void *
@@ -232,6 +297,7 @@ struct known {
 	size_t bytes;
 	uint32_t rcpts;
 	bool accepted, outcome, gone;
+	bool purge, purged, undo, undone;
 };
 
 static struct known *table;
@@ -268,7 +334,37 @@ word_read(const char *line)
 		k->outcome = true;
 	} else if (strcmp(word, "gone") == 0) {
 		k->gone = true;
+	} else if (strcmp(word, "purge") == 0) {
+		k->purge = true;
+	} else if (strcmp(word, "purged") == 0) {
+		k->purged = true;
+	} else if (strcmp(word, "undo") == 0) {
+		k->undo = true;
+	} else if (strcmp(word, "undone") == 0) {
+		k->undone = true;
 	}
+}
+
+/* What is in the trash alone comes back whole, and what is not, never was. */
+static void
+trash_check(struct spool *spool, const struct known *k, bool queued)
+{
+	struct spool_undo undo;
+	int err = fixture_undo(spool, k->id, &undo);
+
+	if (queued && k->purged && !k->undo)
+		fail(k->id, "purged and in the queue");
+	if (!queued && k->undone && !k->outcome)
+		fail(k->id, "brought back and lost");
+	if (!queued && !k->outcome && err != 0)
+		fail(k->id, "neither queued nor in the trash");
+	if (k->gone && err == 0)
+		fail(k->id, "gone and in the trash");
+	if (queued && err != GW_ENOENT)
+		fail(k->id, "queued and in the trash");
+	if (err == 0 && (undo.count != 1 || undo.ids[0] != k->id ||
+			 undo.recipients != k->rcpts))
+		fail(k->id, "brought back in part");
 }
 
 static void
@@ -278,6 +374,11 @@ known_check(struct spool *spool, const struct known *k)
 	const char *wrong;
 	int err = spool_load(spool, k->id, &msg);
 
+	if (k->purge && (err == 0 || err == GW_ENOENT)) {
+		trash_check(spool, k, err == 0);
+		spool_msg_destroy(&msg);
+		err = spool_load(spool, k->id, &msg);
+	}
 	if (err == GW_ENOENT) {
 		if (k->accepted && !k->outcome)
 			fail(k->id, "acknowledged and lost");
@@ -310,6 +411,55 @@ entry_check(void *arg, const struct spool_entry *entry)
 	return true;
 }
 
+struct orphans {
+	struct spool *spool;
+	struct store_txn *txn;
+};
+
+static bool
+share_look(void *arg, struct slice key, struct slice value)
+{
+	uint64_t *wanted = arg;
+
+	(void)value;
+	if (key.n == KEY_SHARE_SIZE && key.p[0] == 's' &&
+	    key_get_u64(key.p + 1) == *wanted)
+		*wanted = 0;
+	return false;
+}
+
+/* A message that nobody has an entry of would be there for ever. */
+static bool
+orphan_check(void *arg, struct slice key, struct slice value)
+{
+	uint64_t id = key_get_u64(key.p), wanted = id;
+	uint8_t share[KEY_SHARE_SIZE];
+	struct orphans *o = arg;
+	struct spool_msg *msg;
+
+	(void)value;
+	key_share(id, 0, share);
+	store_each(o->txn, STORE_TRASH, slice_of(share, sizeof(share)),
+		   share_look, &wanted);
+	if (wanted != 0 && spool_load(o->spool, id, &msg) == 0) {
+		wanted = msg->rcpt_count == 0;
+		spool_msg_destroy(&msg);
+	}
+	if (wanted != 0)
+		fail(id, "a message without an entry");
+	return true;
+}
+
+static void
+orphans_check(struct spool *spool)
+{
+	struct orphans o = {.spool = spool};
+
+	o.txn = store_read(spool_store(spool));
+	store_each(o.txn, STORE_MESSAGE, SLICE_NONE, orphan_check, &o);
+	store_abort(&o.txn);
+}
+
 static void
 ledger_check(struct spool *spool)
 {
@@ -338,10 +488,12 @@ check(const char *dir, const char *words)
 	if (file != NULL)
 		fclose(file);
 	spool = open_or_die(dir);
+	ledger_check(spool);
 	HASH_ITER(hh, table, k, tmp)
 	{
 		known_check(spool, k);
 	}
+	orphans_check(spool);
 	ledger_check(spool);
 	if (fixture_submit(spool, 100, 1, 1, 0).answer != SPOOL_ACCEPTED)
 		fail(0, "takes nothing any more");
