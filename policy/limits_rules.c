@@ -153,7 +153,8 @@ gcra_make(struct limit_rule *rule, uint64_t limit, int64_t period_us,
 		unit = GCRA_STEP_MIN_US * limit / period + 1;
 	rule->unit = unit;
 	rule->rate.period_us = (int64_t)((period * unit + limit - 1) / limit);
-	rule->rate.limit = burst / unit > 0 ? burst / unit : 1;
+	/* up: a message as large as the burst fits */
+	rule->rate.limit = burst / unit + (burst % unit != 0);
 }
 
 static void
