@@ -1,6 +1,6 @@
 /*
- * Linear hashing with chains: one bucket is split for each key that comes and
- * joined again as keys go, so no call ever pays for a rehash of everything.
+ * Linear hashing with chains: a bucket or two are split for each key that comes
+ * and joined again as keys go, so no call ever pays for a rehash of everything.
  * Which bucket a key is in cannot be chosen from outside: the key is a keyed
  * hash already.
  *
@@ -78,6 +78,7 @@ place_of(struct shard *shard, const struct rate_key *key)
 
 	for (; *place != 0; place = &record->next) {
 		record = record_of(shard, *place);
+		__builtin_prefetch((const char *)record + 64);
 		if (key_eq(&record->key, key))
 			break;
 	}
@@ -251,7 +252,7 @@ create(struct shard *shard, const struct rate_key *key, size_t size,
 	if (shard->keys >= shard->key_max)
 		evict(shard, call);
 	shard->keys++;
-	if (shard->keys > shard->count)
+	while (shard->keys > shard->count / 4 * 3)
 		split(shard);
 	place = place_of(shard, key);
 	*place = slab_get(&shard->slab, sizeof(*record) + size);

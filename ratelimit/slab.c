@@ -63,7 +63,7 @@ slab_room_for(size_t size)
 size_t
 slab_room(const struct slab *slab, uint32_t block)
 {
-	return slab->chunks[(block >> SLOT_BITS) - 1]->size;
+	return slab->chunks[(block >> SLOT_BITS) - 1].size;
 }
 
 void
@@ -76,7 +76,7 @@ void
 slab_fini(struct slab *slab)
 {
 	for (uint32_t i = 0; i < slab->chunk_count; i++)
-		free(slab->chunks[i]);
+		free(slab->chunks[i].chunk);
 	free(slab->chunks);
 }
 
@@ -95,13 +95,13 @@ slot_at(struct slab_chunk *chunk, unsigned slot)
 static void
 list_add(struct slab *slab, uint32_t number)
 {
-	struct slab_chunk *chunk = slab->chunks[number];
+	struct slab_chunk *chunk = slab->chunks[number].chunk;
 	uint32_t *head = &slab->partial[chunk->class];
 
 	chunk->prev = 0;
 	chunk->next = *head;
 	if (*head != 0)
-		slab->chunks[*head - 1]->prev = number + 1;
+		slab->chunks[*head - 1].chunk->prev = number + 1;
 	*head = number + 1;
 }
 
@@ -109,11 +109,11 @@ static void
 list_remove(struct slab *slab, const struct slab_chunk *chunk)
 {
 	if (chunk->prev != 0)
-		slab->chunks[chunk->prev - 1]->next = chunk->next;
+		slab->chunks[chunk->prev - 1].chunk->next = chunk->next;
 	else
 		slab->partial[chunk->class] = chunk->next;
 	if (chunk->next != 0)
-		slab->chunks[chunk->next - 1]->prev = chunk->prev;
+		slab->chunks[chunk->next - 1].chunk->prev = chunk->prev;
 }
 
 static uint32_t
@@ -122,7 +122,7 @@ free_number(struct slab *slab)
 	uint32_t room = slab->chunk_room;
 
 	while (slab->hole < slab->chunk_count &&
-	       slab->chunks[slab->hole] != NULL)
+	       slab->chunks[slab->hole].chunk != NULL)
 		slab->hole++;
 	if (slab->hole < slab->chunk_count)
 		return slab->hole;
@@ -154,7 +154,7 @@ chunk_add(struct slab *slab, unsigned class)
 	    .slots = (uint16_t)slots,
 	    .free = SLOT_NONE,
 	};
-	slab->chunks[number] = chunk;
+	slab->chunks[number] = (struct slab_ref){chunk, size};
 	slab->bytes += chunk_bytes(chunk);
 	list_add(slab, number);
 }
@@ -170,7 +170,7 @@ slab_get(struct slab *slab, size_t size)
 	if (slab->partial[class] == 0)
 		chunk_add(slab, class);
 	number = slab->partial[class] - 1;
-	chunk = slab->chunks[number];
+	chunk = slab->chunks[number].chunk;
 	if (chunk->free != SLOT_NONE) {
 		slot = chunk->free;
 		memcpy(&chunk->free, slot_at(chunk, slot), sizeof(slot));
@@ -185,15 +185,16 @@ slab_get(struct slab *slab, size_t size)
 void *
 slab_at(const struct slab *slab, uint32_t block)
 {
-	return slot_at(slab->chunks[(block >> SLOT_BITS) - 1],
-		       block & SLOT_MASK);
+	const struct slab_ref *ref = &slab->chunks[(block >> SLOT_BITS) - 1];
+
+	return (char *)ref->chunk->blocks + (block & SLOT_MASK) * ref->size;
 }
 
 void
 slab_put(struct slab *slab, uint32_t block)
 {
 	uint32_t number = (block >> SLOT_BITS) - 1;
-	struct slab_chunk *chunk = slab->chunks[number];
+	struct slab_chunk *chunk = slab->chunks[number].chunk;
 	uint16_t slot = block & SLOT_MASK;
 
 	if (chunk->used-- == chunk->slots)
@@ -201,7 +202,7 @@ slab_put(struct slab *slab, uint32_t block)
 	if (chunk->used == 0) {
 		list_remove(slab, chunk);
 		slab->bytes -= chunk_bytes(chunk);
-		slab->chunks[number] = NULL;
+		slab->chunks[number].chunk = NULL;
 		if (number < slab->hole)
 			slab->hole = number;
 		free(chunk);

@@ -12,8 +12,12 @@
 #define SLAB_CLASSES 61
 
 struct slab_chunk;
+struct slab_ref {
+	struct slab_chunk *chunk; /* NULL: the number is free */
+	uint64_t size;		  /* of its blocks, once more: a miss less */
+};
 struct slab {
-	struct slab_chunk **chunks; /* by number; NULL: the number is free */
+	struct slab_ref *chunks; /* by number */
 	uint32_t chunk_count, chunk_room;
 	uint32_t hole;			/* no number below is free */
 	uint32_t partial[SLAB_CLASSES]; /* chunk number + 1; 0: none */

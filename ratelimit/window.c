@@ -329,20 +329,22 @@ window_ask(const struct window_view *view, struct rate_charge *charge,
 	if (charge->amount == 0)
 		return;
 	at = place(view, WINDOW_NOW, charge->limit - charge->amount);
-	if (at == WINDOW_NOW)
-		return;
-	all = u64_add(charge->used, charge->paced);
 	if (ahead == 0) {
-		charge->result = RATE_OVER;
-		charge->frees_us = begin_us(view, at);
-	} else if (at <= WINDOW_NOW + ahead &&
-		   all <= share(charge->limit, charge->rule->pace_percent) -
-			      charge->amount) {
-		charge->result = RATE_PACED;
-		charge->at_us = begin_us(view, at);
-	} else {
+		if (at > WINDOW_NOW) {
+			charge->result = RATE_OVER;
+			charge->frees_us = begin_us(view, at);
+		}
+		return;
+	}
+	all = u64_add(charge->used, charge->paced);
+	if (at > WINDOW_NOW + ahead ||
+	    all > share(charge->limit, charge->rule->pace_percent) -
+		      charge->amount) {
 		charge->result = RATE_OVER;
 		charge->frees_us = begin_us(view, paced_again(view, charge));
+	} else if (at > WINDOW_NOW) {
+		charge->result = RATE_PACED;
+		charge->at_us = begin_us(view, at);
 	}
 }
 
