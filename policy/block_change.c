@@ -60,6 +60,22 @@ block_check(const struct block *block, struct buf *error)
 	return 0;
 }
 
+/* A prefix like ::/0 has clients of both families in it. */
+static void
+count_length(struct blocklist *list, const struct block_entry *entry,
+	     uint32_t step)
+{
+	static const struct ip_addr v4 = {{[10] = 0xff, [11] = 0xff}};
+	struct ip_prefix prefix = {.bits = entry->raw[0]};
+	enum block_action action = entry->key.action;
+
+	memcpy(prefix.addr.b, entry->raw + 1, sizeof(prefix.addr.b));
+	if (!ip_is_v4(&prefix.addr) || prefix.bits < 96)
+		list->lengths[action][0][prefix.bits] += step;
+	if (ip_is_v4(&prefix.addr) || ip_prefix_has(&prefix, &v4))
+		list->lengths[action][1][prefix.bits] += step;
+}
+
 static void
 count_in(struct blocklist *list, const struct block_entry *entry, int by)
 {
@@ -68,7 +84,7 @@ count_in(struct blocklist *list, const struct block_entry *entry, int by)
 
 	list->used[action][entry->key.class] += step;
 	if (entry->key.class == CLASS_IP)
-		list->lengths[action][entry->raw[0]] += step;
+		count_length(list, entry, step);
 	atomic_store(&list->count, list->index.count);
 }
 

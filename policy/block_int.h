@@ -70,10 +70,10 @@ struct block_index {
 	struct block_slot *slots;
 	size_t size; /* a power of two, or 0 */
 	size_t count;
+	uint64_t seed;
 };
 
 void block_index_fini(struct block_index *index);
-uint64_t block_key_hash(const struct block_key *key);
 struct block_entry *block_index_find(const struct block_index *index,
 				     const struct block_key *key);
 void block_index_add(struct block_index *index, struct block_entry *entry);
@@ -91,7 +91,8 @@ struct blocklist {
 	struct block_ids ids;
 	struct block_untils untils;
 	uint32_t used[BLOCK_ACTIONS][BLOCK_CLASSES];
-	uint32_t lengths[BLOCK_ACTIONS][BLOCK_IP_LENGTHS];
+	/* of prefixes with clients of v6 in them, and with clients of v4 */
+	uint32_t lengths[BLOCK_ACTIONS][2][BLOCK_IP_LENGTHS];
 };
 
 RB_PROTOTYPE(block_ids, block_entry, by_id, )

@@ -20,6 +20,7 @@
 
 #include "gateway/base/address.h"
 #include "gateway/base/mem.h"
+#include "gateway/store/key.h"
 #include "policy/block_int.h"
 #include "policy/fold.h"
 
@@ -86,23 +87,35 @@ find_bytes(const struct search *s, enum block_class class, struct slice bytes)
 	return entry != NULL && in_force(s, entry) ? entry : NULL;
 }
 
+/* Writes the first bits of (high, low), 0 to 128, behind their number. */
+static void
+mask_into(uint8_t raw[17], uint64_t high, uint64_t low, unsigned bits)
+{
+	raw[0] = (uint8_t)bits;
+	if (bits < 64) {
+		high = bits > 0 ? high & (UINT64_MAX << (64 - bits)) : 0;
+		low = 0;
+	} else if (bits < 128) {
+		low = bits > 64 ? low & (UINT64_MAX << (128 - bits)) : 0;
+	}
+	key_put_u64(raw + 1, high);
+	key_put_u64(raw + 9, low);
+}
+
 static struct block_entry *
 find_ip(const struct search *s, const struct ip_addr *ip)
 {
+	const uint32_t *lengths = s->list->lengths[s->action][ip_is_v4(ip)];
+	uint64_t high = key_get_u64(ip->b), low = key_get_u64(ip->b + 8);
 	struct block_entry *entry = NULL;
+	uint8_t raw[17];
 
 	if (s->list->used[s->action][CLASS_IP] == 0)
 		return NULL;
-	for (int bits = BLOCK_IP_LENGTHS - 1; bits >= 0 && entry == NULL;
-	     bits--) {
-		struct ip_prefix prefix;
-		uint8_t raw[17];
-
-		if (s->list->lengths[s->action][bits] == 0)
+	for (unsigned bits = BLOCK_IP_LENGTHS; bits-- > 0 && entry == NULL;) {
+		if (lengths[bits] == 0)
 			continue;
-		ip_prefix_of(ip, (uint8_t)bits, &prefix);
-		raw[0] = prefix.bits;
-		memcpy(raw + 1, prefix.addr.b, sizeof(prefix.addr.b));
+		mask_into(raw, high, low, bits);
 		entry = find_bytes(s, CLASS_IP, slice_of(raw, sizeof(raw)));
 	}
 	return entry;
