@@ -78,11 +78,23 @@ resubmission(struct slice s)
 	same(p, sizeof(p), s);
 }
 
+static void
+purge(struct slice s)
+{
+	uint8_t p[RECORD_PURGE_SIZE];
+	struct record_purge rec;
+
+	if (record_purge_decode(s, &rec) != 0)
+		return;
+	record_purge_encode(&rec, p);
+	same(p, sizeof(p), s);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const all[])(struct slice s) = {message, recipient,
-						      segment, resubmission};
+	static void (*const all[])(struct slice s) = {
+	    message, recipient, segment, resubmission, purge};
 	struct slice s;
 	char *exact;
 
@@ -93,7 +105,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	memcpy(exact, data, size);
 	s = slice_of(exact + 1, size - 1);
-	all[data[0] % 4](s);
+	all[data[0] % 5](s);
 	free(exact);
 	return 0;
 }

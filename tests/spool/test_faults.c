@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
 #include "gateway/spool/io.h"
@@ -134,6 +135,7 @@ struct sent {
 	unsigned seed;
 	size_t bytes;
 	bool accepted, removed, maybe_removed;
+	bool purged, maybe_purged, undone, maybe_undone;
 };
 
 static size_t
@@ -157,15 +159,57 @@ run(struct sent sent[MESSAGES], enum spool_answer *worst)
 		sent[i].accepted = a.answer == SPOOL_ACCEPTED;
 		if (a.answer != SPOOL_ACCEPTED)
 			*worst = a.answer;
-		if (!sent[i].accepted || i % 10 > 5)
+		if (!sent[i].accepted || i % 10 > 7)
 			continue;
+		if (i % 10 > 5) {
+			sent[i].maybe_purged = true;
+			removals[i] = fixture_purge_start(
+			    f.spool, a.id, 1, a.id, clock_wall_s() + 86400);
+			continue;
+		}
 		sent[i].maybe_removed = true;
 		removals[i] =
 		    fixture_remove_start(f.spool, a.id, 1, RCPT_DELIVERED);
 	}
-	for (unsigned i = 0; i < MESSAGES; i++)
-		if (removals[i] != NULL)
-			sent[i].removed = fixture_remove_end(&removals[i]) == 0;
+	for (unsigned i = 0; i < MESSAGES; i++) {
+		struct spool_undo undo;
+		bool done;
+
+		if (removals[i] == NULL)
+			continue;
+		done = fixture_remove_end(&removals[i]) == 0;
+		sent[i].removed = done && sent[i].maybe_removed;
+		sent[i].purged = done && sent[i].maybe_purged;
+		if (!sent[i].purged || i % 10 == 6)
+			continue;
+		sent[i].maybe_undone = true;
+		sent[i].undone = fixture_undo(f.spool, sent[i].id, &undo) == 0;
+	}
+}
+
+/* Purges go by the message's own id here. */
+static bool
+in_trash(uint64_t id)
+{
+	struct spool_trash lines[200];
+	size_t count = spool_trash_list(f.spool, lines, 200);
+
+	ck_assert_uint_le(count, 200);
+	for (size_t i = 0; i < count; i++)
+		if (lines[i].trash == id)
+			return true;
+	return false;
+}
+
+static void
+verify_purge(const char *label, int nth, const struct sent *sent, bool queued)
+{
+	ck_assert_msg(queued != in_trash(sent->id),
+		      "%s %d: in both, or in none", label, nth);
+	ck_assert_msg(queued || !sent->undone, "%s %d: undone and lost", label,
+		      nth);
+	ck_assert_msg(!queued || !sent->purged || sent->maybe_undone,
+		      "%s %d: purged and back", label, nth);
 }
 
 static void
@@ -179,9 +223,12 @@ verify(const char *label, int nth, const struct sent sent[MESSAGES],
 	for (unsigned i = 0; i < MESSAGES; i++) {
 		int err = spool_load(f.spool, sent[i].id, &msg);
 
+		if (sent[i].maybe_purged)
+			verify_purge(label, nth, &sent[i], err == 0);
 		if (err == GW_ENOENT) {
 			ck_assert_msg(!sent[i].accepted ||
-					  sent[i].maybe_removed,
+					  sent[i].maybe_removed ||
+					  sent[i].maybe_purged,
 				      "%s %d: message %u lost", label, nth, i);
 			continue;
 		}

@@ -36,6 +36,7 @@ decode(int kind, struct slice s)
 {
 	struct record_segment seg;
 	struct record_resub resub;
+	struct record_purge purge;
 	struct spool_rcpt rcpt;
 	struct spool_msg msg;
 
@@ -47,8 +48,10 @@ decode(int kind, struct slice s)
 		return record_rcpt_decode(s, &rcpt);
 	case 2:
 		return record_segment_decode(s, &seg);
-	default:
+	case 3:
 		return record_resub_decode(s, &resub);
+	default:
+		return record_purge_decode(s, &purge);
 	}
 }
 
@@ -62,6 +65,8 @@ encode(int kind, size_t *n)
 				     .last_id = 9,
 				     .large = true};
 	struct record_resub resub = {.id = 77, .expiry_wall_s = 88};
+	struct record_purge purge = {
+	    .until_wall_s = -5, .messages = 6, .recipients = 7};
 	struct spool_rcpt rcpt = {.address = "a@example.org",
 				  .orcpt = "rfc822;a@example.org",
 				  .notify = NOTIFY_DELAY,
@@ -85,9 +90,13 @@ encode(int kind, size_t *n)
 		*n = RECORD_SEGMENT_SIZE;
 		record_segment_encode(&seg, (uint8_t *)p);
 		break;
-	default:
+	case 3:
 		*n = RECORD_RESUB_SIZE;
 		record_resub_encode(&resub, (uint8_t *)p);
+		break;
+	default:
+		*n = RECORD_PURGE_SIZE;
+		record_purge_encode(&purge, (uint8_t *)p);
 	}
 	spool_msg_destroy(&msg);
 	return p;
@@ -158,6 +167,32 @@ START_TEST(test_message_round)
 }
 END_TEST
 
+START_TEST(test_trash_keys)
+{
+	uint8_t purge[KEY_PURGE_SIZE], share[KEY_SHARE_SIZE];
+	uint8_t entry[KEY_TRASH_SIZE];
+	uint64_t trash = 0;
+
+	key_purge(0x0102030405060708, purge);
+	key_share(0x0102030405060708, 9, share);
+	key_trash(0x0102030405060708, 9, 3, entry);
+	ck_assert_int_eq(
+	    key_purge_decode(slice_of(purge, sizeof(purge)), &trash), 0);
+	ck_assert(trash == 0x0102030405060708);
+	ck_assert_int_eq(
+	    key_purge_decode(slice_of(share, sizeof(share)), &trash),
+	    GW_ECORRUPT);
+	ck_assert_int_eq(
+	    key_purge_decode(slice_of(entry, sizeof(purge)), &trash),
+	    GW_ECORRUPT);
+	/* Three stretches of the table that do not touch. */
+	ck_assert_int_ne(purge[0], share[0]);
+	ck_assert_int_ne(purge[0], entry[0]);
+	ck_assert_int_ne(share[0], entry[0]);
+	ck_assert_mem_eq(purge + 1, entry + 1, 8);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -166,8 +201,9 @@ main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_add_loop_test(tc, test_damage, 0, 4);
+	tcase_add_loop_test(tc, test_damage, 0, 5);
 	tcase_add_test(tc, test_message_round);
+	tcase_add_test(tc, test_trash_keys);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
