@@ -387,7 +387,7 @@ limits_prune(struct limits *limits, struct store_env *store, size_t max,
 
 	limit_changes_init(&lag->changes);
 	if (cursor->n > 0) {
-		from = mem_strndup(cursor->p, cursor->n);
+		from = slice_dup(buf_slice(cursor)); /* may hold NULs */
 		start = slice_of(from, cursor->n);
 	}
 	buf_clear(cursor);
