@@ -12,6 +12,8 @@
  * Everything behind the 250: which next hop, when, again when, and the DSN
  * that tells of a failure. Runs on a thread of its own. Built from plain
  * options; server.c fills them from the configuration.
+ *
+ * size: one contract for who configures, who submits and who administers.
  */
 struct back;
 struct blocklist; /* policy/blocklist.h */
@@ -117,13 +119,15 @@ void back_flush(struct back *back, const struct back_flush *what);
 /*
  * What administrators do to the queue. Everything that is given must match;
  * nothing given matches all. Costs are in proportion to what matches cred, ip,
- * domain or body, whichever of them has the fewest.
+ * domain or body, whichever of them has the fewest; a sender alone, or a time,
+ * costs the whole queue. What is accepted after the work began is not meant.
  */
 struct back_select { /* borrowed until done */
 	const char *cred;
 	const struct ip_prefix *ip;
 	const char *from;      /* as a BLOCK_FROM value */
-	const char *domain;    /* of a recipient: those recipients alone */
+	const char *domain;    /* of a recipient: those recipients alone; ".b":
+				  b and below */
 	const uint8_t *body;   /* DIGEST_SIZE */
 	uint64_t id;	       /* one message */
 	int64_t since_wall_s;  /* accepted from then on; 0: any */
@@ -140,8 +144,15 @@ enum back_verb {
 
 #define BACK_SAMPLE 5
 
-/* The caller's until done, which runs on the relay thread (push to a queue,
- * nothing else). Worked off in slices, one after the other. */
+/*
+ * The caller's until done, which runs on the relay thread (push to a queue,
+ * nothing else); when back stops perhaps on the stopping one. Worked off in
+ * slices, one after the other; but RECHECK waits for none, and COUNT only for
+ * what is still looking, not for what the disk is still told.
+ *
+ * From the moment a PURGE begins nothing starts that matches it. What is under
+ * way then is busy, and left alone.
+ */
 struct back_work {
 	enum back_verb verb;
 	struct back_select select;
@@ -151,11 +162,18 @@ struct back_work {
 	int64_t trash_until_wall_s;
 	void (*done)(struct back_work *work);
 	/* out */
-	int err; /* 0; GW_ENOENT: UNDO of nothing; GW_ECANCELED: stopping */
-	uint64_t messages, recipients; /* that matched and were acted on */
-	uint64_t held;		       /* recipients among them held now */
-	uint64_t busy;	 /* recipients under way: left alone by PURGE */
-	uint64_t failed; /* recipients that could not be changed on disk */
+	/* 0; GW_ENOENT: UNDO of nothing; GW_ECANCELED: stopping, then the
+	 * counts are of what was done; GW_EINVAL: select.from is none; UNDO:
+	 * what keeps the spool from it */
+	int err;
+	/* COUNT: that match. Else: that were changed; on disk, but RECHECK */
+	uint64_t messages, recipients;
+	/* COUNT: recipients among them held now, by a rule or a mark. RELEASE:
+	 * that match and still are, changed or not */
+	uint64_t held;
+	/* Recipients under way. COUNT: among recipients. PURGE: beside them */
+	uint64_t busy;
+	uint64_t failed; /* recipients that could not be changed or read */
 	uint64_t sample[BACK_SAMPLE]; /* message ids, newest first */
 	size_t sample_count;
 	struct back_work *next;

@@ -14,6 +14,7 @@
 
 #include "gateway/back/held.h"
 #include "gateway/back/retry.h"
+#include "gateway/back/work.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
@@ -60,6 +61,8 @@ load_job(struct relay *relay, struct job **job)
 		sched_wait(relay->sched, *job, clock_wall_s() + LOAD_RETRY_S);
 		return false;
 	}
+	if (work_claims(relay, job))
+		return false;
 	if ((*job)->generation == relay->generation && !(*job)->dest->hop->gone)
 		return true;
 	mail_reroute(relay, job);
@@ -341,8 +344,8 @@ keep_altered(struct ending *e, struct job **jobp)
 	if (e->altered_count == 0)
 		return false;
 	if (e->altered_count < job->rcpt_count)
-		job =
-		    mail_split(e->d->relay, job, e->altered, e->altered_count);
+		job = mail_split(e->d->relay, job, job->mail->msg, e->altered,
+				 e->altered_count);
 	else
 		*jobp = NULL;
 	job->holds = HOLD_ALTERED;

@@ -272,13 +272,21 @@ dest_forgive(struct dest *dest)
 	relay_kick(dest->hop->relay, dest);
 }
 
+void
+dest_unpark(struct job *job)
+{
+	if (!job->parked)
+		return;
+	TAILQ_REMOVE(&job->dest->parked, job, link);
+	job->parked = false;
+}
+
 static void
 unpark(struct dest *dest, struct job *job)
 {
 	struct relay *relay = dest->hop->relay;
 
-	TAILQ_REMOVE(&dest->parked, job, link);
-	job->parked = false;
+	dest_unpark(job);
 	sched_unwait(relay->sched, job);
 	sched_ready(relay->sched, &dest->ready, job, false);
 }

@@ -80,6 +80,8 @@ void dest_down(struct dest *dest, int64_t until_ms,
 	       const struct result *trouble);
 void dest_up(struct dest *dest);
 void dest_forgive(struct dest *dest); /* an administrator says: now */
+/* A waiting job leaves the parked list, if it is in it. */
+void dest_unpark(struct job *job);
 bool dest_busy(const struct dest *dest);
 
 /* --- mx.c: who the hosts of an MX destination are ------------------------- */

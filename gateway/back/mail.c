@@ -72,10 +72,9 @@ mail_release(struct relay *relay, struct job *job)
 }
 
 /* The recipients of a message are in the order of their indexes. */
-static struct spool_rcpt *
-find_rcpt(const struct mail *mail, uint32_t index)
+struct spool_rcpt *
+mail_find_rcpt(const struct spool_msg *msg, uint32_t index)
 {
-	struct spool_msg *msg = mail->msg;
 	uint32_t low = 0, high = msg->rcpt_count;
 
 	if (index < high && msg->rcpts[index].index == index)
@@ -96,7 +95,7 @@ find_rcpt(const struct mail *mail, uint32_t index)
 struct spool_rcpt *
 mail_rcpt(const struct mail *mail, uint32_t index)
 {
-	struct spool_rcpt *rcpt = find_rcpt(mail, index);
+	struct spool_rcpt *rcpt = mail_find_rcpt(mail->msg, index);
 
 	return rcpt && rcpt->state == RCPT_QUEUED ? rcpt : NULL;
 }
@@ -349,16 +348,15 @@ keep_others(struct job *job, const uint32_t *indexes, uint32_t count)
 }
 
 struct job *
-mail_split(struct relay *relay, struct job *job, const uint32_t *indexes,
-	   uint32_t count)
+mail_split(struct relay *relay, struct job *job, const struct spool_msg *msg,
+	   const uint32_t *indexes, uint32_t count)
 {
-	const struct mail *mail = job->mail;
-	struct job *other = new_job(relay, mail->msg, job->body, job->dest);
+	struct job *other = new_job(relay, msg, job->body, job->dest);
 	struct buf key;
 
 	buf_init(&key, 1024);
 	for (uint32_t i = 0; i < count; i++) {
-		const struct spool_rcpt *rcpt = find_rcpt(mail, indexes[i]);
+		const struct spool_rcpt *rcpt = mail_find_rcpt(msg, indexes[i]);
 
 		buf_clear(&key);
 		address_domain_key(&key,
@@ -393,4 +391,11 @@ mail_uncount(struct relay *relay, const struct job *job, uint32_t count)
 {
 	stat_sub(&relay->stats->queued, count);
 	age_remove(relay->age, age_of(job->id), count);
+}
+
+void
+mail_recount(struct relay *relay, const struct job *job, uint32_t count)
+{
+	stat_add(&relay->stats->queued, count);
+	age_add(relay->age, age_of(job->id), count);
 }

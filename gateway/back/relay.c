@@ -88,10 +88,7 @@ job_due(struct relay *relay, struct job *job)
 {
 	struct dest *dest = job->dest;
 
-	if (job->parked) {
-		TAILQ_REMOVE(&dest->parked, job, link);
-		job->parked = false;
-	}
+	dest_unpark(job);
 	sched_ready(relay->sched, &dest->ready, job, false);
 	relay_kick(relay, dest);
 }
@@ -364,7 +361,7 @@ relay_start(struct relay *relay)
 	relay->sched = sched_create();
 	relay->catalog = catalog_create();
 	relay->held = held_create();
-	relay->works = works_create(relay);
+	relay->works = works_create();
 	relay->age = mem_zalloc(sizeof(*relay->age));
 	relay->dns = make_dns(relay);
 	if (!relay->dns)

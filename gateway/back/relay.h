@@ -83,10 +83,13 @@ int mail_load(struct relay *relay, struct job *job);
 struct spool_rcpt *mail_rcpt(const struct mail *mail, uint32_t index);
 /* The job lets go of its message; the last one frees it. */
 void mail_release(struct relay *relay, struct job *job);
+/* The same of any state. */
+struct spool_rcpt *mail_find_rcpt(const struct spool_msg *msg, uint32_t index);
 /* These of its recipients (in order, not all) as a job of their own, in no list
- * yet; the message is loaded. */
+ * yet. */
 struct job *mail_split(struct relay *relay, struct job *job,
-		       const uint32_t *indexes, uint32_t count);
+		       const struct spool_msg *msg, const uint32_t *indexes,
+		       uint32_t count);
 /* Ready, or waiting when its time has not come. */
 void mail_schedule(struct relay *relay, struct job *job, int64_t now_wall_s);
 /* The job was routed by earlier settings: route its recipients again. Takes
@@ -96,6 +99,8 @@ void mail_reroute(struct relay *relay, struct job **job);
 void mail_job_end(struct relay *relay, struct job **job);
 /* counted: recipients that leave the queue. */
 void mail_uncount(struct relay *relay, const struct job *job, uint32_t count);
+/* Recipients that join it. */
+void mail_recount(struct relay *relay, const struct job *job, uint32_t count);
 
 /* --- relay.c: turns ------------------------------------------------------- */
 

@@ -1,11 +1,11 @@
 /*
  * Decides the order among jobs; knows nothing of hops, messages or clocks.
+ * Among those that are ready it is turns.c that chooses.
  *
- * Invariants: a turn exists only while it holds a job; ready->count is the sum
- * over its turns; heap[job->heap_at] == job for each waiting job. A flush goes
- * from the heap's front to its end: raising a job moves only its ancestors,
- * which were looked at already, so nothing is missed as long as nothing is
- * taken out meanwhile.
+ * Invariant: heap[job->heap_at] == job for each waiting job. A flush goes from
+ * the heap's front to its end: raising a job moves only its ancestors, which
+ * were looked at already, so nothing is missed as long as nothing is taken out
+ * meanwhile.
  */
 #include "gateway/back/sched.h"
 
@@ -13,49 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/back/catalog.h"
 #include "gateway/base/mem.h"
 
-/* gcc does not see that uthash keeps what it is given. */
-#if !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
-#endif
-
-struct turn_key {
-	const struct ready *ready;
-	const struct sender *sender;
-	uint64_t lane; /* wide: no padding in a hashed key */
-};
-
-struct turn {
-	UT_hash_handle hh;
-	TAILQ_ENTRY(turn) link;
-	struct turn_key key;
-	struct job_list jobs;
-};
-
 struct sched {
-	struct turn *turns;
+	struct turns turns;
 	struct job **heap;
 	size_t heap_count, heap_size;
 	size_t flush_at;
 	bool flushing;
 };
-
-/* Personal mail gets half of the turns when all three have something. */
-static const uint8_t lane_order[] = {
-    LANE_PERSONAL, LANE_DSN, LANE_PERSONAL, LANE_BULK,
-    LANE_PERSONAL, LANE_DSN, LANE_PERSONAL, LANE_BULK};
-
-#define LANE_TURNS (sizeof(lane_order) / sizeof(lane_order[0]))
-
-void
-ready_init(struct ready *ready)
-{
-	memset(ready, 0, sizeof(*ready));
-	for (size_t i = 0; i < LANES; i++)
-		TAILQ_INIT(&ready->lanes[i]);
-}
 
 struct sched *
 sched_create(void)
@@ -68,83 +34,40 @@ sched_destroy(struct sched **sched)
 {
 	if (!*sched)
 		return;
-	assert(!(*sched)->turns);
+	assert(!(*sched)->turns.table);
 	free((*sched)->heap);
 	free(*sched);
 	*sched = NULL;
-}
-
-static struct turn *
-turn_get(struct sched *sched, struct ready *ready, const struct job *job)
-{
-	struct turn_key key = {
-	    .ready = ready, .sender = job->source->sender, .lane = job->lane};
-	struct turn *turn;
-
-	HASH_FIND(hh, sched->turns, &key, sizeof(key), turn);
-	if (turn)
-		return turn;
-	turn = mem_zalloc(sizeof(*turn));
-	turn->key = key;
-	TAILQ_INIT(&turn->jobs);
-	HASH_ADD(hh, sched->turns, key, sizeof(key), turn);
-	TAILQ_INSERT_TAIL(&ready->lanes[job->lane], turn, link);
-	return turn;
 }
 
 void
 sched_ready(struct sched *sched, struct ready *ready, struct job *job,
 	    bool first)
 {
-	struct turn *turn;
-
 	assert(job->lane < LANES);
-	turn = turn_get(sched, ready, job);
 	job->state = JOB_READY;
 	if (first)
-		TAILQ_INSERT_HEAD(&turn->jobs, job, link);
+		turns_give_back(&sched->turns, ready, job);
 	else
-		TAILQ_INSERT_TAIL(&turn->jobs, job, link);
-	ready->count++;
-}
-
-static struct turn *
-next_turn(struct ready *ready)
-{
-	for (size_t i = 0; i < LANE_TURNS; i++) {
-		unsigned lane = lane_order[ready->lane_turn % LANE_TURNS];
-
-		ready->lane_turn++;
-		if (!TAILQ_EMPTY(&ready->lanes[lane]))
-			return TAILQ_FIRST(&ready->lanes[lane]);
-	}
-	return NULL;
+		turns_put(&sched->turns, ready, job);
 }
 
 struct job *
 sched_take(struct sched *sched, struct ready *ready)
 {
-	struct turn *turn;
-	struct job *job;
-	unsigned lane;
+	struct job *job = turns_take(&sched->turns, ready);
 
-	if (ready->count == 0)
-		return NULL;
-	turn = next_turn(ready);
-	assert(turn);
-	lane = (unsigned)turn->key.lane;
-	job = TAILQ_FIRST(&turn->jobs);
-	TAILQ_REMOVE(&turn->jobs, job, link);
-	TAILQ_REMOVE(&ready->lanes[lane], turn, link);
-	if (TAILQ_EMPTY(&turn->jobs)) {
-		HASH_DEL(sched->turns, turn);
-		free(turn);
-	} else {
-		TAILQ_INSERT_TAIL(&ready->lanes[lane], turn, link);
-	}
-	ready->count--;
-	job->state = JOB_ACTIVE;
+	if (job)
+		job->state = JOB_ACTIVE;
 	return job;
+}
+
+void
+sched_unready(struct sched *sched, struct ready *ready, struct job *job)
+{
+	assert(job->state == JOB_READY);
+	turns_remove(&sched->turns, ready, job);
+	job->state = JOB_ACTIVE;
 }
 
 static void

@@ -1,34 +1,24 @@
 #ifndef GATEWAY_BACK_SCHED_H
 #define GATEWAY_BACK_SCHED_H
 
-#include "gateway/back/job.h"
+#include "gateway/back/turns.h"
 
 /*
- * Which job next. Ready jobs stand at their destination in a turn for each
- * lane and credential, and the turns go round: whoever has 10,000 messages
- * ready waits behind the others' one. Jobs for later stand in a heap by due
- * time. Time is an argument; nothing here sends or reads anything.
+ * Which job next. Ready jobs take turns (turns.h); jobs for later stand in a
+ * heap by due time. Time is an argument; nothing here sends or reads anything.
  */
 struct sched;
-struct turn;
-
-/* The ready jobs of one destination: embedded there. */
-struct ready {
-	TAILQ_HEAD(turn_list, turn) lanes[LANES];
-	uint64_t count;	    /* jobs */
-	uint32_t lane_turn; /* which lane next */
-};
-
-void ready_init(struct ready *ready);
 
 struct sched *sched_create(void);
 void sched_destroy(struct sched **sched); /* empty by then */
 
-/* Behind the others of its credential; first: before them. */
+/* Behind the others of its credential; first: before them, it was not sent. */
 void sched_ready(struct sched *sched, struct ready *ready, struct job *job,
 		 bool first);
 /* The next by turns, now JOB_ACTIVE; NULL when there is none. */
 struct job *sched_take(struct sched *sched, struct ready *ready);
+/* Take a ready job out, JOB_ACTIVE. */
+void sched_unready(struct sched *sched, struct ready *ready, struct job *job);
 
 void sched_wait(struct sched *sched, struct job *job, int64_t due_wall_s);
 /* Take a waiting job out. */

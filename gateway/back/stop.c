@@ -154,8 +154,7 @@ drop_waiting(struct relay *relay)
 	struct job *job;
 
 	while (relay->sched && (job = sched_drain(relay->sched)) != NULL) {
-		if (job->parked)
-			TAILQ_REMOVE(&job->dest->parked, job, link);
+		dest_unpark(job);
 		mail_job_end(relay, &job);
 	}
 }

@@ -5,17 +5,21 @@
 
 /*
  * What administrators do to the queue (back_work), in slices on the relay
- * thread.
+ * thread. Nothing begins before the queue is read back from disk, but for
+ * BACK_RECHECK, which waits for nobody.
  */
 struct works;
 
-struct works *works_create(struct relay *relay);
+struct works *works_create(void);
 void works_destroy(struct works **works); /* stopped */
 
-/* Its done runs later, also when relay stops: then now. */
+/* Its done runs later; at once when the relay is stopping. */
 void work_start(struct relay *relay, struct back_work *work);
 bool work_slice(struct relay *relay); /* true: there is more to do now */
-/* What is on its way to the disk comes back, everything else is cancelled. */
+/* What is on its way to the disk comes back first, all else is cancelled. */
 void work_stop(struct relay *relay);
+/* A job, its message loaded, that is about to start: what a purge under way
+ * has not come to yet leaves it. True: the purge took the job. */
+bool work_claims(struct relay *relay, struct job **job);
 
 #endif
