@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/back/chores.h"
 #include "gateway/back/relay.h"
-#include "gateway/back/work.h"
 #include "gateway/base/error.h"
 #include "gateway/base/mem.h"
 
@@ -246,7 +246,7 @@ take_work(struct relay *relay, struct inbound *in)
 	struct back_work *work = ((struct work_item *)in)->work;
 
 	free(in);
-	work_start(relay, work);
+	chores_add(relay, work);
 }
 
 void

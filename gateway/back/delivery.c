@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/back/chores.h"
 #include "gateway/back/held.h"
 #include "gateway/back/retry.h"
-#include "gateway/back/work.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
@@ -61,7 +61,7 @@ load_job(struct relay *relay, struct job **job)
 		sched_wait(relay->sched, *job, clock_wall_s() + LOAD_RETRY_S);
 		return false;
 	}
-	if (work_claims(relay, job))
+	if (chores_claim(relay, job))
 		return false;
 	if ((*job)->generation == relay->generation && !(*job)->dest->hop->gone)
 		return true;

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/back/chores.h"
 #include "gateway/back/conn.h"
 #include "gateway/back/delivery.h"
 #include "gateway/back/held.h"
 #include "gateway/back/maildir.h"
 #include "gateway/back/rebuild.h"
 #include "gateway/back/relay.h"
-#include "gateway/back/work.h"
 #include "gateway/base/address.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
@@ -166,7 +166,7 @@ on_fill(void *arg)
 	more = do_flush(relay);
 	more |= take_due(relay);
 	more |= rebuild_slice(relay);
-	more |= work_slice(relay);
+	more |= chores_slice(relay);
 	if (more)
 		relay_fill_soon(relay);
 }
@@ -361,7 +361,7 @@ relay_start(struct relay *relay)
 	relay->sched = sched_create();
 	relay->catalog = catalog_create();
 	relay->held = held_create();
-	relay->works = works_create();
+	relay->chores = chores_create();
 	relay->age = mem_zalloc(sizeof(*relay->age));
 	relay->dns = make_dns(relay);
 	if (!relay->dns)

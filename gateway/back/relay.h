@@ -21,7 +21,7 @@ struct held;
 struct maildir_worker;
 struct outcome;
 struct rebuild;
-struct works;
+struct chores;
 
 /* What another thread sends to the relay. */
 struct inbound {
@@ -43,7 +43,7 @@ struct relay {
 	struct sched *sched;
 	struct catalog *catalog; /* every job */
 	struct held *held;
-	struct works *works;
+	struct chores *chores;
 	struct hop **hops;	   /* by index of settings->conf.hops */
 	struct hop_list gone_hops; /* of earlier settings, being emptied */
 	struct dest_list runnable; /* dests with something to do */

@@ -7,13 +7,13 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "gateway/back/chores.h"
 #include "gateway/back/conn.h"
 #include "gateway/back/delivery.h"
 #include "gateway/back/held.h"
 #include "gateway/back/maildir.h"
 #include "gateway/back/rebuild.h"
 #include "gateway/back/relay.h"
-#include "gateway/back/work.h"
 #include "gateway/base/mem.h"
 
 #define QUIT_MS 100 /* for the last QUITs to leave */
@@ -128,7 +128,7 @@ relay_stop(struct relay *relay, int64_t grace_ms)
 	relay->stopping = true;
 	close_conns(relay, false);
 	outcome_last_try(relay);
-	work_stop(relay);
+	chores_stop(relay);
 	relay->stop_op =
 	    timer_start(relay->loop, grace_ms, on_grace_over, relay);
 	relay_check_stopped(relay);
@@ -199,7 +199,7 @@ relay_fini(struct relay *relay)
 	sched_destroy(&relay->sched);
 	catalog_destroy(&relay->catalog);
 	held_destroy(&relay->held);
-	works_destroy(&relay->works);
+	chores_destroy(&relay->chores);
 	settings_destroy(&relay->settings);
 	free(relay->age);
 }

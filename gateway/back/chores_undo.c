@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "gateway/back/work_int.h"
+#include "gateway/back/chores_int.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
 #include "gateway/base/log.h"
@@ -35,7 +35,7 @@ undo_take(struct relay *relay, struct inbound *in)
 	undo->run->work->recipients += undo->op.recipients;
 	relay_fill_soon(relay);
 	if (undo->run->cancelled)
-		run_undo_slice(&relay->works->mark);
+		run_undo_slice(&relay->chores->mark);
 }
 
 /* On the store thread. */

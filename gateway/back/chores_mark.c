@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "gateway/back/chores_int.h"
 #include "gateway/back/held.h"
-#include "gateway/back/work_int.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
@@ -44,7 +44,7 @@ landed(struct run *run)
 	if (--run->flying == 0)
 		relay_fill_soon(run->relay);
 	if (run->flying == 0 && run->cancelled)
-		run_mark_slice(&run->relay->works->mark);
+		run_mark_slice(&run->relay->chores->mark);
 }
 
 static void

@@ -1,5 +1,5 @@
-#ifndef GATEWAY_BACK_WORK_H
-#define GATEWAY_BACK_WORK_H
+#ifndef GATEWAY_BACK_CHORES_H
+#define GATEWAY_BACK_CHORES_H
 
 #include "gateway/back/relay.h"
 
@@ -8,18 +8,18 @@
  * thread. Nothing begins before the queue is read back from disk, but for
  * BACK_RECHECK, which waits for nobody.
  */
-struct works;
+struct chores;
 
-struct works *works_create(void);
-void works_destroy(struct works **works); /* stopped */
+struct chores *chores_create(void);
+void chores_destroy(struct chores **chores); /* stopped */
 
 /* Its done runs later; at once when the relay is stopping. */
-void work_start(struct relay *relay, struct back_work *work);
-bool work_slice(struct relay *relay); /* true: there is more to do now */
+void chores_add(struct relay *relay, struct back_work *work);
+bool chores_slice(struct relay *relay); /* true: there is more to do now */
 /* What is on its way to the disk comes back first, all else is cancelled. */
-void work_stop(struct relay *relay);
+void chores_stop(struct relay *relay);
 /* A job, its message loaded, that is about to start: what a purge under way
  * has not come to yet leaves it. True: the purge took the job. */
-bool work_claims(struct relay *relay, struct job **job);
+bool chores_claim(struct relay *relay, struct job **job);
 
 #endif

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/back/chores_int.h"
 #include "gateway/back/held.h"
-#include "gateway/back/work_int.h"
 #include "gateway/base/address.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"

@@ -4,32 +4,32 @@
  * all of it to bring back. A count need not wait for the disk, nor does a
  * recheck wait for anything: unblocking is as fast as blocking.
  */
-#include "gateway/back/work.h"
+#include "gateway/back/chores.h"
 
 #include <stdlib.h>
 
+#include "gateway/back/chores_int.h"
 #include "gateway/back/held.h"
-#include "gateway/back/work_int.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
 #include "gateway/base/mem.h"
 
 #define LET_GO_A_SLICE 500
 
-struct works *
-works_create(void)
+struct chores *
+chores_create(void)
 {
-	return mem_zalloc(sizeof(struct works));
+	return mem_zalloc(sizeof(struct chores));
 }
 
 void
-works_destroy(struct works **works)
+chores_destroy(struct chores **chores)
 {
-	if (!*works)
+	if (!*chores)
 		return;
-	idset_fini(&(*works)->recheck_ids);
-	free(*works);
-	*works = NULL;
+	idset_fini(&(*chores)->recheck_ids);
+	free(*chores);
+	*chores = NULL;
 }
 
 static void
@@ -53,36 +53,36 @@ finish(struct back_work *work, int err)
 static void
 count_let_go(void *arg, const struct job *job)
 {
-	struct works *works = arg;
+	struct chores *chores = arg;
 
-	works->rechecks->recipients += job->rcpt_count;
-	if (idset_add(&works->recheck_ids, job->id))
-		works->rechecks->messages++;
+	chores->rechecks->recipients += job->rcpt_count;
+	if (idset_add(&chores->recheck_ids, job->id))
+		chores->rechecks->messages++;
 }
 
 static void
-end_recheck(struct works *works, int err)
+end_recheck(struct chores *chores, int err)
 {
-	struct back_work *work = works->rechecks;
+	struct back_work *work = chores->rechecks;
 
-	works->rechecks = work->next;
-	works->letting_go = false;
-	idset_fini(&works->recheck_ids);
+	chores->rechecks = work->next;
+	chores->letting_go = false;
+	idset_fini(&chores->recheck_ids);
 	finish(work, err);
 }
 
 static bool
 recheck_slice(struct relay *relay)
 {
-	struct works *works = relay->works;
+	struct chores *chores = relay->chores;
 
-	if (!works->rechecks)
+	if (!chores->rechecks)
 		return false;
-	if (!works->letting_go)
-		held_recheck(relay, works->rechecks->rule);
-	works->letting_go = true;
-	if (!held_let_go(relay, LET_GO_A_SLICE, count_let_go, works))
-		end_recheck(works, 0);
+	if (!chores->letting_go)
+		held_recheck(relay, chores->rechecks->rule);
+	chores->letting_go = true;
+	if (!held_let_go(relay, LET_GO_A_SLICE, count_let_go, chores))
+		end_recheck(chores, 0);
 	return true;
 }
 
@@ -142,21 +142,21 @@ run_finish(struct run **runp, int err)
 static struct back_work *
 next_work(struct relay *relay)
 {
-	struct works *works = relay->works;
-	struct back_work *work = works->waiting;
+	struct chores *chores = relay->chores;
+	struct back_work *work = chores->waiting;
 
-	if (!work || works->walk || relay->rebuild)
+	if (!work || chores->walk || relay->rebuild)
 		return NULL;
-	if (works->mark && work->verb != BACK_COUNT)
+	if (chores->mark && work->verb != BACK_COUNT)
 		return NULL;
-	works->waiting = work->next;
+	chores->waiting = work->next;
 	return work;
 }
 
 static bool
 begin_next(struct relay *relay)
 {
-	struct works *works = relay->works;
+	struct chores *chores = relay->chores;
 	struct back_work *work = next_work(relay);
 	struct run *run;
 	int err;
@@ -165,7 +165,7 @@ begin_next(struct relay *relay)
 		return false;
 	run = run_create(relay, work);
 	if (work->verb == BACK_UNDO) {
-		works->mark = run;
+		chores->mark = run;
 		run_undo_begin(run);
 		return true;
 	}
@@ -173,24 +173,24 @@ begin_next(struct relay *relay)
 	if (err != 0)
 		run_finish(&run, err);
 	else
-		works->walk = run;
+		chores->walk = run;
 	return true;
 }
 
 static bool
 walk_slice(struct relay *relay)
 {
-	struct works *works = relay->works;
+	struct chores *chores = relay->chores;
 
-	if (!works->walk)
+	if (!chores->walk)
 		return false;
-	if (run_walk_slice(works->walk))
+	if (run_walk_slice(chores->walk))
 		return true;
-	if (works->walk->work->verb == BACK_COUNT) {
-		run_finish(&works->walk, 0);
+	if (chores->walk->work->verb == BACK_COUNT) {
+		run_finish(&chores->walk, 0);
 	} else {
-		works->mark = works->walk;
-		works->walk = NULL;
+		chores->mark = chores->walk;
+		chores->walk = NULL;
 	}
 	return true;
 }
@@ -198,17 +198,17 @@ walk_slice(struct relay *relay)
 static bool
 mark_slice(struct relay *relay)
 {
-	struct works *works = relay->works;
+	struct chores *chores = relay->chores;
 
-	if (!works->mark)
+	if (!chores->mark)
 		return false;
-	if (works->mark->undo)
-		return run_undo_slice(&works->mark);
-	return run_mark_slice(&works->mark);
+	if (chores->mark->undo)
+		return run_undo_slice(&chores->mark);
+	return run_mark_slice(&chores->mark);
 }
 
 void
-work_start(struct relay *relay, struct back_work *work)
+chores_add(struct relay *relay, struct back_work *work)
 {
 	work->next = NULL;
 	work->messages = work->recipients = work->held = 0;
@@ -218,14 +218,14 @@ work_start(struct relay *relay, struct back_work *work)
 		finish(work, GW_ECANCELED);
 		return;
 	}
-	add_last(work->verb == BACK_RECHECK ? &relay->works->rechecks
-					    : &relay->works->waiting,
+	add_last(work->verb == BACK_RECHECK ? &relay->chores->rechecks
+					    : &relay->chores->waiting,
 		 work);
 	relay_fill_soon(relay);
 }
 
 bool
-work_slice(struct relay *relay)
+chores_slice(struct relay *relay)
 {
 	bool more = recheck_slice(relay);
 
@@ -236,9 +236,9 @@ work_slice(struct relay *relay)
 }
 
 bool
-work_claims(struct relay *relay, struct job **job)
+chores_claim(struct relay *relay, struct job **job)
 {
-	struct run *run = relay->works->walk;
+	struct run *run = relay->chores->walk;
 
 	return run && run->work->verb == BACK_PURGE && run_claims(run, job);
 }
@@ -255,25 +255,25 @@ put_all_back(struct run *run)
 }
 
 void
-work_stop(struct relay *relay)
+chores_stop(struct relay *relay)
 {
-	struct works *works = relay->works;
+	struct chores *chores = relay->chores;
 
-	while (works->rechecks)
-		end_recheck(works, GW_ECANCELED);
-	while (works->waiting) {
-		struct back_work *work = works->waiting;
+	while (chores->rechecks)
+		end_recheck(chores, GW_ECANCELED);
+	while (chores->waiting) {
+		struct back_work *work = chores->waiting;
 
-		works->waiting = work->next;
+		chores->waiting = work->next;
 		finish(work, GW_ECANCELED);
 	}
-	if (works->walk) {
-		put_all_back(works->walk);
-		run_finish(&works->walk, GW_ECANCELED);
+	if (chores->walk) {
+		put_all_back(chores->walk);
+		run_finish(&chores->walk, GW_ECANCELED);
 	}
-	if (works->mark) {
-		works->mark->cancelled = true;
-		put_all_back(works->mark);
+	if (chores->mark) {
+		chores->mark->cancelled = true;
+		put_all_back(chores->mark);
 		mark_slice(relay);
 	}
 }

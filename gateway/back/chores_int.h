@@ -1,15 +1,15 @@
-#ifndef GATEWAY_BACK_WORK_INT_H
-#define GATEWAY_BACK_WORK_INT_H
+#ifndef GATEWAY_BACK_CHORES_INT_H
+#define GATEWAY_BACK_CHORES_INT_H
 
+#include "gateway/back/chores.h"
 #include "gateway/back/idset.h"
-#include "gateway/back/work.h"
 #include "policy/blocklist.h"
 
 /*
- * One work under way, shared by work*.c. First it walks: looks at the jobs that
- * may match and takes those it will change out of their queues, at once. Then
- * it marks: what it took is changed on disk, a slice after the other, and each
- * job goes where it belongs when the disk has answered.
+ * One work under way, shared by chores*.c. First it walks: looks at the jobs
+ * that may match and takes those it will change out of their queues, at once.
+ * Then it marks: what it took is changed on disk, a slice after the other, and
+ * each job goes where it belongs when the disk has answered.
  */
 struct undo;
 
@@ -27,7 +27,7 @@ struct run {
 	bool walking, cancelled;
 };
 
-struct works {
+struct chores {
 	struct back_work *waiting; /* the first is next */
 	struct run *walk, *mark;   /* or NULL */
 	struct back_work *rechecks;
@@ -40,7 +40,8 @@ void run_count(struct run *run, uint64_t id, uint32_t n);
 /* Takes *run. Its work's done runs. */
 void run_finish(struct run **run, int err);
 
-/* --- work_walk.c ---------------------------------------------------------- */
+/* --- chores_walk.c ----------------------------------------------------------
+ */
 
 int run_walk_begin(struct run *run);  /* GW_EINVAL: the selection is none */
 bool run_walk_slice(struct run *run); /* false: the end */
@@ -49,13 +50,15 @@ bool run_claims(struct run *run, struct job **job);
 /* Takes the job, JOB_TAKEN and in no list, back to where it was. */
 void run_put_back(struct run *run, struct job *job);
 
-/* --- work_mark.c ---------------------------------------------------------- */
+/* --- chores_mark.c ----------------------------------------------------------
+ */
 
 /* False: nothing to do until the disk answers, or it is finished: *run is NULL
  * then. */
 bool run_mark_slice(struct run **run);
 
-/* --- work_undo.c ---------------------------------------------------------- */
+/* --- chores_undo.c ----------------------------------------------------------
+ */
 
 void run_undo_begin(struct run *run);
 bool run_undo_slice(struct run **run); /* the same */
