@@ -12,8 +12,9 @@
  * them. Taking the segment for unknown instead would give its file, with live
  * bodies in it, to the next writer.
  *
- * Counters of the ledger cannot be had again, but for those of the queue; a
- * bad one starts at 0, and the log has a line.
+ * Counters of the ledger cannot be had again, but for those of the queue (and
+ * purged is never less than the trash); a bad one starts at 0, and the log has
+ * a line.
  */
 
 #define BAD_ROWS_MAX 64 /* that are removed at one start */
@@ -24,6 +25,7 @@ struct loading {
 	size_t bad_count;
 	bool damaged; /* some row could not be read */
 	struct ledger queue;
+	int64_t trashed; /* recipients */
 };
 
 static uint64_t
@@ -93,6 +95,19 @@ rcpt_count(void *arg, struct slice key, struct slice value)
 	return true;
 }
 
+static bool
+trash_count(void *arg, struct slice key, struct slice value)
+{
+	struct record_purge purge;
+	struct loading *l = arg;
+	uint64_t trash;
+
+	if (key_purge_decode(key, &trash) == 0 &&
+	    record_purge_decode(value, &purge) == 0)
+		l->trashed += (int64_t)purge.recipients;
+	return true;
+}
+
 static void
 rows_repair(struct loading *l, struct store_txn *txn)
 {
@@ -123,6 +138,8 @@ ledger_repair(struct loading *l, struct store_txn *txn)
 	    l->queue.count[LEDGER_STATE + RCPT_QUEUED];
 	ledger->count[LEDGER_STATE + RCPT_HELD] =
 	    l->queue.count[LEDGER_STATE + RCPT_HELD];
+	if (ledger->count[LEDGER_STATE + RCPT_PURGED] < l->trashed)
+		ledger->count[LEDGER_STATE + RCPT_PURGED] = l->trashed;
 	for (int i = 0; i < LEDGER_COUNTERS; i++)
 		was.count[i] = ~ledger->count[i]; /* write them all */
 	ledger_put(txn, &was, ledger);
@@ -162,6 +179,7 @@ state_load(struct spool *spool)
 		log_event(GW_LOG_ERROR, "spool-ledger-bad",
 			  LF_ERR(GW_ECORRUPT));
 		store_each(txn, STORE_RCPT, SLICE_NONE, rcpt_count, &l);
+		store_each(txn, STORE_TRASH, SLICE_NONE, trash_count, &l);
 	}
 	err = store_error(txn);
 	store_abort(&txn);

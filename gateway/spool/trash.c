@@ -23,7 +23,7 @@
 
 enum {
 	CHUNK = 128,	   /* keys collected at once */
-	UNDO_RCPTS = 5000, /* no further message begins */
+	UNDO_RCPTS = 2000, /* no further message begins */
 	SWEEP_US = 5000,   /* of a slice, without the commit */
 };
 

@@ -13,6 +13,7 @@
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
 #include "gateway/spool/io.h"
+#include "gateway/store/env.h"
 #include "tests/spool/fixture.h"
 
 /*
@@ -407,6 +408,88 @@ START_TEST(test_map_full_and_back)
 }
 END_TEST
 
+static bool
+trash_row(void *arg, struct slice key, struct slice value)
+{
+	(void)key;
+	(void)value;
+	(*(size_t *)arg)++;
+	return true;
+}
+
+static void
+until_trash_empty(void)
+{
+	size_t count = 1;
+
+	for (int i = 0; count > 0; i++) {
+		struct store_txn *txn = store_read(spool_store(f.spool));
+
+		count = 0;
+		store_each(txn, STORE_TRASH, SLICE_NONE, trash_row, &count);
+		store_abort(&txn);
+		ck_assert_int_lt(i, 2000);
+		usleep(5000);
+	}
+}
+
+static bool
+is_room_error(int err)
+{
+	return err == 0 || err == GW_ENOSPC;
+}
+
+/* The trash needs room before it gives some back: what does not fit is said,
+ * nothing is half there, and what is over goes all the same. */
+START_TEST(test_map_full_trash)
+{
+	enum { MOST = 20000, PURGES = 40 };
+	uint64_t *ids = calloc(MOST, sizeof(*ids));
+	int64_t past = clock_wall_s() - 1;
+	struct spool_ledger ledger;
+	struct fixture_answer a;
+	struct spool_undo undo;
+	int64_t purged = 0;
+	int count = 0, err;
+
+	fixture_fini(&f);
+	fixture_init(&f);
+	f.opts.map_bytes = 1 << 20;
+	fixture_open(&f);
+	while (count < MOST &&
+	       (a = fixture_submit(f.spool, 10, 1, 20, 0)).answer ==
+		   SPOOL_ACCEPTED)
+		ids[count++] = a.id;
+	ck_assert_int_eq(a.answer, SPOOL_FULL);
+	for (int i = 0; i < PURGES; i++) {
+		err = fixture_purge(f.spool, ids[i], 20, 1 + (unsigned)i % 2,
+				    i % 2 ? past : past + 86400);
+		ck_assert_msg(is_room_error(err), "%s", gw_err_text(err));
+		purged += err == 0 ? 20 : 0;
+	}
+	ck_assert_int_eq(fixture_ledger(f.spool, &ledger), 0);
+	ck_assert_int_eq(ledger.by_state[RCPT_PURGED], purged);
+	do {
+		err = fixture_undo(f.spool, 1, &undo);
+		ck_assert_msg(is_room_error(err) || err == GW_ENOENT, "%s",
+			      gw_err_text(err));
+		purged -= err == 0 ? (int64_t)undo.recipients : 0;
+	} while (err == 0 && undo.more);
+	ck_assert_int_eq(fixture_ledger(f.spool, &ledger), 0);
+	ck_assert_int_eq(ledger.by_state[RCPT_PURGED], purged);
+	for (int i = PURGES; i < 100; i++)
+		ck_assert_int_eq(fixture_purge(f.spool, ids[i], 20, 0, 0), 0);
+	/* And there is room again, for an undo too. */
+	ck_assert_int_eq(fixture_submit(f.spool, 10, 1, 20, 0).answer,
+			 SPOOL_ACCEPTED);
+	if (in_trash(1))
+		ck_assert_int_eq(fixture_undo(f.spool, 1, &undo), 0);
+	until_trash_empty();
+	ck_assert_int_eq(fixture_ledger(f.spool, &ledger), 0);
+	free(ids);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -422,6 +505,7 @@ main(void)
 	tcase_add_test(tc, test_disk_full_and_back);
 	tcase_add_test(tc, test_reserve);
 	tcase_add_test(tc, test_map_full_and_back);
+	tcase_add_test(tc, test_map_full_trash);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

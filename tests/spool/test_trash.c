@@ -495,6 +495,56 @@ START_TEST(test_damaged_purge)
 }
 END_TEST
 
+/* The counter was lost: it is never less than what can come back. */
+START_TEST(test_damaged_counter)
+{
+	struct store_change change = {STORE_LEDGER, STORE_PUT,
+				      SLICE_LIT("purged"), SLICE_LIT("?")};
+	uint64_t id = fixture_submit(f.spool, 500, 1, 3, 0).id;
+	struct spool_ledger ledger;
+
+	ck_assert_int_eq(fixture_purge(f.spool, id, 3, TRASH, LATER), 0);
+	ck_assert_int_eq(fixture_change(f.spool, &change, 1), 0);
+	reopen();
+	sound(0, 0, 3);
+	ck_assert_int_eq(fixture_undo(f.spool, TRASH, &undo), 0);
+	sound(3, 0, 0);
+	ck_assert_int_eq(fixture_ledger(f.spool, &ledger), 0);
+}
+END_TEST
+
+static void
+on_undone(struct spool_undo *op)
+{
+	op->err = op->err == 0 ? 1 : op->err; /* it was here */
+}
+
+/* Undos that wait when the spool is closed are answered, and made. */
+START_TEST(test_close)
+{
+	enum { N = 3 };
+	static struct spool_undo ops[N];
+	uint64_t ids[N];
+
+	for (unsigned i = 0; i < N; i++) {
+		ids[i] = fixture_submit(f.spool, 500, i, 1, 0).id;
+		ck_assert_int_eq(
+		    fixture_purge(f.spool, ids[i], 1, TRASH + i, LATER), 0);
+	}
+	for (unsigned i = 0; i < N; i++) {
+		ops[i] =
+		    (struct spool_undo){.trash = TRASH + i, .done = on_undone};
+		spool_undo_start(f.spool, &ops[i]);
+	}
+	reopen();
+	for (unsigned i = 0; i < N; i++) {
+		ck_assert_int_eq(ops[i].err, 1);
+		ck_assert_uint_eq(ops[i].ids[0], ids[i]);
+		whole(ids[i], 500, i, 1);
+	}
+}
+END_TEST
+
 /* A spool of the version before: the tables are not there. */
 START_TEST(test_before_tables)
 {
@@ -550,6 +600,8 @@ main(void)
 	tcase_add_test(tc, test_compaction);
 	tcase_add_test(tc, test_damaged);
 	tcase_add_test(tc, test_damaged_purge);
+	tcase_add_test(tc, test_damaged_counter);
+	tcase_add_test(tc, test_close);
 	tcase_add_test(tc, test_before_tables);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
