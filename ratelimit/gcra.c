@@ -11,8 +11,8 @@
  * than was charged since it was last empty and is kept (net). So what is
  * reserved from rest and given back leaves exactly the rest, in any order.
  *
- * A paced charge counts as charged when it leaves, so the moment at which the
- * bounds hold is the last leaving time when that is still to come.
+ * The bounds hold at a moment after which nothing was charged. A paced charge
+ * is charged when it leaves, so that moment may still be to come.
  */
 #include "ratelimit/gcra.h"
 
@@ -57,11 +57,11 @@ add(int64_t at_us, int64_t n)
 	return at_us > INT64_MAX / 2 - n ? INT64_MAX / 2 : at_us + n;
 }
 
-/* Threads ask with times that are a little apart. */
+/* Threads ask with times that are a little apart: time stands still then. */
 static int64_t
 steady(const struct gcra *gcra, int64_t now_us)
 {
-	return gcra == NULL ? now_us : later(now_us, gcra->since_us);
+	return gcra == NULL ? now_us : later(now_us, gcra->seen_us);
 }
 
 bool
@@ -115,16 +115,24 @@ static void
 begin_anew(struct gcra *gcra, int64_t now_us)
 {
 	gcra->tat_us = gcra->since_us = now_us;
-	gcra->net_us = 0;
+	gcra->seen_us = gcra->last_us = now_us;
+	gcra->net_us = gcra->paced_us = 0;
 }
 
 static void
-charge_net(struct gcra *gcra, int64_t n)
+net_add(int64_t *net_us, int64_t n)
 {
-	if (gcra->net_us > SPAN_MAX - n || n == SPAN_MAX)
-		gcra->net_us = NET_UNKNOWN;
+	if (*net_us > SPAN_MAX - n || n == SPAN_MAX)
+		*net_us = NET_UNKNOWN;
 	else
-		gcra->net_us += n;
+		*net_us += n;
+}
+
+static void
+net_take(int64_t *net_us, int64_t n)
+{
+	if (*net_us != NET_UNKNOWN)
+		*net_us -= n < *net_us ? n : *net_us;
 }
 
 void
@@ -135,30 +143,37 @@ gcra_add(struct gcra *gcra, const struct rate_charge *charge, int64_t now_us)
 	now_us = steady(gcra, now_us);
 	if (gcra->tat_us <= now_us)
 		begin_anew(gcra, now_us);
+	if (gcra->last_us <= now_us)
+		gcra->paced_us = 0;
 	gcra->tat_us = charge->tat_us;
-	charge_net(gcra, n);
+	gcra->seen_us = now_us;
+	gcra->last_us = later(gcra->last_us, charge->at_us);
+	net_add(&gcra->net_us, n);
+	if (charge->at_us > now_us)
+		net_add(&gcra->paced_us, n);
 }
 
 void
 gcra_take(struct gcra *gcra, const struct rate_charge *charge, int64_t now_us)
 {
-	const struct rate_rule *rule = charge->rule;
-	int64_t n = span(charge->amount, rule->period_us), left, at_us;
+	int64_t n = span(charge->amount, charge->rule->period_us), left, at_us;
 
 	now_us = steady(gcra, now_us);
 	if (gcra->tat_us <= now_us || charge->at_us < gcra->since_us)
 		return; /* it has run out */
-	at_us = now_us;
-	if (rule->pace_percent > 100)
-		at_us = later(now_us, gcra->tat_us -
-					  span(rule->limit, rule->period_us));
-	left = n - later(0, at_us - charge->at_us);
+	at_us = later(now_us, gcra->last_us);
+	left = n - (at_us - charge->at_us);
 	if (left > 0)
 		gcra->tat_us -= left;
-	if (gcra->net_us == NET_UNKNOWN)
-		return;
-	gcra->net_us -= n < gcra->net_us ? n : gcra->net_us;
-	if (gcra->tat_us > add(at_us, gcra->net_us))
+	net_take(&gcra->net_us, n);
+	if (charge->at_us > now_us) {
+		net_take(&gcra->paced_us, n);
+		if (gcra->paced_us == 0)
+			gcra->last_us = at_us = now_us;
+	}
+	if (gcra->net_us == 0)
+		at_us = now_us; /* nobody of that time is left */
+	if (gcra->net_us < NET_UNKNOWN && gcra->tat_us > at_us + gcra->net_us)
 		gcra->tat_us = at_us + gcra->net_us;
 }
 
@@ -168,11 +183,17 @@ gcra_load(struct gcra *gcra, const struct rate_rule *rule, uint64_t value,
 {
 	int64_t latest = add(now_us, span_most(rule, rule->limit));
 	int64_t tat = value > (uint64_t)latest ? latest : (int64_t)value;
+	int64_t leaves_us;
 
 	if (tat <= now_us || tat <= gcra->tat_us)
 		return;
 	if (gcra->tat_us <= now_us)
 		begin_anew(gcra, now_us);
-	charge_net(gcra, tat - gcra->tat_us);
+	leaves_us = tat - span(rule->limit, rule->period_us);
+	if (leaves_us > gcra->last_us) {
+		gcra->last_us = leaves_us;
+		net_add(&gcra->paced_us, tat - gcra->tat_us);
+	}
+	net_add(&gcra->net_us, tat - gcra->tat_us);
 	gcra->tat_us = tat;
 }

@@ -16,7 +16,10 @@ struct gcra {
 	struct state state;
 	int64_t tat_us;	  /* when nothing is left of what was charged */
 	int64_t since_us; /* since when it was never empty */
-	int64_t net_us;	  /* charged since then and not given back */
+	int64_t seen_us;  /* the latest time it was charged at */
+	int64_t last_us;  /* when the last that was charged leaves */
+	int64_t net_us;	  /* charged since since_us and not given back */
+	int64_t paced_us; /* the part of net_us that leaves after seen_us */
 };
 
 /* gcra NULL: nothing was charged. at_us also when it is over: where it would

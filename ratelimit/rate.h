@@ -86,8 +86,8 @@ void rate_destroy(struct rate_table **table);
 #define RATE_CHARGES_MAX 64
 bool rate_charge(struct rate_table *table, struct rate_charge *charges,
 		 size_t count, int64_t now_us);
-/* Give back what is marked charged: key, rule, amount and at_us count. What
- * has left the window meanwhile is gone already. */
+/* Give back what is marked charged: key, rule, amount and at_us count; count
+ * has no maximum. What has left the window meanwhile is gone already. */
 void rate_refund(struct rate_table *table, const struct rate_charge *charges,
 		 size_t count, int64_t now_us);
 /* Fills the outputs for an amount of 1 (at least), charges nothing. */
@@ -104,7 +104,8 @@ struct rate_cell {
 	uint64_t value;
 	int64_t expires_wall_s; /* worth nothing afterwards */
 };
-/* False: this charge leaves nothing to keep (a level, not charged). */
+/* Of a charge as rate_charge left it. False: it leaves nothing to keep (a
+ * level, not charged). */
 bool rate_cell_of(const struct rate_charge *charge, struct rate_cell *cell);
 /* At load; slots in the future are clamped to now. Cells of rules that are
  * not the file's any more are the caller's to leave out. */
