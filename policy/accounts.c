@@ -69,8 +69,7 @@ accounts_destroy(struct accounts **ap)
 	free(accounts);
 }
 
-/* --- the table, under the lock ---------------------------------------------
- */
+/* --- the table, under the lock --------------------------------------- */
 
 static struct node *
 node_find(struct accounts *accounts, const char *cred)
@@ -138,8 +137,7 @@ grants_expire(struct accounts *accounts, struct account *account,
 			grant_remove(accounts, account, i);
 }
 
-/* --- loading ---------------------------------------------------------------
- */
+/* --- loading --------------------------------------------------------- */
 
 struct loading {
 	struct accounts *accounts;
@@ -190,8 +188,7 @@ accounts_load(struct accounts *accounts, struct store_env *store,
 	return err == 0 ? 0 : GW_EIO;
 }
 
-/* --- grants ----------------------------------------------------------------
- */
+/* --- grants ---------------------------------------------------------- */
 
 static int
 grant_set(struct accounts *accounts, struct account *account,
@@ -275,8 +272,7 @@ accounts_generation(const struct accounts *accounts)
 	return accounts->generation;
 }
 
-/* --- senders ---------------------------------------------------------------
- */
+/* --- senders --------------------------------------------------------- */
 
 static int
 sender_insert(struct account *account, const char *pattern)
@@ -392,8 +388,7 @@ accounts_sender_ok(struct accounts *accounts, const char *cred,
 	return ok;
 }
 
-/* --- the disk, and listings ------------------------------------------------
- */
+/* --- the disk, and listings ------------------------------------------ */
 
 void
 accounts_change(struct accounts *accounts, const char *cred, int64_t now_wall_s,

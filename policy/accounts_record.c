@@ -33,8 +33,7 @@ account_fini(struct account *account)
 	*account = (struct account){0};
 }
 
-/* --- patterns --------------------------------------------------------------
- */
+/* --- patterns -------------------------------------------------------- */
 
 static char
 lower(char c)
@@ -123,8 +122,7 @@ account_sender_find(const struct account *account, const char *pattern,
 	return false;
 }
 
-/* --- the record ------------------------------------------------------------
- */
+/* --- the record ------------------------------------------------------ */
 
 bool
 account_encode(const struct account *account, int64_t now_wall_s,

@@ -93,7 +93,7 @@ void limits_reload(struct limits *limits, const struct limits_conf *conf);
 /* Reads STORE_RATE. A record that cannot be read is logged and passed over. */
 int limits_load(struct limits *limits, struct store_env *store);
 
-/* --- verdicts ---------------------------------------------------------- */
+/* --- verdicts -------------------------------------------------------- */
 
 /* The rule that decided, for the reply, the log and `why`. By value. */
 struct limit_hit {
@@ -130,7 +130,7 @@ struct limit_who {	   /* borrowed for the call */
 	struct ip_addr ip;
 };
 
-/* --- a message ---------------------------------------------------------- */
+/* --- a message ------------------------------------------------------- */
 
 /*
  * What one message has reserved. Made at MAIL, charged with each recipient,
@@ -156,7 +156,7 @@ const struct store_change *reservation_changes(struct reservation *r,
 void reservation_commit(struct reservation **r);
 void reservation_cancel(struct reservation **r, int64_t mono_us);
 
-/* --- a connection ------------------------------------------------------- */
+/* --- a connection ---------------------------------------------------- */
 
 /* One connection while it lasts. NULL: refused, verdict says by which (pace is
  * no action here; hold and bulk refuse like defer). */
@@ -183,7 +183,7 @@ const struct store_change *limits_lag_changes(const struct limits_lag *lag,
 					      size_t *count);
 void limits_lag_free(struct limits_lag **lag);
 
-/* --- looking ------------------------------------------------------------ */
+/* --- looking --------------------------------------------------------- */
 
 /* One rule as it stands for somebody. */
 struct limit_line {

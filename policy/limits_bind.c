@@ -72,8 +72,7 @@ find_replaced(const struct limit_rules *rules, const struct limit_who *who,
 	return replaced;
 }
 
-/* --- keys ------------------------------------------------------------------
- */
+/* --- keys ------------------------------------------------------------ */
 
 static void
 key_add(struct limit_key *key, const void *p, size_t n)
@@ -145,8 +144,7 @@ key_of(struct limit_binding *b, const struct limit_policy *policy,
 	return i;
 }
 
-/* --- binding ---------------------------------------------------------------
- */
+/* --- binding --------------------------------------------------------- */
 
 static size_t
 count_of(const struct limit_rules *rules, unsigned counted)

@@ -190,8 +190,7 @@ presence_end(struct presence **pp, int64_t mono_us)
 	presence_free(pp);
 }
 
-/* --- failed logins ---------------------------------------------------------
- */
+/* --- failed logins --------------------------------------------------- */
 
 static void
 bind_logins(struct limits *limits, const struct ip_addr *ip,

@@ -22,8 +22,7 @@
 #define LAG_KEYS_MAX 100000
 #define US_PER_S 1000000
 
-/* --- changes ---------------------------------------------------------------
- */
+/* --- changes --------------------------------------------------------- */
 
 void
 limit_changes_init(struct limit_changes *list)
@@ -127,8 +126,7 @@ limit_changes_get(struct limit_changes *list, size_t *count)
 	return list->changes;
 }
 
-/* --- what lags -------------------------------------------------------------
- */
+/* --- what lags ------------------------------------------------------- */
 
 struct limit_lag_key {
 	UT_hash_handle hh;
@@ -255,8 +253,7 @@ limits_lag_free(struct limits_lag **lag)
 	*lag = NULL;
 }
 
-/* --- reading ---------------------------------------------------------------
- */
+/* --- reading --------------------------------------------------------- */
 
 struct loading {
 	struct limits *limits;
@@ -339,8 +336,7 @@ limits_load(struct limits *limits, struct store_env *store)
 	return err == 0 ? 0 : GW_EIO;
 }
 
-/* --- pruning ---------------------------------------------------------------
- */
+/* --- pruning --------------------------------------------------------- */
 
 struct pruning {
 	struct limits_lag *lag;

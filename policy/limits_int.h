@@ -10,7 +10,7 @@
 
 /* Shared by policy/limits*.c only. */
 
-/* --- the rules of one configuration (limits_rules.c) ---------------------- */
+/* --- the rules of one configuration (limits_rules.c) ----------------- */
 
 struct limit_names { /* sorted, once each */
 	const char **v;
@@ -63,8 +63,7 @@ const struct limit_rule *limit_rules_find(const struct limit_rules *rules,
 bool limit_names_have(const struct limit_names *names, const char *name);
 uint64_t limit_units(const struct limit_rule *rule, uint64_t amount);
 
-/* --- who they are for (limits_bind.c) --------------------------------------
- */
+/* --- who they are for (limits_bind.c) -------------------------------- */
 
 #define LIMIT_KEY_MAX 288 /* a login has at most 255 bytes */
 
@@ -108,8 +107,7 @@ void limit_unbind(struct limit_binding *binding);
 /* A key as on disk, read back. */
 bool limit_key_valid(struct slice name);
 
-/* --- charging and what comes of it (limits_verdict.c) ----------------------
- */
+/* --- charging and what comes of it (limits_verdict.c) ---------------- */
 
 /* Fills the inputs. granted is in what the rule counts. */
 void limit_charge_init(struct rate_charge *charge,
@@ -135,8 +133,7 @@ void limit_verdict_over(struct limit_verdict *verdict,
 			const struct rate_charge *charge);
 int64_t limit_wall_s(int64_t rate_us); /* rounded up; 0 stays 0 */
 
-/* --- the disk (limits_disk.c) ----------------------------------------------
- */
+/* --- the disk (limits_disk.c) ---------------------------------------- */
 
 /* Tally changes under way; a key and its cells at a time. */
 struct limit_changes {
@@ -162,8 +159,7 @@ void limits_lag_add(struct limits *limits, const struct limit_binding *binding,
 		    const struct limit_bound *bound,
 		    const struct rate_charge *charge);
 
-/* --- all of it (limits.c) ---------------------------------------------------
- */
+/* --- all of it (limits.c) -------------------------------------------- */
 
 struct limit_lag_key;
 

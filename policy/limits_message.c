@@ -93,7 +93,7 @@ look_at_grants(struct reservation *r)
 				   now_us, &r->grants_until_us);
 }
 
-/* --- charging ------------------------------------------------------------- */
+/* --- charging -------------------------------------------------------- */
 
 static struct rate_charge *
 charge_add(struct reservation *r, size_t index, uint64_t amount)
@@ -162,8 +162,7 @@ take(struct reservation *r, bool all, struct limit_verdict *verdict,
 	}
 }
 
-/* --- recipients ------------------------------------------------------------
- */
+/* --- recipients ------------------------------------------------------ */
 
 static uint64_t
 amount_of(const struct reservation *r, enum limit_counted counted,
@@ -238,8 +237,7 @@ reservation_rcpt(struct reservation *r, bool internal, uint64_t declared_bytes,
 	offer(r, &wait, verdict);
 }
 
-/* --- the dot ---------------------------------------------------------------
- */
+/* --- the dot --------------------------------------------------------- */
 
 /* What the dot changes in one rule: a charge first, then refunds. */
 struct move {
@@ -326,8 +324,7 @@ reservation_settle(struct reservation *r, uint64_t bytes, int64_t mono_us,
 	free(moves);
 }
 
-/* --- the end ---------------------------------------------------------------
- */
+/* --- the end --------------------------------------------------------- */
 
 const struct store_change *
 reservation_changes(struct reservation *r, size_t *count)

@@ -49,7 +49,7 @@ limit_action_name(enum limit_action action)
 	return names[action];
 }
 
-/* --- names ---------------------------------------------------------------- */
+/* --- names ----------------------------------------------------------- */
 
 static int
 by_name(const void *a, const void *b)
@@ -78,8 +78,7 @@ limit_names_have(const struct limit_names *names, const char *name)
 		       by_name) != NULL;
 }
 
-/* --- one rate --------------------------------------------------------------
- */
+/* --- one rate -------------------------------------------------------- */
 
 struct identity {
 	const char *name;
@@ -237,8 +236,7 @@ limit_units(const struct limit_rule *rule, uint64_t amount)
 	return amount / rule->unit + (amount % rule->unit != 0);
 }
 
-/* --- one limit -------------------------------------------------------------
- */
+/* --- one limit ------------------------------------------------------- */
 
 static void
 policy_make(struct arena *arena, struct limit_policy *policy,
@@ -315,8 +313,7 @@ rates_add(struct limit_rules *rules, const struct limit_policy *policy,
 	}
 }
 
-/* --- all of them ------------------------------------------------------------
- */
+/* --- all of them ----------------------------------------------------- */
 
 static int
 by_id(const void *pa, const void *pb)

@@ -26,12 +26,6 @@ at(double s)
 	return KIT_MONO_US + (int64_t)(s * 1e6);
 }
 
-static inline struct limit_rate
-rate(enum limit_counted counted, uint64_t limit, int64_t period_s)
-{
-	return (struct limit_rate){counted, limit, period_s * 1000, 0};
-}
-
 /* One limit with one rate, per credential, as a value to change. */
 #define LIMIT_ONE(label, counts, most, seconds, then_what)                    \
 	{                                                                     \
@@ -40,6 +34,23 @@ rate(enum limit_counted counted, uint64_t limit, int64_t period_s)
 						    (seconds)*1000, 0},       \
 		.rate_count = 1, .over = (then_what),                         \
 	}
+
+/* Recipients an hour, paced up to half as many more. */
+#define PACED(label, most, beyond)                                            \
+	{                                                                     \
+		.name = (label), .per = LIMIT_CRED,                           \
+		.rates = &(const struct limit_rate){LIMIT_RECIPIENTS, (most), \
+						    3600000, 0},              \
+		.rate_count = 1, .over = LIMIT_PACE, .then = (beyond),        \
+		.pace_percent = 150,                                          \
+	}
+
+/* Of an action in a table: '.' pass, 'p' pace, 'b' bulk ... */
+static inline char
+letter(enum limit_action action)
+{
+	return ".pbhdr"[action];
+}
 
 static inline struct limits *
 kit_limits(const struct limit_conf *v, size_t count, struct accounts *accounts)
@@ -134,8 +145,7 @@ kit_used(struct limits *limits, const struct limit_who *who, const char *name,
 	return kit_line(limits, who, name, counted, s).hit.used;
 }
 
-/* --- a store ---------------------------------------------------------------
- */
+/* --- a store --------------------------------------------------------- */
 
 struct kit_store {
 	char dir[64], path[80];

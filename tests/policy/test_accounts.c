@@ -25,8 +25,7 @@ teardown(void)
 	kit_store_remove(&store);
 }
 
-/* --- patterns ----------------------------------------------------------------
- */
+/* --- patterns -------------------------------------------------------- */
 
 struct pattern_row {
 	const char *pattern, *normal; /* NULL: not one */
@@ -174,8 +173,7 @@ START_TEST(test_senders_have_an_end)
 }
 END_TEST
 
-/* --- grants
- * ------------------------------------------------------------------- */
+/* --- grants ---------------------------------------------------------- */
 
 struct grant_row {
 	const char *label;
@@ -248,8 +246,7 @@ START_TEST(test_grants_replace_each_other)
 }
 END_TEST
 
-/* --- the disk
- * ------------------------------------------------------------------ */
+/* --- the disk -------------------------------------------------------- */
 
 static enum store_change_kind
 keep(const char *cred, int64_t now)
@@ -344,8 +341,7 @@ START_TEST(test_what_is_kept)
 }
 END_TEST
 
-/* --- the record
- * ----------------------------------------------------------------- */
+/* --- the record ------------------------------------------------------ */
 
 static void
 record_make(struct buf *value)

@@ -223,8 +223,7 @@ START_TEST(test_a_clock_that_was_ahead)
 }
 END_TEST
 
-/* --- records that are not what we wrote -------------------------------------
- */
+/* --- records that are not what we wrote ------------------------------ */
 
 struct bad_row {
 	const char *label;
@@ -324,8 +323,7 @@ START_TEST(test_bad_records)
 }
 END_TEST
 
-/* --- pruning
- * ------------------------------------------------------------------- */
+/* --- pruning --------------------------------------------------------- */
 
 START_TEST(test_prune)
 {

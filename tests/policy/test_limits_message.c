@@ -1,7 +1,6 @@
 #include "tests/policy/limits_kit.h"
 
-/* --- what happens over a limit ---------------------------------------------
- */
+/* --- what happens over a limit --------------------------------------- */
 
 struct action_row {
 	const char *label;
@@ -14,14 +13,6 @@ struct action_row {
 
 #define ONE(most, over) LIMIT_ONE("a", LIMIT_RECIPIENTS, most, KIT_HOUR, over)
 #define TWO(most, over) LIMIT_ONE("b", LIMIT_RECIPIENTS, most, KIT_HOUR, over)
-#define PACED(label, most, beyond)                                            \
-	{                                                                     \
-		.name = (label), .per = LIMIT_CRED,                           \
-		.rates = &(const struct limit_rate){LIMIT_RECIPIENTS, (most), \
-						    3600000, 0},              \
-		.rate_count = 1, .over = LIMIT_PACE, .then = (beyond),        \
-		.pace_percent = 150,                                          \
-	}
 
 static const struct action_row action_rows[] = {
     {"no rules", {{0}}, "eeee", "....", {0}},
@@ -114,12 +105,6 @@ static const struct action_row action_rows[] = {
      {0}},
 };
 
-static char
-letter(enum limit_action action)
-{
-	return ".pbhdr"[action];
-}
-
 START_TEST(test_actions)
 {
 	const struct action_row *row = &action_rows[_i];
@@ -186,8 +171,7 @@ START_TEST(test_a_held_rule_is_left_to_other_messages)
 }
 END_TEST
 
-/* --- what the reply needs ---------------------------------------------------
- */
+/* --- what the reply needs -------------------------------------------- */
 
 START_TEST(test_hit_says_it_all)
 {
@@ -267,7 +251,7 @@ END_TEST
 START_TEST(test_a_paced_message_waits_with_all_its_recipients)
 {
 	struct limit_conf v[] = {PACED("a", 2, LIMIT_DEFER)};
-	struct limit_rate messages = rate(LIMIT_MESSAGES, 2, KIT_HOUR);
+	struct limit_rate messages = {LIMIT_MESSAGES, 2, 3600000, 0};
 	struct limit_who who = bob();
 	struct limit_verdict verdict;
 	struct limits *limits;
@@ -293,8 +277,7 @@ START_TEST(test_a_paced_message_waits_with_all_its_recipients)
 }
 END_TEST
 
-/* --- observe ----------------------------------------------------------------
- */
+/* --- observe --------------------------------------------------------- */
 
 START_TEST(test_observe_tells_once_a_message)
 {
@@ -376,141 +359,7 @@ START_TEST(test_more_rules_in_observe_than_one_verdict_tells)
 }
 END_TEST
 
-/* --- bytes -------------------------------------------------------------------
- */
-
-struct bytes_row {
-	const char *label;
-	enum limit_action over;
-	uint64_t before, declared, true_size; /* of a limit of 1,000 */
-	char rcpt, dot;			      /* letters as above */
-	bool never;
-	uint64_t used; /* after the dot */
-};
-
-static const struct bytes_row bytes_rows[] = {
-    {"as declared", LIMIT_REJECT, 0, 500, 500, '.', '.', false, 500},
-    {"smaller: the rest goes back", LIMIT_REJECT, 0, 900, 100, '.', '.', false,
-     100},
-    {"empty", LIMIT_REJECT, 0, 900, 0, '.', '.', false, 0},
-    {"larger, and fits", LIMIT_REJECT, 0, 100, 1000, '.', '.', false, 1000},
-    {"not declared", LIMIT_REJECT, 300, 0, 700, '.', '.', false, 1000},
-    {"larger by one", LIMIT_DEFER, 300, 0, 701, '.', 'd', false, 300},
-    {"larger by one, reject", LIMIT_REJECT, 300, 5, 701, '.', 'r', false, 305},
-    {"larger, hold", LIMIT_HOLD, 300, 5, 701, '.', 'h', false, 300},
-    {"larger, bulk", LIMIT_BULK, 300, 5, 701, '.', 'b', false, 300},
-    {"declared over what is left", LIMIT_DEFER, 300, 701, 1, 'd', '.', false,
-     300},
-    {"declared over the limit itself", LIMIT_DEFER, 0, 1001, 1, 'r', '.', true,
-     0},
-    {"over the limit itself at the dot, with room for what is new", LIMIT_DEFER,
-     0, 600, 1001, '.', 'r', true, 600},
-    {"the same, where it is held", LIMIT_HOLD, 0, 600, 1001, '.', 'h', true, 0},
-};
-
-START_TEST(test_bytes)
-{
-	const struct bytes_row *row = &bytes_rows[_i];
-	const struct limit_conf v[] = {
-	    LIMIT_ONE("a", LIMIT_BYTES, 1000, KIT_HOUR, row->over)};
-	struct limits *limits = kit_limits(v, 1, NULL);
-	struct limit_who who = bob();
-	struct limit_verdict verdict;
-	struct reservation *r;
-
-	if (row->before > 0) {
-		r = reservation_create(limits, &who);
-		reservation_rcpt(r, false, row->before, at(0), &verdict);
-		reservation_settle(r, row->before, at(0), &verdict);
-		reservation_commit(&r);
-	}
-	r = reservation_create(limits, &who);
-	reservation_rcpt(r, false, row->declared, at(1), &verdict);
-	ck_assert_msg(letter(verdict.action) == row->rcpt, "%s: RCPT got '%c'",
-		      row->label, letter(verdict.action));
-	if (row->rcpt != '.')
-		ck_assert_msg(verdict.hit.never == row->never, "%s: never",
-			      row->label);
-	reservation_rcpt(r, true, row->declared, at(1), &verdict);
-	reservation_settle(r, row->true_size, at(2), &verdict);
-	ck_assert_msg(letter(verdict.action) == row->dot,
-		      "%s: the dot got '%c'", row->label,
-		      letter(verdict.action));
-	if (row->dot != '.')
-		ck_assert_msg(verdict.hit.never == row->never, "%s: never",
-			      row->label);
-	ck_assert_msg(kit_used(limits, &who, "a", LIMIT_BYTES, 2) == row->used,
-		      "%s: %d used", row->label,
-		      (int)kit_used(limits, &who, "a", LIMIT_BYTES, 2));
-	reservation_cancel(&r, at(2));
-	ck_assert_msg(kit_used(limits, &who, "a", LIMIT_BYTES, 2) ==
-			  row->before,
-		      "%s: not given back", row->label);
-	limits_destroy(&limits);
-}
-END_TEST
-
-START_TEST(test_paced_bytes_at_the_dot)
-{
-	struct limit_conf v[] = {PACED("a", 1000, LIMIT_DEFER)};
-	struct limit_rate bytes = rate(LIMIT_BYTES, 1000, KIT_HOUR);
-	struct limit_who who = bob();
-	struct limit_verdict verdict;
-	struct limits *limits;
-	struct reservation *r;
-
-	v[0].rates = &bytes;
-	limits = kit_limits(v, 1, NULL);
-	r = reservation_create(limits, &who);
-	reservation_rcpt(r, false, 900, at(0), &verdict);
-	reservation_settle(r, 900, at(0), &verdict);
-	reservation_commit(&r);
-	r = reservation_create(limits, &who);
-	reservation_rcpt(r, false, 50, at(1), &verdict);
-	ck_assert_int_eq(verdict.action, LIMIT_PASS);
-	ck_assert_int_eq(verdict.not_before_wall_s, 0);
-	reservation_settle(r, 300, at(2), &verdict);
-	ck_assert_int_eq(verdict.action, LIMIT_PACE);
-	/* told after the recipient was let go: all of them wait */
-	ck_assert_int_ge(verdict.all_not_before_wall_s, KIT_WALL_S + KIT_HOUR);
-	ck_assert_int_eq(verdict.not_before_wall_s,
-			 verdict.all_not_before_wall_s);
-	reservation_commit(&r);
-	limits_destroy(&limits);
-}
-END_TEST
-
-START_TEST(test_bytes_with_a_burst)
-{
-	/* 10 MB a second: a step of a tenth of a microsecond a byte */
-	struct limit_rate rates[] = {{LIMIT_BYTES, 10000000, 1000, 50000000}};
-	struct limit_conf v[] = {ONE(1, LIMIT_DEFER)};
-	struct limit_who who = bob();
-	struct limit_verdict verdict;
-	struct limits *limits;
-	struct reservation *r;
-
-	v[0].rates = rates;
-	limits = kit_limits(v, 1, NULL);
-	r = reservation_create(limits, &who);
-	reservation_rcpt(r, false, 50000000, at(0), &verdict);
-	ck_assert_int_eq(verdict.action, LIMIT_PASS);
-	reservation_settle(r, 49000000, at(0), &verdict);
-	reservation_commit(&r);
-	r = reservation_create(limits, &who);
-	reservation_rcpt(r, false, 12000000, at(1), &verdict);
-	ck_assert_int_eq(verdict.action, LIMIT_DEFER);
-	ck_assert_uint_eq(verdict.hit.limit, 10000000);
-	ck_assert_uint_ge(verdict.hit.burst, 49900000);
-	reservation_rcpt(r, false, 10900000, at(1), &verdict);
-	ck_assert_int_eq(verdict.action, LIMIT_PASS);
-	reservation_cancel(&r, at(1));
-	limits_destroy(&limits);
-}
-END_TEST
-
-/* --- exactness
- * ---------------------------------------------------------------- */
+/* --- exactness ------------------------------------------------------- */
 
 START_TEST(test_ten_rules_all_or_nothing)
 {
@@ -602,63 +451,6 @@ START_TEST(test_messages_are_charged_with_the_first_that_is_accepted)
 }
 END_TEST
 
-START_TEST(test_nobody_hoards_reservations)
-{
-	const struct limit_conf v[] = {
-	    LIMIT_ONE("a", LIMIT_RECIPIENTS, 10, KIT_15S, LIMIT_DEFER)};
-	struct limits *limits = kit_limits(v, 1, NULL);
-	struct limit_who who = bob();
-	struct reservation *slow[3];
-	struct limit_verdict verdict;
-	unsigned accepted = 0;
-
-	/* three periods' worth, each reserved in time, none at its dot yet */
-	for (int i = 0; i < 3; i++) {
-		slow[i] = reservation_create(limits, &who);
-		ck_assert_uint_eq(kit_rcpts(slow[i], 10, i * 16), 10);
-	}
-	for (int i = 0; i < 3; i++) {
-		reservation_settle(slow[i], 0, at(33), &verdict);
-		if (verdict.action < LIMIT_DEFER) {
-			accepted += 10;
-			reservation_commit(&slow[i]);
-		} else {
-			reservation_cancel(&slow[i], at(33));
-		}
-	}
-	ck_assert_uint_eq(accepted, 10);
-	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_RECIPIENTS, 33),
-			  10);
-	limits_destroy(&limits);
-}
-END_TEST
-
-START_TEST(test_the_place_of_a_slow_message_is_kept)
-{
-	const struct limit_conf v[] = {
-	    LIMIT_ONE("a", LIMIT_RECIPIENTS, 10, KIT_15S, LIMIT_DEFER)};
-	struct limits *limits = kit_limits(v, 1, NULL);
-	struct limit_who who = bob();
-	struct reservation *r = reservation_create(limits, &who);
-	struct limit_verdict verdict;
-
-	ck_assert_uint_eq(kit_rcpts(r, 7, 0), 7);
-	ck_assert_uint_eq(kit_send(limits, &who, 5, 8), 3);
-	/* full, but with its own: it moves to the slot of its dot */
-	reservation_settle(r, 0, at(10), &verdict);
-	ck_assert_int_eq(verdict.action, LIMIT_PASS);
-	reservation_commit(&r);
-	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_RECIPIENTS, 10),
-			  10);
-	/* and is there, not at 0 */
-	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_RECIPIENTS, 17),
-			  10);
-	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_RECIPIENTS, 24), 7);
-	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_RECIPIENTS, 26), 0);
-	limits_destroy(&limits);
-}
-END_TEST
-
 START_TEST(test_50000_recipients_are_a_few_charges)
 {
 	struct limit_conf v[] = {
@@ -696,8 +488,7 @@ START_TEST(test_50000_recipients_are_a_few_charges)
 }
 END_TEST
 
-/* --- grants
- * -------------------------------------------------------------------- */
+/* --- grants ---------------------------------------------------------- */
 
 START_TEST(test_a_grant_lets_the_meeting_be_called)
 {
@@ -771,16 +562,11 @@ main(void)
 	tcase_add_test(tcase, test_observe_tells_once_a_message);
 	tcase_add_test(tcase,
 		       test_more_rules_in_observe_than_one_verdict_tells);
-	tcase_add_loop_test(tcase, test_bytes, 0, COUNT(bytes_rows));
-	tcase_add_test(tcase, test_paced_bytes_at_the_dot);
-	tcase_add_test(tcase, test_bytes_with_a_burst);
 	tcase_add_test(tcase, test_ten_rules_all_or_nothing);
 	tcase_add_test(tcase, test_more_rules_than_one_call_takes);
 	tcase_add_test(tcase, test_a_client_that_hammers_recovers);
 	tcase_add_test(
 	    tcase, test_messages_are_charged_with_the_first_that_is_accepted);
-	tcase_add_test(tcase, test_nobody_hoards_reservations);
-	tcase_add_test(tcase, test_the_place_of_a_slow_message_is_kept);
 	tcase_add_test(tcase, test_50000_recipients_are_a_few_charges);
 	tcase_add_test(tcase, test_a_grant_lets_the_meeting_be_called);
 	tcase_add_test(tcase, test_a_grant_comes_and_goes_within_a_message);

@@ -1,7 +1,6 @@
 #include "tests/policy/limits_kit.h"
 
-/* --- which rules are for whom -----------------------------------------------
- */
+/* --- which rules are for whom ---------------------------------------- */
 
 static const char *const staff[] = {"staff"}, *const bulk[] = {"bulk"};
 static const char *const printer[] = {"printer", "fax"};
@@ -142,8 +141,7 @@ START_TEST(test_observed_replacements)
 }
 END_TEST
 
-/* --- whose counts are whose --------------------------------------------------
- */
+/* --- whose counts are whose ------------------------------------------ */
 
 struct share_row {
 	const char *label;
@@ -225,8 +223,7 @@ START_TEST(test_shares)
 }
 END_TEST
 
-/* --- observe by class
- * ---------------------------------------------------------- */
+/* --- observe by class ------------------------------------------------ */
 
 START_TEST(test_a_class_in_observe)
 {
@@ -249,8 +246,7 @@ START_TEST(test_a_class_in_observe)
 }
 END_TEST
 
-/* --- a reload
- * ------------------------------------------------------------------ */
+/* --- a reload -------------------------------------------------------- */
 
 struct reload_row {
 	const char *label;

@@ -1,0 +1,214 @@
+#include "tests/policy/limits_kit.h"
+
+/* --- bytes ----------------------------------------------------------- */
+
+struct bytes_row {
+	const char *label;
+	enum limit_action over;
+	uint64_t before, declared, true_size; /* of a limit of 1,000 */
+	char rcpt, dot;			      /* as letter() says */
+	bool never;
+	uint64_t used; /* after the dot */
+};
+
+static const struct bytes_row bytes_rows[] = {
+    {"as declared", LIMIT_REJECT, 0, 500, 500, '.', '.', false, 500},
+    {"smaller: the rest goes back", LIMIT_REJECT, 0, 900, 100, '.', '.', false,
+     100},
+    {"empty", LIMIT_REJECT, 0, 900, 0, '.', '.', false, 0},
+    {"larger, and fits", LIMIT_REJECT, 0, 100, 1000, '.', '.', false, 1000},
+    {"not declared", LIMIT_REJECT, 300, 0, 700, '.', '.', false, 1000},
+    {"larger by one", LIMIT_DEFER, 300, 0, 701, '.', 'd', false, 300},
+    {"larger by one, reject", LIMIT_REJECT, 300, 5, 701, '.', 'r', false, 305},
+    {"larger, hold", LIMIT_HOLD, 300, 5, 701, '.', 'h', false, 300},
+    {"larger, bulk", LIMIT_BULK, 300, 5, 701, '.', 'b', false, 300},
+    {"declared over what is left", LIMIT_DEFER, 300, 701, 1, 'd', '.', false,
+     300},
+    {"declared over the limit itself", LIMIT_DEFER, 0, 1001, 1, 'r', '.', true,
+     0},
+    {"over the limit itself at the dot, with room for what is new", LIMIT_DEFER,
+     0, 600, 1001, '.', 'r', true, 600},
+    {"the same, where it is held", LIMIT_HOLD, 0, 600, 1001, '.', 'h', true, 0},
+};
+
+START_TEST(test_bytes)
+{
+	const struct bytes_row *row = &bytes_rows[_i];
+	const struct limit_conf v[] = {
+	    LIMIT_ONE("a", LIMIT_BYTES, 1000, KIT_HOUR, row->over)};
+	struct limits *limits = kit_limits(v, 1, NULL);
+	struct limit_who who = bob();
+	struct limit_verdict verdict;
+	struct reservation *r;
+
+	if (row->before > 0) {
+		r = reservation_create(limits, &who);
+		reservation_rcpt(r, false, row->before, at(0), &verdict);
+		reservation_settle(r, row->before, at(0), &verdict);
+		reservation_commit(&r);
+	}
+	r = reservation_create(limits, &who);
+	reservation_rcpt(r, false, row->declared, at(1), &verdict);
+	ck_assert_msg(letter(verdict.action) == row->rcpt, "%s: RCPT got '%c'",
+		      row->label, letter(verdict.action));
+	if (row->rcpt != '.')
+		ck_assert_msg(verdict.hit.never == row->never, "%s: never",
+			      row->label);
+	reservation_rcpt(r, true, row->declared, at(1), &verdict);
+	reservation_settle(r, row->true_size, at(2), &verdict);
+	ck_assert_msg(letter(verdict.action) == row->dot,
+		      "%s: the dot got '%c'", row->label,
+		      letter(verdict.action));
+	if (row->dot != '.')
+		ck_assert_msg(verdict.hit.never == row->never, "%s: never",
+			      row->label);
+	ck_assert_msg(kit_used(limits, &who, "a", LIMIT_BYTES, 2) == row->used,
+		      "%s: %d used", row->label,
+		      (int)kit_used(limits, &who, "a", LIMIT_BYTES, 2));
+	reservation_cancel(&r, at(2));
+	ck_assert_msg(kit_used(limits, &who, "a", LIMIT_BYTES, 2) ==
+			  row->before,
+		      "%s: not given back", row->label);
+	limits_destroy(&limits);
+}
+END_TEST
+
+START_TEST(test_paced_bytes_at_the_dot)
+{
+	struct limit_conf v[] = {PACED("a", 1000, LIMIT_DEFER)};
+	struct limit_rate bytes = {LIMIT_BYTES, 1000, 3600000, 0};
+	struct limit_who who = bob();
+	struct limit_verdict verdict;
+	struct limits *limits;
+	struct reservation *r;
+
+	v[0].rates = &bytes;
+	limits = kit_limits(v, 1, NULL);
+	r = reservation_create(limits, &who);
+	reservation_rcpt(r, false, 900, at(0), &verdict);
+	reservation_settle(r, 900, at(0), &verdict);
+	reservation_commit(&r);
+	r = reservation_create(limits, &who);
+	reservation_rcpt(r, false, 50, at(1), &verdict);
+	ck_assert_int_eq(verdict.action, LIMIT_PASS);
+	ck_assert_int_eq(verdict.not_before_wall_s, 0);
+	reservation_settle(r, 300, at(2), &verdict);
+	ck_assert_int_eq(verdict.action, LIMIT_PACE);
+	/* told after the recipient was let go: all of them wait */
+	ck_assert_int_ge(verdict.all_not_before_wall_s, KIT_WALL_S + KIT_HOUR);
+	ck_assert_int_eq(verdict.not_before_wall_s,
+			 verdict.all_not_before_wall_s);
+	reservation_commit(&r);
+	limits_destroy(&limits);
+}
+END_TEST
+
+START_TEST(test_bytes_with_a_burst)
+{
+	/* 10 MB a second: a step of a tenth of a microsecond a byte */
+	struct limit_rate rates[] = {{LIMIT_BYTES, 10000000, 1000, 50000000}};
+	struct limit_conf v[] = {
+	    LIMIT_ONE("a", LIMIT_BYTES, 1, KIT_HOUR, LIMIT_DEFER)};
+	struct limit_who who = bob();
+	struct limit_verdict verdict;
+	struct limits *limits;
+	struct reservation *r;
+
+	v[0].rates = rates;
+	limits = kit_limits(v, 1, NULL);
+	r = reservation_create(limits, &who);
+	reservation_rcpt(r, false, 50000000, at(0), &verdict);
+	ck_assert_int_eq(verdict.action, LIMIT_PASS);
+	reservation_settle(r, 49000000, at(0), &verdict);
+	reservation_commit(&r);
+	r = reservation_create(limits, &who);
+	reservation_rcpt(r, false, 12000000, at(1), &verdict);
+	ck_assert_int_eq(verdict.action, LIMIT_DEFER);
+	ck_assert_uint_eq(verdict.hit.limit, 10000000);
+	ck_assert_uint_ge(verdict.hit.burst, 49900000);
+	reservation_rcpt(r, false, 10900000, at(1), &verdict);
+	ck_assert_int_eq(verdict.action, LIMIT_PASS);
+	reservation_cancel(&r, at(1));
+	limits_destroy(&limits);
+}
+END_TEST
+
+/* --- slow messages --------------------------------------------------- */
+
+START_TEST(test_nobody_hoards_reservations)
+{
+	const struct limit_conf v[] = {
+	    LIMIT_ONE("a", LIMIT_RECIPIENTS, 10, KIT_15S, LIMIT_DEFER)};
+	struct limits *limits = kit_limits(v, 1, NULL);
+	struct limit_who who = bob();
+	struct reservation *slow[3];
+	struct limit_verdict verdict;
+	unsigned accepted = 0;
+
+	/* three periods' worth, each reserved in time, none at its dot yet */
+	for (int i = 0; i < 3; i++) {
+		slow[i] = reservation_create(limits, &who);
+		ck_assert_uint_eq(kit_rcpts(slow[i], 10, i * 16), 10);
+	}
+	for (int i = 0; i < 3; i++) {
+		reservation_settle(slow[i], 0, at(33), &verdict);
+		if (verdict.action < LIMIT_DEFER) {
+			accepted += 10;
+			reservation_commit(&slow[i]);
+		} else {
+			reservation_cancel(&slow[i], at(33));
+		}
+	}
+	ck_assert_uint_eq(accepted, 10);
+	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_RECIPIENTS, 33),
+			  10);
+	limits_destroy(&limits);
+}
+END_TEST
+
+START_TEST(test_the_place_of_a_slow_message_is_kept)
+{
+	const struct limit_conf v[] = {
+	    LIMIT_ONE("a", LIMIT_RECIPIENTS, 10, KIT_15S, LIMIT_DEFER)};
+	struct limits *limits = kit_limits(v, 1, NULL);
+	struct limit_who who = bob();
+	struct reservation *r = reservation_create(limits, &who);
+	struct limit_verdict verdict;
+
+	ck_assert_uint_eq(kit_rcpts(r, 7, 0), 7);
+	ck_assert_uint_eq(kit_send(limits, &who, 5, 8), 3);
+	/* full, but with its own: it moves to the slot of its dot */
+	reservation_settle(r, 0, at(10), &verdict);
+	ck_assert_int_eq(verdict.action, LIMIT_PASS);
+	reservation_commit(&r);
+	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_RECIPIENTS, 10),
+			  10);
+	/* and is there, not at 0 */
+	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_RECIPIENTS, 17),
+			  10);
+	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_RECIPIENTS, 24), 7);
+	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_RECIPIENTS, 26), 0);
+	limits_destroy(&limits);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("limits_dot");
+	TCase *tcase = tcase_create("all");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_loop_test(tcase, test_bytes, 0, COUNT(bytes_rows));
+	tcase_add_test(tcase, test_paced_bytes_at_the_dot);
+	tcase_add_test(tcase, test_bytes_with_a_burst);
+	tcase_add_test(tcase, test_nobody_hoards_reservations);
+	tcase_add_test(tcase, test_the_place_of_a_slow_message_is_kept);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
