@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
 #include "gateway/base/log.h"
@@ -223,6 +224,52 @@ spool_scan(struct spool *spool, const struct spool_cursor *after, size_t max,
 	err = store_error(txn);
 	store_abort(&txn);
 	return err != 0 ? err : s.count;
+}
+
+/* --- the trash --------------------------------------------------------------
+ */
+
+struct listing {
+	struct spool_trash *out;
+	size_t max, count;
+	int64_t now_wall_s;
+};
+
+static bool
+list_purge(void *arg, struct slice key, struct slice value)
+{
+	struct record_purge purge;
+	struct listing *l = arg;
+	uint64_t trash;
+
+	if (key_purge_decode(key, &trash) != 0)
+		return false;
+	if (record_purge_decode(value, &purge) != 0 ||
+	    purge.until_wall_s <= l->now_wall_s)
+		return true;
+	if (l->count < l->max)
+		l->out[l->count] =
+		    (struct spool_trash){.trash = trash,
+					 .messages = purge.messages,
+					 .recipients = purge.recipients,
+					 .until_wall_s = purge.until_wall_s};
+	l->count++;
+	return true;
+}
+
+size_t
+spool_trash_list(struct spool *spool, struct spool_trash *out, size_t max)
+{
+	struct listing l = {
+	    .out = out, .max = max, .now_wall_s = clock_wall_s()};
+	struct store_txn *txn = store_read(spool->store);
+	uint8_t from[KEY_PURGE_SIZE];
+
+	key_purge(0, from);
+	store_each(txn, STORE_TRASH, slice_of(from, sizeof(from)), list_purge,
+		   &l);
+	store_abort(&txn);
+	return l.count;
 }
 
 /* --- bodies ----------------------------------------------------------------
