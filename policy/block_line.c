@@ -81,9 +81,11 @@ read_escape(struct slice *rest, char *c)
 		return false;
 	high = hex_digit(rest->p[1]);
 	low = hex_digit(rest->p[2]);
+	if (high < 0 || low < 0)
+		return false;
 	*c = (char)(high << 4 | low);
 	*rest = slice_from(*rest, 3);
-	return high >= 0 && low >= 0 && *c != '\0';
+	return *c != '\0';
 }
 
 static bool

@@ -114,6 +114,7 @@ START_TEST(lines_that_are_not)
 	    {"escape of nothing", "cred \"bob\\", GW_EINVAL},
 	    {"unknown escape", "cred \"b\\nob\"", GW_EINVAL},
 	    {"half an escape", "cred \"b\\x4\"", GW_EINVAL},
+	    {"no hexadecimal digit", "cred \"b\\xg0\"", GW_EINVAL},
 	    {"escaped NUL", "cred \"b\\x00\"", GW_EINVAL},
 	};
 

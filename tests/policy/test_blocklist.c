@@ -790,6 +790,7 @@ main(void)
 
 	id_start(1, 0);
 	tcase_add_checked_fixture(cases[0], setup, teardown);
+	tcase_set_timeout(cases[0], 120);
 	tcase_add_test(cases[0], normal_forms);
 	tcase_add_test(cases[0], longest_prefix_goes_first);
 	tcase_add_test(cases[0], senders);
