@@ -11,6 +11,7 @@
 #include "gateway/front/checks_int.h"
 
 #define SHOWN_MAX 100 /* of an address, in a reply */
+#define ADDRESS_MAX 256
 
 static struct binding_who
 who_of(const struct session *session)
@@ -99,7 +100,9 @@ check_sender_mail(struct session *session, struct slice sender,
 struct field {
 	const struct session *session;
 	struct binding_who who;
-	struct slice offender; /* p NULL: none so far */
+	bool denied;
+	size_t n;
+	char address[ADDRESS_MAX]; /* the one that may not, cut */
 };
 
 static bool
@@ -109,7 +112,10 @@ on_address(void *arg, struct slice address)
 
 	if (binding_ok(field->session->login.binding, &field->who, address))
 		return true;
-	field->offender = address.p != NULL ? address : SLICE_LIT("");
+	field->denied = true;
+	field->n = address.n < ADDRESS_MAX ? address.n : ADDRESS_MAX;
+	if (field->n > 0)
+		memcpy(field->address, address.p, field->n);
 	return false;
 }
 
@@ -117,19 +123,20 @@ static bool
 check_field(struct transaction *t, const char *name, struct slice value,
 	    struct refusal *refusal)
 {
-	struct field field = {
-	    .session = t->session,
-	    .who = who_of(t->session),
-	};
+	struct field field;
 	struct offence offence = {".", name, SLICE_NONE};
 	bool readable;
 
 	if (value.p == NULL)
 		return true;
+	field.session = t->session;
+	field.who = who_of(t->session);
+	field.denied = false;
 	readable = binding_addresses(value, on_address, &field);
-	if (readable && field.offender.p == NULL)
+	if (readable && !field.denied)
 		return true;
-	offence.address = field.offender;
+	if (field.denied)
+		offence.address = slice_of(field.address, field.n);
 	return refuse(t->session, t, &offence, refusal);
 }
 

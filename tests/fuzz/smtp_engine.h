@@ -24,6 +24,7 @@ struct driven {
 	size_t ask_count;
 	int mode; /* 0 at once, 1 late, 2 late from the end */
 	bool throttle, paused, woken, closed;
+	bool blocked; /* behind a recipient that begins with 'Z' */
 	unsigned auth_steps;
 };
 
@@ -80,6 +81,22 @@ driven_close(void *arg, const char *reason)
 	d->closed = true;
 }
 
+static inline bool
+driven_command(void *arg, struct smtp_refusal *refusal)
+{
+	struct driven *d = arg;
+
+	require(!d->closed);
+	if (d->blocked)
+		*refusal = (struct smtp_refusal){.code = 550,
+						 .enhanced = "5.7.1",
+						 .text = "blocked",
+						 .goodbye = "bye",
+						 .reason = "blocked",
+						 .ref = 1};
+	return d->blocked;
+}
+
 static inline void
 driven_starttls(void *arg)
 {
@@ -129,7 +146,11 @@ driven_mail(void *arg, uint32_t ticket, const struct smtp_mail *mail)
 static inline void
 driven_rcpt(void *arg, uint32_t ticket, const struct smtp_rcpt *rcpt)
 {
+	struct driven *d = arg;
+
 	require(rcpt->recipient.n > 0);
+	if (rcpt->recipient.p[0] == 'Z')
+		d->blocked = true;
 	driven_answer(arg, ticket, code_for(rcpt->recipient));
 }
 
@@ -176,6 +197,7 @@ static const struct smtp_server_ops driven_ops = {
     .write = driven_write,
     .wake = driven_wake,
     .close = driven_close,
+    .command = driven_command,
     .starttls = driven_starttls,
     .auth = driven_auth,
     .auth_more = driven_auth_more,
