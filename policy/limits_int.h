@@ -36,8 +36,10 @@ struct limit_rule { /* one rate of it */
 	enum limit_counted counted;
 	struct rate_rule rate;	  /* as enforced */
 	struct rate_rule watched; /* the same, counting past its limit */
-	uint64_t unit;		  /* what is counted in one unit of rate */
-	uint64_t limit;		  /* as configured, a period */
+	/* What it does with what neither fits nor can be paced. */
+	enum limit_action refusal;
+	uint64_t unit;	/* what is counted in one unit of rate */
+	uint64_t limit; /* as configured, a period */
 	int64_t period_ms;
 };
 
@@ -119,8 +121,6 @@ bool limit_charge(struct rate_table *table, struct rate_charge *charges,
 		  size_t count, int64_t now_us);
 void limit_refund(struct rate_table *table, const struct rate_charge *charges,
 		  size_t count, int64_t now_us);
-/* What a rule does with what neither fits nor can be paced. */
-enum limit_action limit_refusal(const struct limit_rule *rule);
 void limit_hit_fill(struct limit_hit *hit, const struct limit_rule *rule,
 		    const struct rate_charge *charge);
 void limit_verdict_init(struct limit_verdict *verdict);

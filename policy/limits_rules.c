@@ -156,6 +156,22 @@ gcra_make(struct limit_rule *rule, uint64_t limit, int64_t period_us,
 	rule->rate.limit = burst / unit + (burst % unit != 0);
 }
 
+static enum limit_action
+refusal_of(const struct limit_policy *policy, enum limit_counted counted)
+{
+	enum limit_action action = policy->over;
+
+	if (action == LIMIT_PACE)
+		action = policy->then;
+	if (action == LIMIT_PASS || action == LIMIT_PACE)
+		action = LIMIT_DEFER;
+	/* There is no message to hold yet. */
+	if ((LIMIT_BIT(counted) & LIMIT_OF_MESSAGES) == 0 &&
+	    action != LIMIT_REJECT)
+		action = LIMIT_DEFER;
+	return action;
+}
+
 static void
 rate_make(struct limit_rule *rule, const struct limit_rate *rate, uint32_t id)
 {
@@ -165,6 +181,7 @@ rate_make(struct limit_rule *rule, const struct limit_rate *rate, uint32_t id)
 	rule->counted = rate->counted;
 	rule->limit = limit;
 	rule->period_ms = rate->period_ms;
+	rule->refusal = refusal_of(policy, rate->counted);
 	rule->unit = 1;
 	rule->rate = (struct rate_rule){
 	    .id = id,
@@ -233,6 +250,8 @@ uint64_t
 limit_units(const struct limit_rule *rule, uint64_t amount)
 {
 	amount = at_most(amount, LIMIT_MOST);
+	if (rule->unit == 1) /* all but bytes with a burst; no division */
+		return amount;
 	return amount / rule->unit + (amount % rule->unit != 0);
 }
 

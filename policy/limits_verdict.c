@@ -20,22 +20,6 @@ limit_wall_s(int64_t rate_us)
 	return rate_us / US_PER_S + (rate_us % US_PER_S != 0);
 }
 
-enum limit_action
-limit_refusal(const struct limit_rule *rule)
-{
-	enum limit_action action = rule->policy->over;
-
-	if (action == LIMIT_PACE)
-		action = rule->policy->then;
-	if (action == LIMIT_PASS || action == LIMIT_PACE)
-		action = LIMIT_DEFER;
-	/* There is no message to hold yet. */
-	if ((LIMIT_BIT(rule->counted) & LIMIT_OF_MESSAGES) == 0 &&
-	    action != LIMIT_REJECT)
-		action = LIMIT_DEFER;
-	return action;
-}
-
 static uint64_t
 add_up(uint64_t a, uint64_t b)
 {
@@ -49,20 +33,21 @@ limit_charge_init(struct rate_charge *charge,
 		  uint64_t granted)
 {
 	const struct limit_rule *rule = bound->rule;
-	enum limit_action refusal = limit_refusal(rule);
 	enum rate_mode mode = RATE_ENFORCE;
 
 	if (bound->observe)
 		mode = RATE_OBSERVE;
-	else if (refusal == LIMIT_HOLD || refusal == LIMIT_BULK)
+	else if (rule->refusal == LIMIT_HOLD || rule->refusal == LIMIT_BULK)
 		mode = RATE_PASS;
 	*charge = (struct rate_charge){
 	    .key = binding->keys[bound->key].key,
 	    .rule = bound->observe ? &rule->watched : &rule->rate,
-	    .limit = add_up(rule->rate.limit, granted / rule->unit),
+	    .limit = rule->rate.limit,
 	    .amount = limit_units(rule, amount),
 	    .mode = mode,
 	};
+	if (granted > 0)
+		charge->limit = add_up(charge->limit, granted / rule->unit);
 }
 
 bool
@@ -108,7 +93,7 @@ would_have(const struct limit_rule *rule, const struct rate_charge *charge)
 	if (rule->rate.pace_percent > 0 && charge->result != RATE_NEVER &&
 	    add_up(charge->used, charge->amount) <= room)
 		return LIMIT_PACE;
-	return limit_refusal(rule);
+	return rule->refusal;
 }
 
 void
@@ -141,7 +126,7 @@ limit_hit_fill(struct limit_hit *hit, const struct limit_rule *rule,
 	case RATE_OVER:
 		hit->action = charge->mode == RATE_OBSERVE
 				  ? would_have(rule, charge)
-				  : limit_refusal(rule);
+				  : rule->refusal;
 		/* Nobody is told to wait for what waiting does not bring. */
 		if (hit->never && hit->action == LIMIT_DEFER)
 			hit->action = LIMIT_REJECT;
