@@ -151,7 +151,8 @@ take(struct parser *p, char c)
 	return true;
 }
 
-/* A comment, nested ones too. inside: between the parts of an address. */
+/* A comment, nested ones too. inside: between the parts of an address, where
+ * nothing may stand in it that looks like one. */
 static bool
 skip_comment(struct parser *p, bool inside)
 {
@@ -165,9 +166,9 @@ skip_comment(struct parser *p, bool inside)
 		else if (c == ')' && --depth == 0)
 			return take(p, ')');
 		else if (inside && c != ')' && c != '.' && is_special(c))
-			return false;
-		else if (c == '\\' && ++p->at == p->in.n)
-			return false;
+			break;
+		else if (c == '\\')
+			p->at++;
 	}
 	return false;
 }

@@ -95,8 +95,8 @@ struct blocklist {
 	uint32_t lengths[BLOCK_ACTIONS][2][BLOCK_IP_LENGTHS];
 };
 
-RB_PROTOTYPE(block_ids, block_entry, by_id, )
-RB_PROTOTYPE(block_untils, block_entry, by_until, )
+RB_PROTOTYPE(block_ids, block_entry, by_id, block_id_cmp)
+RB_PROTOTYPE(block_untils, block_entry, by_until, block_until_cmp)
 void block_entry_free(struct block_entry *entry);
 
 /* The bytes of a value in normal form; raw as in the entry. */

@@ -39,3 +39,19 @@
 #define HASH_ITER(hh, head, el, tmp)                                \
 	for ((el) = (head), (tmp) = (el) ? (el)->hh.next : 0; (el); \
 	     (el) = (tmp), (tmp) = (tmp) ? (tmp)->hh.next : 0)
+#define RB_HEAD(name, type)        \
+	struct name {              \
+		struct type *root; \
+	}
+#define RB_ENTRY(type)             \
+	struct {                   \
+		struct type *left; \
+	}
+#define RB_PROTOTYPE(name, type, field, cmp)                      \
+	struct type *name##_next(struct type *);                  \
+	struct type *name##_find(struct name *, struct type *);   \
+	struct type *name##_insert(struct name *, struct type *); \
+	struct type *name##_remove(struct name *, struct type *);
+#define RB_GENERATE(name, type, field, cmp)
+#define RB_FOREACH_SAFE(v, name, h, n) \
+	for ((v) = (h)->root; (v) && ((n) = name##_next(v), 1); (v) = (n))
