@@ -63,7 +63,7 @@ front_classes(struct arena *arena, const struct config *c)
 
 static void
 make_front(struct plan *plan, const struct config *c,
-	   const struct sockets *sockets)
+	   const struct config *started, const struct sockets *sockets)
 {
 	struct front_conf *front = &plan->front;
 	struct front_listener *listeners;
@@ -101,7 +101,7 @@ make_front(struct plan *plan, const struct config *c,
 	    .class_count = c->classes.count,
 	    .internal = c->internal.v,
 	    .internal_count = c->internal.count,
-	    .auth_domain = c->auth.domain,
+	    .auth_domain = started->auth.domain,
 	    .contact = c->contact != NULL ? c->contact : CONTACT,
 	    .listeners = listeners,
 	    .listener_count = count,
@@ -284,7 +284,7 @@ make_back(struct plan *plan, const struct config *c, const char *postmaster)
 
 void
 plan_make(struct plan *plan, const struct config *c,
-	  const struct sockets *sockets)
+	  const struct config *started, const struct sockets *sockets)
 {
 	struct buf postmaster = {.cap = 512};
 	const char *kept;
@@ -294,15 +294,15 @@ plan_make(struct plan *plan, const struct config *c,
 	buf_printf(&postmaster, "postmaster@%s", c->hostname);
 	kept = arena_dup(plan->arena, buf_slice(&postmaster));
 	buf_fini(&postmaster);
-	make_front(plan, c, sockets);
+	make_front(plan, c, started, sockets);
 	make_back(plan, c, kept);
-	plan_limits(&plan->limits, c, plan->arena);
+	plan_limits(&plan->limits, c, started->auth.domain, plan->arena);
 	plan->control = (struct control_conf){
 	    .alert_mail = c->alert.mail,
 	    .alert_exec = c->alert.exec,
 	    .hostname = c->hostname,
 	    .postmaster = kept,
-	    .auth_domain = c->auth.domain,
+	    .auth_domain = started->auth.domain,
 	};
 }
 

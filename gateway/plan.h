@@ -19,14 +19,15 @@ struct plan {
 	struct arena *arena;
 };
 
-/* sockets: prepared for this configuration. */
+/* sockets: prepared for this configuration. started: what the daemon started
+ * with; its `auth` makes logins until a restart. */
 void plan_make(struct plan *plan, const struct config *config,
-	       const struct sockets *sockets);
+	       const struct config *started, const struct sockets *sockets);
 void plan_fini(struct plan *plan);
 
-/* The part of plan_make that is about limits. */
+/* The part of plan_make that is about limits. auth_domain may be NULL. */
 void plan_limits(struct limits_conf *conf, const struct config *config,
-		 struct arena *arena);
+		 const char *auth_domain, struct arena *arena);
 /* Zeroed, and never NULL. */
 void *plan_array(struct arena *arena, size_t count, size_t size);
 

@@ -54,7 +54,7 @@ limit_rates(struct arena *arena, const struct config_limit *l)
 
 /* Logins as auth gives them: bob@DOMAIN in the file is bob. */
 static const char *const *
-limit_creds(struct arena *arena, const struct config *c,
+limit_creds(struct arena *arena, const char *auth_domain,
 	    const struct config_names *names)
 {
 	const char **creds = plan_array(arena, names->count, sizeof(*creds));
@@ -63,8 +63,8 @@ limit_creds(struct arena *arena, const struct config *c,
 	for (size_t i = 0; i < names->count; i++) {
 		buf_clear(&key);
 		creds[i] = names->v[i];
-		if (user_normalise(slice_str(names->v[i]), c->auth.domain,
-				   &key) == 0)
+		if (user_normalise(slice_str(names->v[i]), auth_domain, &key) ==
+		    0)
 			creds[i] = arena_dup(arena, buf_slice(&key));
 	}
 	buf_fini(&key);
@@ -72,7 +72,7 @@ limit_creds(struct arena *arena, const struct config *c,
 }
 
 static void
-make_limit(struct arena *arena, const struct config *c,
+make_limit(struct arena *arena, const char *auth_domain,
 	   const struct config_limit *l, struct limit_conf *conf)
 {
 	struct rate_list rates = limit_rates(arena, l);
@@ -90,7 +90,7 @@ make_limit(struct arena *arena, const struct config *c,
 	    .observe = l->observe,
 	    .classes = l->classes.v,
 	    .class_count = l->classes.count,
-	    .creds = limit_creds(arena, c, &l->creds),
+	    .creds = limit_creds(arena, auth_domain, &l->creds),
 	    .cred_count = l->creds.count,
 	    .replaces = l->replaces.v,
 	    .replace_count = l->replaces.count,
@@ -101,7 +101,7 @@ make_limit(struct arena *arena, const struct config *c,
 
 void
 plan_limits(struct limits_conf *conf, const struct config *c,
-	    struct arena *arena)
+	    const char *auth_domain, struct arena *arena)
 {
 	struct limit_conf *limits =
 	    plan_array(arena, c->limits.count, sizeof(*limits));
@@ -110,7 +110,7 @@ plan_limits(struct limits_conf *conf, const struct config *c,
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->limits.count; i++)
-		make_limit(arena, c,
+		make_limit(arena, auth_domain,
 			   (const struct config_limit *)c->limits.v[i],
 			   &limits[i]);
 	for (size_t i = 0; i < c->classes.count; i++) {

@@ -403,7 +403,7 @@ start(struct server *s)
 		code = open_spool(s);
 	if (code != 0)
 		return code;
-	plan_make(&plan, s->config, s->sockets);
+	plan_make(&plan, s->config, s->started, s->sockets);
 	code = load_guard(s, &plan);
 	if (code == 0)
 		code = start_mail(s, &plan);

@@ -89,7 +89,7 @@ swap(struct server *s, struct config *next, struct buf *errors)
 
 	if (err != 0)
 		return err;
-	plan_make(&plan, next, s->sockets);
+	plan_make(&plan, next, s->started, s->sockets);
 	err = adopt(s, next, &plan, errors);
 	plan_fini(&plan);
 	if (err != 0) {

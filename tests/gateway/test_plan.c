@@ -31,7 +31,7 @@ make(const char *text)
 {
 	config = config_help_good(text, "plan");
 	arena = arena_create(1024);
-	plan_limits(&conf, config, arena);
+	plan_limits(&conf, config, config->auth.domain, arena);
 }
 
 static void
@@ -104,6 +104,19 @@ START_TEST(whom)
 }
 END_TEST
 
+/* A reload that changes auth's domain: logins stay as they are made. */
+START_TEST(other_domain)
+{
+	make(TEXT);
+	plan_limits(&conf, config, "other.example", arena);
+	ck_assert_str_eq(conf.limits[0].creds[0], "bob@example.com");
+	ck_assert_str_eq(conf.limits[0].creds[2], "carl");
+	plan_limits(&conf, config, NULL, arena);
+	ck_assert_str_eq(conf.limits[0].creds[2], "carl@other.example");
+	end();
+}
+END_TEST
+
 START_TEST(beyond)
 {
 	static const struct {
@@ -150,6 +163,7 @@ main(void)
 
 	tcase_add_test(t, all_rates);
 	tcase_add_test(t, whom);
+	tcase_add_test(t, other_domain);
 	tcase_add_test(t, beyond);
 	tcase_add_test(t, nothing);
 	suite_add_tcase(s, t);
