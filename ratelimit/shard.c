@@ -331,13 +331,15 @@ shard_put(struct shard *shard, const struct rate_key *key,
 /* --- the sweep ------------------------------------------------------------ */
 
 static void
-sweep_bucket(struct shard *shard, uint32_t *place, struct shard_sweep *sweep)
+sweep_bucket(struct shard *shard, uint32_t bucket, struct shard_sweep *sweep)
 {
+	uint32_t *place = &shard->buckets[bucket];
 	struct record *record;
+	uint32_t block;
 	size_t bytes;
 
-	while (*place != 0) {
-		record = record_of(shard, *place);
+	while ((block = *place) != 0) {
+		record = record_of(shard, block);
 		clean(shard, record, sweep->now_us);
 		sweep->looked++;
 		if (record->states == 0) {
@@ -346,7 +348,7 @@ sweep_bucket(struct shard *shard, uint32_t *place, struct shard_sweep *sweep)
 			continue;
 		}
 		bytes = record_bytes(record);
-		if (slab_room_for(bytes) < slab_room(&shard->slab, *place))
+		if (slab_room_for(bytes) < slab_room(&shard->slab, block))
 			record = move(shard, place, bytes);
 		place = &record->next;
 	}
@@ -361,7 +363,7 @@ shard_sweep(struct shard *shard, struct shard_sweep *sweep)
 	for (unsigned i = 0; i < SWEEP_BUCKETS && sweep->looked < sweep->max &&
 			     shard->swept < shard->count;
 	     i++)
-		sweep_bucket(shard, &shard->buckets[shard->swept++], sweep);
+		sweep_bucket(shard, shard->swept++, sweep);
 	end = shard->swept >= shard->count;
 	if (end)
 		shard->swept = 0;
