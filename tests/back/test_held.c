@@ -192,7 +192,51 @@ START_TEST(test_maildir)
 }
 END_TEST
 
-START_TEST(test_stop_cancels)
+/* It came while a message was under way on a connection used before. */
+static void
+block_under_way(struct world *w, const char *to)
+{
+	struct letter first = {.to = "x@a.test"}, second = {.to = to};
+
+	world_open(w, NULL);
+	w->blocklist = blocklist_create();
+	w->retry_s[0] = 3600;
+	world_start(w);
+	world_accept(w, &first);
+	UNTIL(w, status_of(w).delivered == 1, "the first");
+	UNTIL(w, status_of(w).active == 0, "the connection is idle");
+	world_accept(w, &second);
+	while (status_of(w).active == 0)
+		; /* the sink does not get its turn */
+	world_block(w, BLOCK_CRED, BLOCK_REFUSE, "ann");
+}
+
+START_TEST(test_under_way_goes_on)
+{
+	struct world w;
+
+	block_under_way(&w, "y@a.test");
+	UNTIL(&w, status_of(&w).delivered == 2, "it is not cut");
+	world_close(&w);
+}
+END_TEST
+
+/* The connection dies: that alone would be tried again at once. */
+START_TEST(test_nothing_further_starts)
+{
+	struct world w;
+
+	block_under_way(&w, "drop-y@a.test");
+	UNTIL(&w, status_of(&w).held_by_rule == 1, "not on another one");
+	ck_assert_uint_eq(status_of(&w).deferred, 0);
+	ck_assert_uint_eq(status_of(&w).active, 0);
+	turn_some(w.loop);
+	ck_assert_uint_eq(sink_count(w.sink), 1);
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(test_stop_frees)
 {
 	struct back_work work = {.verb = BACK_RECHECK};
 	struct letter letter = {.to = "x@a.test"};
@@ -225,7 +269,9 @@ main(void)
 	tcase_add_test(tc, test_held_over_restart);
 	tcase_add_test(tc, test_marks_are_known);
 	tcase_add_test(tc, test_maildir);
-	tcase_add_test(tc, test_stop_cancels);
+	tcase_add_test(tc, test_under_way_goes_on);
+	tcase_add_test(tc, test_nothing_further_starts);
+	tcase_add_test(tc, test_stop_frees);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -111,6 +111,226 @@ START_TEST(test_front)
 }
 END_TEST
 
+/* --- who pays what -------------------------------------------------------- */
+
+/* Sends count jobs of its size each time it is asked. */
+struct party {
+	const char *cred;
+	uint32_t rcpts; /* a job */
+	uint8_t large;	/* a job */
+	uint32_t ahead; /* jobs ready at once */
+	uint32_t share; /* of all that is paid, in percent; 0: any */
+};
+
+static const struct {
+	const char *label;
+	struct party parties[4];
+} shares[] = {
+    {"equal ones", {{"a", 1, 0, 9, 50}, {"b", 1, 0, 9, 50}}},
+    {"one with 1,000 ready", {{"a", 1, 0, 1000, 50}, {"b", 1, 0, 1, 50}}},
+    {"100 recipients a message", {{"a", 100, 0, 20, 50}, {"b", 1, 0, 20, 50}}},
+    {"never two of them ready at once",
+     {{"a", 100, 0, 1, 50}, {"b", 1, 0, 20, 50}}},
+    {"16 MiB a message", {{"a", 1, 255, 20, 50}, {"b", 1, 0, 20, 50}}},
+    {"all kinds",
+     {{"a", 100, 0, 9, 25},
+      {"b", 1, 255, 2, 25},
+      {"c", 1, 0, 1, 25},
+      {"d", 7, 3, 100, 25}}},
+};
+
+static struct job *
+make_party(const struct party *party, uint64_t id)
+{
+	static const struct ip_addr ip;
+	struct job *job = job_create(id);
+
+	job_set_source(job, catalog_source(catalog, party->cred, &ip));
+	for (uint32_t i = 0; i < party->rcpts; i++)
+		job_add_rcpt(job, i,
+			     catalog_domain(catalog, SLICE_LIT("a.test")));
+	job->large = party->large;
+	catalog_add(catalog, job);
+	return job;
+}
+
+START_TEST(test_shares)
+{
+	struct sched *sched = sched_create();
+	uint64_t paid = 0;
+	const struct party *parties = shares[_i].parties;
+	uint64_t standing[4] = {0}, paid_by[4] = {0};
+	struct ready ready;
+	struct job *job;
+
+	ready_init(&ready);
+	while (paid < 200000) {
+		for (uint64_t k = 0; k < 4 && parties[k].cred; k++) {
+			for (; standing[k] < parties[k].ahead; standing[k]++)
+				sched_ready(sched, &ready,
+					    make_party(&parties[k], k), false);
+		}
+		job = sched_take(sched, &ready);
+		standing[job->id]--;
+		paid_by[job->id] += job_cost(job);
+		paid += job_cost(job);
+		drop(&job);
+	}
+	for (uint64_t k = 0; k < 4 && parties[k].cred; k++) {
+		uint64_t percent = (paid_by[k] * 100 + paid / 2) / paid;
+
+		ck_assert_msg(percent + 1 >= parties[k].share &&
+				  percent <= parties[k].share + 1,
+			      "%s: %s has %llu of 100", shares[_i].label,
+			      parties[k].cred, (unsigned long long)percent);
+	}
+	while ((job = sched_take(sched, &ready)) != NULL)
+		drop(&job);
+	sched_destroy(&sched);
+}
+END_TEST
+
+/* Alone it has all there is; what it sent then is not held against it. */
+START_TEST(test_no_debt_of_quiet_times)
+{
+	struct party a = {.cred = "a", .rcpts = 100};
+	struct party b = {.cred = "b", .rcpts = 1};
+	struct sched *sched = sched_create();
+	struct ready ready;
+	struct job *job;
+
+	ready_init(&ready);
+	for (int i = 0; i < 50; i++) {
+		sched_ready(sched, &ready, make_party(&a, 1), false);
+		job = sched_take(sched, &ready);
+		drop(&job);
+	}
+	for (int i = 0; i < 10; i++)
+		sched_ready(sched, &ready, make_party(&b, 2), false);
+	sched_ready(sched, &ready, make_party(&a, 1), false);
+	job = sched_take(sched, &ready);
+	ck_assert_uint_eq(job->id, 2);
+	drop(&job);
+	job = sched_take(sched, &ready);
+	ck_assert_uint_eq(job->id, 1);
+	drop(&job);
+	while ((job = sched_take(sched, &ready)) != NULL)
+		drop(&job);
+	sched_destroy(&sched);
+}
+END_TEST
+
+/* Given back it is the next of its own, and not paid twice. */
+START_TEST(test_give_back)
+{
+	struct party a = {.cred = "a", .rcpts = 50};
+	struct party b = {.cred = "b", .rcpts = 50};
+	struct sched *sched = sched_create();
+	uint32_t got[3] = {0}, dead = 0;
+	struct job *job, *last = NULL;
+	struct ready ready;
+
+	ready_init(&ready);
+	for (int i = 0; i < 20; i++) {
+		sched_ready(sched, &ready, make_party(&a, 1), false);
+		sched_ready(sched, &ready, make_party(&b, 2), false);
+	}
+	while (got[1] + got[2] < 10) {
+		job = sched_take(sched, &ready);
+		if (job->id == 1 && dead++ % 3 != 2) { /* its connection */
+			last = job;
+			sched_ready(sched, &ready, job, true);
+			continue;
+		}
+		ck_assert(job->id == 2 || job == last);
+		got[job->id]++;
+		drop(&job);
+	}
+	ck_assert_uint_eq(got[1], 5);
+	ck_assert_uint_eq(got[2], 5);
+	while ((job = sched_take(sched, &ready)) != NULL)
+		drop(&job);
+	sched_destroy(&sched);
+}
+END_TEST
+
+/* Taken out of the middle, as a purge does: the others' order stays. */
+START_TEST(test_unready)
+{
+	struct sched *sched = sched_create();
+	struct job *jobs[9], *job;
+	char got[10] = "";
+	struct ready ready;
+	size_t n = 0;
+
+	ready_init(&ready);
+	for (uint64_t i = 0; i < 9; i++) {
+		static const char *const names[] = {"a", "b", "c"};
+
+		jobs[i] = make(names[i % 3], LANE_PERSONAL, 'a' + i);
+		sched_ready(sched, &ready, jobs[i], false);
+	}
+	for (size_t i = 1; i < 9; i += 3) {
+		sched_unready(sched, &ready, jobs[i]);
+		ck_assert_int_eq(jobs[i]->state, JOB_ACTIVE);
+		drop(&jobs[i]);
+	}
+	ck_assert_uint_eq(ready.count, 6);
+	while ((job = sched_take(sched, &ready)) != NULL) {
+		got[n++] = (char)job->id;
+		drop(&job);
+	}
+	ck_assert_str_eq(got, "acdfgi");
+	/* The last one out leaves nothing behind. */
+	job = make("a", LANE_BULK, 1);
+	sched_ready(sched, &ready, job, false);
+	sched_unready(sched, &ready, job);
+	drop(&job);
+	ck_assert_ptr_null(sched_take(sched, &ready));
+	sched_destroy(&sched);
+}
+END_TEST
+
+#define FLOOD 1000000
+
+/* A million ready of one credential, 100 of another's with 100 recipients;
+ * whoever comes with a single message waits for one job of each. */
+START_TEST(test_flood)
+{
+	struct party wide = {.cred = "wide", .rcpts = 100};
+	struct sched *sched = sched_create();
+	struct ready ready;
+	struct job *job;
+
+	ready_init(&ready);
+	for (uint64_t i = 0; i < FLOOD; i++)
+		sched_ready(sched, &ready, make("flood", LANE_PERSONAL, 1),
+			    false);
+	for (uint64_t i = 0; i < 100; i++)
+		sched_ready(sched, &ready, make_party(&wide, 2), false);
+	for (int round = 0; round < 1000; round++) {
+		char cred[16];
+		int before = 0;
+
+		snprintf(cred, sizeof(cred), "good%d", round % 7);
+		sched_ready(sched, &ready, make(cred, LANE_PERSONAL, 3), false);
+		while ((job = sched_take(sched, &ready))->id != 3) {
+			before++;
+			drop(&job);
+		}
+		drop(&job);
+		ck_assert_int_le(before, 2);
+		for (int i = 0; i < round % 5; i++) {
+			job = sched_take(sched, &ready);
+			drop(&job);
+		}
+	}
+	while ((job = sched_take(sched, &ready)) != NULL)
+		drop(&job);
+	sched_destroy(&sched);
+}
+END_TEST
+
 #define MANY 20000
 
 START_TEST(test_due_in_order)
@@ -222,9 +442,16 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tc, 240);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_turns);
 	tcase_add_test(tc, test_front);
+	tcase_add_loop_test(tc, test_shares, 0,
+			    sizeof(shares) / sizeof(shares[0]));
+	tcase_add_test(tc, test_no_debt_of_quiet_times);
+	tcase_add_test(tc, test_give_back);
+	tcase_add_test(tc, test_unready);
+	tcase_add_test(tc, test_flood);
 	tcase_add_test(tc, test_due_in_order);
 	tcase_add_test(tc, test_flush_in_slices);
 	tcase_add_test(tc, test_job_is_compact);

@@ -278,6 +278,389 @@ START_TEST(test_selection)
 }
 END_TEST
 
+/* --- what is let go ------------------------------------------------------- */
+
+static void
+work_run(struct world *w, struct back_work *work, uint64_t recipients)
+{
+	world_work(w, work);
+	ck_assert_int_eq(work->err, 0);
+	ck_assert_uint_eq(work->recipients, recipients);
+}
+
+static const struct {
+	const char *label;
+	uint32_t holds;
+	uint64_t released, still; /* of 2 recipients */
+	uint32_t left;		  /* holds afterwards */
+} releases[] = {
+    {"a limit's", HOLD_LIMIT, 2, 0, 0},
+    {"an administrator's", HOLD_ADMIN, 2, 0, 0},
+    {"both", HOLD_LIMIT | HOLD_ADMIN, 2, 0, 0},
+    {"a scan's", HOLD_SCAN, 0, 2, HOLD_SCAN},
+    {"what was altered", HOLD_ALTERED, 0, 2, HOLD_ALTERED},
+    {"a limit's before the scan", HOLD_LIMIT | HOLD_SCAN, 2, 2, HOLD_SCAN},
+    {"a limit's, altered", HOLD_LIMIT | HOLD_ALTERED, 2, 2, HOLD_ALTERED},
+};
+
+START_TEST(test_release)
+{
+	struct letter letter = {.to = "p@a.test q@b.test",
+				.holds = releases[_i].holds};
+	struct back_work work = {.verb = BACK_RELEASE};
+	uint32_t left = releases[_i].left;
+	struct spool_msg *msg;
+	struct world w;
+	uint64_t id;
+
+	world_open(&w, NULL);
+	world_start(&w);
+	id = world_accept(&w, &letter);
+	UNTIL(&w, status_of(&w).held == 2, "held");
+	work.select.cred = "bob";
+	work_run(&w, &work, 0);
+	work.select.cred = "ann";
+	work_run(&w, &work, releases[_i].released);
+	ck_assert_uint_eq(work.held, releases[_i].still);
+	ck_assert_uint_eq(work.messages, releases[_i].released > 0);
+	if (left == 0) {
+		UNTIL(&w, status_of(&w).delivered == 2, releases[_i].label);
+		ck_assert_uint_eq(status_of(&w).held, 0);
+		UNTIL(&w, status_of(&w).queued == 0, "all left");
+	} else {
+		turn_some(w.loop);
+		ck_assert_uint_eq(sink_count(w.sink), 0);
+		ck_assert_uint_eq(status_of(&w).held, 2);
+		ck_assert_uint_eq(status_of(&w).queued, 0);
+		ck_assert_int_eq(spool_load(w.spool, id, &msg), 0);
+		ck_assert_uint_eq(msg->rcpts[1].holds, left);
+		spool_msg_destroy(&msg);
+		/* A second one finds nothing to take away. */
+		work_run(&w, &work, 0);
+		ck_assert_uint_eq(work.held, 2);
+	}
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(test_release_part)
+{
+	struct letter letter = {.to = "p@a.test q@b.test r@a.test",
+				.holds = HOLD_LIMIT};
+	struct back_work work = {.verb = BACK_RELEASE,
+				 .select = {.domain = "a.test"}};
+	struct world w;
+
+	world_open(&w, NULL);
+	world_accept(&w, &letter);
+	world_start(&w);
+	UNTIL(&w, status_of(&w).held == 3, "held");
+	work_run(&w, &work, 2);
+	UNTIL(&w, status_of(&w).delivered == 2, "two");
+	ck_assert_uint_eq(status_of(&w).held, 1);
+	ck_assert_str_eq(sink_mail(w.sink, 0)->rcpts, "p@a.test r@a.test");
+	ck_assert_int_eq(world_ledger(&w).by_state[RCPT_HELD], 1);
+	/* What a rule holds it lets not go. */
+	world_stop(&w, 3000);
+	world_block(&w, BLOCK_CRED, BLOCK_REFUSE, "ann");
+	world_start(&w);
+	UNTIL(&w, status_of(&w).held == 1, "held after the restart");
+	work.select.domain = NULL;
+	work_run(&w, &work, 1);
+	UNTIL(&w, status_of(&w).held_by_rule == 1, "by the rule now");
+	work_run(&w, &work, 0);
+	ck_assert_uint_eq(work.held, 1);
+	world_close(&w);
+}
+END_TEST
+
+/* Paced by a limit, then held: the time it was given stands. */
+START_TEST(test_release_keeps_time)
+{
+	struct letter letter = {.to = "p@a.test",
+				.holds = HOLD_LIMIT,
+				.next_wall_s = clock_wall_s() + 3600};
+	struct back_work work = {.verb = BACK_RELEASE};
+	struct spool_msg *msg;
+	struct world w;
+	uint64_t id;
+
+	world_open(&w, NULL);
+	world_start(&w);
+	id = world_accept(&w, &letter);
+	UNTIL(&w, status_of(&w).held == 1, "held");
+	work_run(&w, &work, 1);
+	ck_assert_uint_eq(status_of(&w).queued, 1);
+	ck_assert_int_eq(spool_load(w.spool, id, &msg), 0);
+	ck_assert_int_eq(msg->rcpts[0].next_wall_s, letter.next_wall_s);
+	ck_assert_int_eq(msg->rcpts[0].state, RCPT_QUEUED);
+	spool_msg_destroy(&msg);
+	turn_some(w.loop);
+	ck_assert_uint_eq(sink_count(w.sink), 0);
+	back_flush(w.back, &(struct back_flush){.id = id});
+	UNTIL(&w, status_of(&w).delivered == 1, "flushed");
+	world_close(&w);
+}
+END_TEST
+
+/* --- what goes wrong, what comes together --------------------------------- */
+
+static _Atomic int fail_outcomes; /* so many, by this error */
+static _Atomic int fail_err;
+
+void __real_spool_outcome_start(struct spool *spool, struct spool_outcome *op);
+void __wrap_spool_outcome_start(struct spool *spool, struct spool_outcome *op);
+
+void
+__wrap_spool_outcome_start(struct spool *spool, struct spool_outcome *op)
+{
+	if (fail_outcomes > 0 && !op->dsn) {
+		fail_outcomes--;
+		op->err = fail_err;
+		op->done(op);
+		return;
+	}
+	__real_spool_outcome_start(spool, op);
+}
+
+START_TEST(test_disk_fails)
+{
+	struct letter letter = {.to = "p@a.test q@b.test"};
+	struct back_work work = {.verb = BACK_PURGE};
+	struct world w;
+
+	world_open(&w, NULL);
+	w.retry_s[0] = 3600;
+	sink_close(w.sink);
+	world_start(&w);
+	world_accept_many(&w, &letter, 600);
+	UNTIL(&w, status_of(&w).deferred == 1200, "nobody is there");
+	UNTIL(&w, world_ledger(&w).by_state[RCPT_QUEUED] == 1200, "marked");
+	turn_some(w.loop);
+	fail_err = GW_ENOSPC;
+	fail_outcomes = 300;
+	work.trash = id_next();
+	work.trash_until_wall_s = clock_wall_s() + 86400;
+	world_work(&w, &work);
+	ck_assert_int_eq(work.err, 0);
+	ck_assert_uint_eq(work.failed, 600);
+	ck_assert_uint_eq(work.recipients, 600);
+	ck_assert_uint_eq(work.messages, 300);
+	ck_assert_uint_eq(status_of(&w).queued, 600);
+	/* What is gone on disk is gone here. */
+	fail_err = GW_ENOENT;
+	fail_outcomes = 10;
+	work_run(&w, &work, 580);
+	ck_assert_uint_eq(work.failed, 0);
+	ck_assert_uint_eq(status_of(&w).queued, 0);
+	ck_assert_int_eq(world_ledger(&w).by_state[RCPT_PURGED], 1180);
+	world_close(&w);
+}
+END_TEST
+
+/* What a failed purge put back is sent; once. */
+START_TEST(test_put_back_is_sent)
+{
+	struct letter letter = {.to = "p@a.test q@b.test"};
+	struct letter held = {.to = "r@c.test", .holds = HOLD_LIMIT};
+	struct back_work work = {.verb = BACK_PURGE,
+				 .select = {.domain = "a.test"}};
+	struct world w;
+
+	world_open(&w, NULL);
+	w.retry_s[0] = 3600;
+	sink_close(w.sink);
+	world_start(&w);
+	world_accept(&w, &letter);
+	world_accept(&w, &held);
+	UNTIL(&w, status_of(&w).deferred == 2, "nobody is there");
+	UNTIL(&w, status_of(&w).held == 1, "one is held");
+	fail_err = GW_EIO;
+	fail_outcomes = 1;
+	world_work(&w, &work);
+	ck_assert_uint_eq(work.failed, 1);
+	work.select.domain = "c.test";
+	fail_outcomes = 1;
+	world_work(&w, &work);
+	ck_assert_uint_eq(work.failed, 1);
+	ck_assert_uint_eq(status_of(&w).held, 1);
+	work.verb = BACK_RELEASE;
+	fail_outcomes = 1;
+	world_work(&w, &work);
+	ck_assert_uint_eq(work.failed, 1);
+	ck_assert_uint_eq(status_of(&w).held, 1);
+	work_run(&w, &work, 1);
+	sink_open(w.sink);
+	back_flush(w.back, &(struct back_flush){.id = 0});
+	UNTIL(&w, status_of(&w).delivered == 3, "all three");
+	UNTIL(&w, status_of(&w).queued == 0, "none is left");
+	turn_some(w.loop);
+	ck_assert_uint_eq(status_of(&w).delivered, 3);
+	world_close(&w);
+}
+END_TEST
+
+static _Atomic int dones;
+
+static void
+count_done(struct back_work *work)
+{
+	(void)work;
+	dones++;
+}
+
+/* Given together they are done one after the other: the undo finds all that
+ * the purge before it took, the purge after it takes it again. */
+START_TEST(test_order)
+{
+	struct letter letter = {.to = "p@a.test q@b.test r@c.test"};
+	struct back_work works[6] = {
+	    {.verb = BACK_PURGE}, {.verb = BACK_COUNT},	  {.verb = BACK_UNDO},
+	    {.verb = BACK_PURGE}, {.verb = BACK_RECHECK}, {.verb = BACK_UNDO},
+	};
+	struct world w;
+
+	world_open(&w, NULL);
+	w.retry_s[0] = 3600;
+	sink_close(w.sink);
+	world_start(&w);
+	world_accept_many(&w, &letter, 1500);
+	UNTIL(&w, status_of(&w).deferred == 4500, "nobody is there");
+	works[0].trash = works[2].trash = id_next();
+	works[3].trash = works[5].trash = id_next();
+	works[3].select.domain = "b.test";
+	dones = 0;
+	for (int i = 0; i < 6; i++) {
+		works[i].trash_until_wall_s = clock_wall_s() + 86400;
+		works[i].done = count_done;
+		back_work_start(w.back, &works[i]);
+	}
+	UNTIL(&w, dones == 6, "all end");
+	for (int i = 0; i < 6; i++)
+		ck_assert_int_eq(works[i].err, 0);
+	ck_assert_uint_eq(works[0].recipients, 4500);
+	ck_assert_uint_eq(works[0].messages, 1500);
+	ck_assert_uint_eq(works[1].recipients, 0); /* they are being purged */
+	ck_assert_uint_eq(works[2].recipients, 4500);
+	ck_assert_uint_eq(works[3].recipients, 1500);
+	ck_assert_uint_eq(works[4].recipients, 0);
+	ck_assert_uint_eq(works[5].recipients, 1500);
+	ck_assert_uint_eq(works[5].messages, 1500);
+	UNTIL(&w, status_of(&w).queued == 4500, "all are back");
+	sink_open(w.sink);
+	back_flush(w.back, &(struct back_flush){.id = 0});
+	UNTIL(&w, status_of(&w).delivered == 4500, "and sent");
+	UNTIL(&w, world_ledger(&w).by_state[RCPT_DELIVERED] == 4500, "marked");
+	turn_some(w.loop);
+	ck_assert_uint_eq(status_of(&w).delivered, 4500);
+	ck_assert_uint_eq(status_of(&w).queued, 0);
+	world_close(&w);
+}
+END_TEST
+
+/* It stops in the middle: each work ends, nothing is lost, and what was purged
+ * can be brought back after the restart. */
+START_TEST(test_stop)
+{
+	struct letter letter = {.to = "p@a.test q@b.test"};
+	struct back_work works[4] = {
+	    {.verb = BACK_PURGE, .select = {.domain = "a.test"}},
+	    {.verb = BACK_RELEASE},
+	    {.verb = BACK_RECHECK},
+	    {.verb = BACK_COUNT},
+	};
+	struct back_work undo = {.verb = BACK_UNDO};
+	struct world w;
+	int64_t purged;
+
+	world_open(&w, NULL);
+	w.retry_s[0] = 3600;
+	sink_close(w.sink);
+	world_start(&w);
+	world_accept_many(&w, &letter, 3000);
+	UNTIL(&w, status_of(&w).deferred == 6000, "nobody is there");
+	UNTIL(&w, world_ledger(&w).by_state[RCPT_QUEUED] == 6000, "marked");
+	dones = 0;
+	undo.trash = works[0].trash = id_next();
+	works[0].trash_until_wall_s = clock_wall_s() + 86400;
+	for (int i = 0; i < 4; i++) {
+		works[i].done = count_done;
+		back_work_start(w.back, &works[i]);
+	}
+	while (world_ledger(&w).by_state[RCPT_PURGED] == 0 && dones < 4)
+		;
+	world_stop(&w, 3000);
+	ck_assert_int_eq(dones, 4);
+	purged = world_ledger(&w).by_state[RCPT_PURGED];
+	ck_assert_uint_eq(works[0].recipients, (uint64_t)purged);
+	if (purged < 3000)
+		ck_assert_int_eq(works[0].err, GW_ECANCELED);
+	ck_assert_int_gt(purged, 0);
+	world_reopen_spool(&w);
+	world_start(&w);
+	undo.done = NULL;
+	world_work(&w, &undo); /* at once: it waits for the queue */
+	ck_assert_int_eq(undo.err, 0);
+	ck_assert_uint_eq(undo.recipients, (uint64_t)purged);
+	UNTIL(&w, status_of(&w).queued == 6000, "each once");
+	ck_assert_int_eq(world_ledger(&w).by_state[RCPT_QUEUED], 6000);
+	world_close(&w);
+}
+END_TEST
+
+/* It begins while they are being sent: what was purged was not sent, what was
+ * sent was not purged. */
+START_TEST(test_purge_of_a_flood)
+{
+	struct letter flood = {.to = "p@a.test", .body = BODY_A};
+	struct letter good = {.cred = "bob", .to = "q@b.test", .body = BODY_B};
+	struct back_work work = {.verb = BACK_PURGE};
+	uint8_t digest[DIGEST_SIZE];
+	struct back_status status;
+	struct world w;
+
+	world_open(&w, NULL);
+	world_accept_many(&w, &flood, 4000);
+	world_accept(&w, &good);
+	world_start(&w);
+	UNTIL(&w, sink_count(w.sink) > 100, "it flows");
+	digest_of(BODY_A, digest);
+	work.select.body = digest;
+	world_work(&w, &work);
+	ck_assert_int_eq(work.err, 0);
+	UNTIL(&w, status_of(&w).queued == 0, "nothing is left");
+	UNTIL(&w,
+	      world_ledger(&w).by_state[RCPT_DELIVERED] +
+		      world_ledger(&w).by_state[RCPT_PURGED] ==
+		  4001,
+	      "each is one or the other");
+	status = status_of(&w);
+	ck_assert_int_eq(world_ledger(&w).by_state[RCPT_PURGED],
+			 (int64_t)work.recipients);
+	ck_assert_uint_eq(sink_count(w.sink), 4001 - work.recipients);
+	ck_assert_uint_eq(status.delivered, 4001 - work.recipients);
+	ck_assert_uint_gt(work.recipients, 0);
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(test_nonsense)
+{
+	struct back_work from = {.verb = BACK_COUNT,
+				 .select = {.from = "no sender"}};
+	struct back_work undo = {.verb = BACK_UNDO, .trash = 77};
+	struct world w;
+
+	world_open(&w, NULL);
+	world_start(&w);
+	world_work(&w, &from);
+	ck_assert_int_eq(from.err, GW_EINVAL);
+	world_work(&w, &undo);
+	ck_assert_int_eq(undo.err, GW_ENOENT);
+	world_close(&w);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -289,6 +672,16 @@ main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, test_selection, 0,
 			    sizeof(selections) / sizeof(selections[0]));
+	tcase_add_loop_test(tc, test_release, 0,
+			    sizeof(releases) / sizeof(releases[0]));
+	tcase_add_test(tc, test_release_part);
+	tcase_add_test(tc, test_release_keeps_time);
+	tcase_add_test(tc, test_disk_fails);
+	tcase_add_test(tc, test_put_back_is_sent);
+	tcase_add_test(tc, test_order);
+	tcase_add_test(tc, test_stop);
+	tcase_add_test(tc, test_purge_of_a_flood);
+	tcase_add_test(tc, test_nonsense);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -241,6 +241,7 @@ make_msg(const struct letter *letter)
 		if (letter->holds != 0)
 			rcpt->state = RCPT_HELD;
 		rcpt->holds = letter->holds;
+		rcpt->next_wall_s = letter->next_wall_s;
 		rcpt->orcpt = arena_dup(arena, slice_str(letter->orcpt));
 	}
 	return msg;

@@ -42,6 +42,7 @@ struct letter {
 	uint16_t flags;
 	uint32_t holds; /* of all recipients */
 	int64_t age_s;	/* accepted that long ago */
+	int64_t next_wall_s;
 };
 
 /* offers: NULL for the usual ones. */
