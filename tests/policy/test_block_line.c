@@ -111,6 +111,7 @@ START_TEST(lines_that_are_not)
 	    {"quote not ended", "cred \"bob", GW_EINVAL},
 	    {"quote in a word", "cred b\"ob\"", GW_EINVAL},
 	    {"behind the quote", "cred \"bob\"x", GW_EINVAL},
+	    {"a word behind the quote", "cred \"bob\"hold", GW_EINVAL},
 	    {"escape of nothing", "cred \"bob\\", GW_EINVAL},
 	    {"unknown escape", "cred \"b\\nob\"", GW_EINVAL},
 	    {"half an escape", "cred \"b\\x4\"", GW_EINVAL},

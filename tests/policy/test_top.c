@@ -270,6 +270,30 @@ START_TEST(the_busiest_stay)
 }
 END_TEST
 
+/* Who was silent for an hour goes without a trace: nothing is missing. */
+START_TEST(the_silent_go_first)
+{
+	struct top_line line;
+	char cred[32];
+
+	for (int i = 0; i < 3 * TOP_MEMBERS; i++) {
+		snprintf(cred, sizeof(cred), "u%d", i);
+		mail(cred, "192.0.2.1", "", "a.example",
+		     NOW + (i < TOP_MEMBERS ? 0 : 3720));
+		if (i == TOP_MEMBERS)
+			mail("few", "192.0.2.1", "", "a.example", NOW + 3720);
+		if (i == TOP_MEMBERS + TOP_MEMBERS / 2)
+			ck_assert_int_eq(
+			    first(TOP_CRED, 60, NOW + 3720).since_wall_s, 0);
+	}
+	for (int i = 0; i < 5; i++)
+		mail("late", "192.0.2.1", "", "a.example", NOW + 3720);
+	line = first(TOP_CRED, 60, NOW + 3720);
+	ck_assert_str_eq(line.name, "late");
+	ck_assert_int_eq(line.since_wall_s, NOW + 3720);
+}
+END_TEST
+
 START_TEST(distinct_has_a_cap)
 {
 	struct top_line line;
@@ -389,6 +413,7 @@ main(void)
 	tcase_add_test(cases[0], refused_and_dead);
 	tcase_add_test(cases[0], order_and_cut);
 	tcase_add_test(cases[0], the_busiest_stay);
+	tcase_add_test(cases[0], the_silent_go_first);
 	tcase_add_test(cases[0], distinct_has_a_cap);
 	tcase_add_test(cases[0], memory_is_bounded);
 	tcase_add_test(cases[0], clocks_jump);
