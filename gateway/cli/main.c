@@ -12,6 +12,7 @@
 #include "gateway/base/escape.h"
 #include "gateway/cli/ask.h"
 #include "gateway/cli/check.h"
+#include "gateway/cli/input.h"
 #include "gateway/cli/talk.h"
 #include "gateway/control/commands.h"
 #include "gateway/control/protocol.h"
@@ -137,6 +138,22 @@ ask_and_talk(const struct options *options, const struct command_line *line,
 }
 
 static int
+read_and_talk(const struct options *options, const struct command_line *line,
+	      struct request *request)
+{
+	struct buf in;
+	int status = EXIT_FAILED;
+
+	buf_init(&in, INPUT_MAX);
+	if (input_read(command_operand(line, 0), &in)) {
+		request->input = true;
+		status = talk(options->socket_path, request, buf_slice(&in));
+	}
+	buf_fini(&in);
+	return status;
+}
+
+static int
 run(const struct options *options, const struct command_line *line, int argc,
     char **argv)
 {
@@ -158,6 +175,8 @@ run(const struct options *options, const struct command_line *line, int argc,
 		return bad_usage("too many words", NULL);
 	if (line->command->flags & COMMAND_SECRET)
 		return ask_and_talk(options, line, &request);
+	if (line->command->flags & COMMAND_INPUT)
+		return read_and_talk(options, line, &request);
 	return talk(options->socket_path, &request, SLICE_NONE);
 }
 

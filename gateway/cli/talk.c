@@ -75,7 +75,7 @@ static bool
 write_all(int fd, struct slice s)
 {
 	while (s.n > 0) {
-		ssize_t n = write(fd, s.p, s.n);
+		ssize_t n = send(fd, s.p, s.n, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -86,9 +86,29 @@ write_all(int fd, struct slice s)
 	return true;
 }
 
+/* In frames, and the empty one behind them. */
+static bool
+send_input(int fd, struct slice input)
+{
+	const size_t most = FRAME_MAX - FRAME_HEADER_SIZE;
+	struct buf frame;
+	bool ok = true, last = false;
+
+	buf_init(&frame, FRAME_MAX);
+	while (ok && !last) {
+		last = input.n == 0;
+		buf_clear(&frame);
+		frame_put(&frame, FRAME_INPUT, slice_head(input, most));
+		input = slice_from(input, most);
+		ok = write_all(fd, buf_slice(&frame));
+	}
+	buf_fini(&frame);
+	return ok;
+}
+
 static bool
 send_request(int fd, const char *path, const struct request *request,
-	     struct slice secret)
+	     struct slice payload)
 {
 	struct buf body, frames;
 	bool ok = true;
@@ -102,10 +122,12 @@ send_request(int fd, const char *path, const struct request *request,
 	} else {
 		frame_put(&frames, FRAME_REQUEST, buf_slice(&body));
 		if (request->secret)
-			frame_put(&frames, FRAME_SECRET, secret);
+			frame_put(&frames, FRAME_SECRET, payload);
 		/* Sent even to a daemon that has already hung up: what it
 		 * said is still to be read. */
-		ok = write_all(fd, buf_slice(&frames)) || errno == EPIPE;
+		ok = (write_all(fd, buf_slice(&frames)) &&
+		      (!request->input || send_input(fd, payload))) ||
+		     errno == EPIPE;
 		if (!ok)
 			complain(path, strerror(errno));
 	}
@@ -246,14 +268,14 @@ listen_to(int fd, const char *path)
 
 int
 talk(const char *socket_path, const struct request *request,
-     struct slice secret)
+     struct slice payload)
 {
 	int fd = dial(socket_path);
 	int status = EXIT_UNAVAILABLE;
 
 	if (fd < 0)
 		return status;
-	if (send_request(fd, socket_path, request, secret))
+	if (send_request(fd, socket_path, request, payload))
 		status = listen_to(fd, socket_path);
 	close(fd);
 	return status;

@@ -6,9 +6,10 @@
 /*
  * One command to the daemon; what it answers goes to standard output and
  * standard error as it comes. Returns the exit status: the daemon's, or
- * EXIT_UNAVAILABLE after a sentence on standard error.
+ * EXIT_UNAVAILABLE after a sentence on standard error. payload is what the
+ * request says that follows it: a secret, or input of any length.
  */
 int talk(const char *socket_path, const struct request *request,
-	 struct slice secret);
+	 struct slice payload);
 
 #endif

@@ -7,10 +7,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "gateway/base/error.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
+#include "gateway/control/control_int.h"
 
 static call_fn *const dispatch[COMMANDS] = {
     [COMMAND_USER_ADD] = command_user_add,
@@ -20,25 +22,49 @@ static call_fn *const dispatch[COMMANDS] = {
     [COMMAND_QUEUE_LIST] = command_queue_list,
     [COMMAND_QUEUE_SHOW] = command_queue_show,
     [COMMAND_QUEUE_FLUSH] = command_queue_flush,
+    [COMMAND_BLOCK_ADD] = command_block_add,
+    [COMMAND_BLOCK_DEL] = command_block_del,
+    [COMMAND_BLOCK_LIST] = command_block_list,
+    [COMMAND_BLOCK_EXPORT] = command_block_export,
+    [COMMAND_BLOCK_IMPORT] = command_block_import,
+    [COMMAND_LIMITS] = command_limits,
+    [COMMAND_GRANT] = command_grant,
     [COMMAND_STATUS] = command_status,
     [COMMAND_STATS] = command_stats,
     [COMMAND_RELOAD] = command_reload,
     [COMMAND_CONFIG_SHOW] = command_config_show,
 };
 
-void
-call_fail(struct call *call, const char *fmt, ...)
+static void
+say(struct call *call, int status, const char *fmt, va_list ap)
 {
-	char text[512];
-	va_list ap;
+	char text[1024];
 
-	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
 	buf_add_str(&call->err, "sluice: ");
 	buf_add_str(&call->err, text);
 	buf_add_byte(&call->err, '\n');
-	call->exit = EXIT_FAILED;
+	call->exit = status;
+}
+
+void
+call_fail(struct call *call, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(call, EXIT_FAILED, fmt, ap);
+	va_end(ap);
+}
+
+void
+call_usage(struct call *call, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(call, EXIT_USAGE, fmt, ap);
+	va_end(ap);
 }
 
 size_t
@@ -51,6 +77,102 @@ call_columns(const struct call *call)
 	return call->request.columns;
 }
 
+size_t
+call_width(const struct call *call)
+{
+	size_t columns = call_columns(call);
+
+	return columns != 0 && columns < 80 ? 80 : columns;
+}
+
+/* --- changes and work ---------------------------------------------------- */
+
+static const char *
+reason_of(const struct call *call)
+{
+	for (const struct command_option *o = call->line.command->options;
+	     o->name != NULL; o++)
+		if (strcmp(o->name, "reason") == 0)
+			return command_option(&call->line, "reason");
+	return NULL;
+}
+
+struct change *
+call_change(struct call *call)
+{
+	const struct change_who who = {
+	    .uid = call->uid,
+	    .pid = call->pid,
+	    .words = call->request.words,
+	    .word_count = call->request.count,
+	    .reason = reason_of(call),
+	};
+
+	return change_create(call->control->changes, &who);
+}
+
+void
+call_note(struct call *call, const char *effect)
+{
+	struct change *change = call_change(call);
+
+	change_effect(change, "%s", effect);
+	change_commit(&change, NULL, NULL);
+}
+
+void
+call_ended(struct call *call)
+{
+	if (--call->under_way == 0) {
+		call->patient = false;
+		admin_wake(call->control->admin, call->id);
+	}
+}
+
+/* By id: the call may be gone by now. */
+struct waiting {
+	struct control *control;
+	uint64_t call_id;
+};
+
+static void
+on_committed(void *arg, int err)
+{
+	struct waiting *waiting = arg;
+	struct admin *admin = waiting->control->admin;
+	struct call *call =
+	    admin == NULL ? NULL : admin_call(admin, waiting->call_id);
+
+	free(waiting);
+	if (call == NULL)
+		return;
+	call->commit_err = err;
+	call_ended(call);
+}
+
+void
+call_commit(struct call *call, struct change **change)
+{
+	struct waiting *waiting = mem_zalloc(sizeof(*waiting));
+
+	waiting->control = call->control;
+	waiting->call_id = call->id;
+	call->under_way++;
+	call->commit_err = 0;
+	change_commit(change, on_committed, waiting);
+}
+
+void
+call_work(struct call *call, struct work_req *req)
+{
+	req->call_id = call->id;
+	call->under_way++;
+	call->patient = true;
+	work_start(call->control->works, req);
+}
+
+/* --- life ---------------------------------------------------------------- */
+
 static bool
 usage(struct call *call)
 {
@@ -62,10 +184,8 @@ usage(struct call *call)
 		buf_add_str(&error, "not a command for the daemon");
 		ok = false;
 	}
-	if (!ok) {
-		call_fail(call, "%s", buf_cstr(&error));
-		call->exit = EXIT_USAGE;
-	}
+	if (!ok)
+		call_usage(call, "%s", buf_cstr(&error));
 	buf_fini(&error);
 	return ok;
 }
@@ -78,6 +198,7 @@ call_init(struct call *call, struct control *control, struct slice body)
 	call->control = control;
 	buf_init(&call->body, FRAME_MAX);
 	buf_init(&call->secret, SECRET_MAX + 1);
+	buf_init(&call->input, INPUT_MAX);
 	buf_init(&call->out, CALL_TEXT_MAX);
 	buf_init(&call->err, CALL_TEXT_MAX);
 	call->exit = EXIT_DONE;
@@ -98,8 +219,11 @@ call_fini(struct call *call)
 {
 	buf_fini(&call->body);
 	buf_wipe(&call->secret);
+	buf_fini(&call->input);
 	buf_fini(&call->out);
 	buf_fini(&call->err);
+	if (call->state != NULL && call->state_fini != NULL)
+		call->state_fini(call->state);
 	free(call->state);
 	call->state = NULL;
 }

@@ -3,8 +3,11 @@
 
 #include <sys/types.h>
 
+#include "gateway/back/back.h"
+#include "gateway/control/change.h"
 #include "gateway/control/commands.h"
 #include "gateway/control/protocol.h"
+#include "gateway/control/work.h"
 
 /*
  * One command under way: its words, what it has to say, and where it stands.
@@ -27,12 +30,19 @@ struct call {
 	struct request request;
 	struct command_line line;
 	struct buf secret; /* wiped */
+	struct buf input;  /* what FRAME_INPUTs brought */
 	uid_t uid;	   /* whoever sits at the socket */
 	pid_t pid;
 	struct buf out, err; /* taken by who runs it, after each step */
 	int exit;
 	call_fn *step;
 	void *state; /* of a command in slices; freed with free(3) */
+	void (*state_fini)(void *state); /* before that; or NULL */
+	/* Of call_commit and call_work. */
+	unsigned under_way;
+	bool patient; /* may take longer than a disk does */
+	int commit_err;
+	struct back_work work; /* how the last one ended */
 };
 
 /* body is the request frame's. The answer to a bad one is in err, exit 2. */
@@ -43,12 +53,35 @@ enum call_next call_step(struct call *call);
 /* For commands: a sentence on standard error, and exit 1. */
 void call_fail(struct call *call, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same with EXIT_USAGE: it was written wrong. */
+void call_usage(struct call *call, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Columns of the terminal; 0: no terminal, do not cut. */
 size_t call_columns(const struct call *call);
+/* The same, and never less than 80: for tables. */
+size_t call_width(const struct call *call);
+
+/* Who runs it, for the trail; the reason is --reason's, where there is one. */
+struct change *call_change(struct call *call);
+/* A change that is nothing but its entry in the trail; nobody waits for it. */
+void call_note(struct call *call, const char *effect);
+/* Return CALL_WAIT after one or more of these: the call's step runs when all
+ * of them have ended. Both take what they are given. */
+void call_commit(struct call *call, struct change **change);
+void call_work(struct call *call, struct work_req *req);
+/* One of them did; for those who run them. */
+void call_ended(struct call *call);
 
 call_fn command_user_add, command_user_passwd, command_user_del,
     command_user_list;
 call_fn command_queue_list, command_queue_show, command_queue_flush;
+call_fn command_block_add, command_block_del, command_block_list,
+    command_block_export, command_block_import;
+call_fn command_limits, command_grant;
+call_fn command_from_add, command_from_del, command_from_list;
+call_fn command_top, command_why;
+call_fn command_hold, command_release, command_purge, command_undo,
+    command_trash, command_audit;
 call_fn command_status, command_stats;
 call_fn command_reload, command_config_show;
 

@@ -6,105 +6,6 @@
 #include "gateway/base/error.h"
 #include "gateway/base/escape.h"
 
-static const struct command table[COMMANDS] = {
-    [COMMAND_USER_ADD] =
-	{"user add",
-	 "NAME",
-	 1,
-	 1,
-	 COMMAND_CHANGES | COMMAND_SECRET,
-	 "Add a login; asks for its password or reads it from stdin.",
-	 {{"class", "CLASS", "the class whose rules apply to this login"},
-	  {"address", "ADDRESS", "where its owner is written to"}}},
-    [COMMAND_USER_PASSWD] = {"user passwd",
-			     "NAME",
-			     1,
-			     1,
-			     COMMAND_CHANGES | COMMAND_SECRET,
-			     "Give a login a new password.",
-			     {{NULL, NULL, NULL}}},
-    [COMMAND_USER_DEL] = {"user del",
-			  "NAME",
-			  1,
-			  1,
-			  COMMAND_CHANGES,
-			  "Delete a login; its queued mail stays queued.",
-			  {{NULL, NULL, NULL}}},
-    [COMMAND_USER_LIST] =
-	{"user list", "", 0, 0, 0, "List all logins.", {{NULL, NULL, NULL}}},
-    [COMMAND_QUEUE_LIST] =
-	{"queue list",
-	 "",
-	 0,
-	 0,
-	 0,
-	 "List what waits: messages and their recipients, by age.",
-	 {{"cred", "NAME", "of this login only"},
-	  {"lane", "LANE", "personal, bulk or dsn"},
-	  {"state", "STATE", "queued or held"},
-	  {"domain", "DOMAIN", "to recipients in this domain"},
-	  {"limit", "N", "at most N recipients; 0: all (a terminal: 1000)"}}},
-    [COMMAND_QUEUE_SHOW] = {"queue show",
-			    "ID",
-			    1,
-			    1,
-			    0,
-			    "Show one message: envelope, recipients, replies.",
-			    {{NULL, NULL, NULL}}},
-    [COMMAND_QUEUE_FLUSH] = {"queue flush",
-			     "[ID]",
-			     0,
-			     1,
-			     COMMAND_CHANGES,
-			     "Try deferred mail again now: all, or some.",
-			     {{"domain", "DOMAIN",
-			       "to recipients in this domain"},
-			      {"hop", "NAME", "that goes by this next hop"}}},
-    [COMMAND_STATUS] = {"status",
-			"",
-			0,
-			0,
-			0,
-			"Show how it goes: one screen.",
-			{{NULL, NULL, NULL}}},
-    [COMMAND_STATS] = {"stats",
-		       "",
-		       0,
-		       0,
-		       0,
-		       "Show every counter as key=value.",
-		       {{NULL, NULL, NULL}}},
-    [COMMAND_RELOAD] =
-	{"reload",
-	 "",
-	 0,
-	 0,
-	 COMMAND_CHANGES,
-	 "Read the configuration again; a wrong one changes nothing.",
-	 {{NULL, NULL, NULL}}},
-    [COMMAND_CONFIG_CHECK] =
-	{"config check",
-	 "[FILE]",
-	 0,
-	 1,
-	 COMMAND_LOCAL,
-	 "Check a configuration file and tell every error in it.",
-	 {{NULL, NULL, NULL}}},
-    [COMMAND_CONFIG_SHOW] = {"config show",
-			     "",
-			     0,
-			     0,
-			     0,
-			     "Show the configuration in force.",
-			     {{NULL, NULL, NULL}}},
-};
-
-const struct command *
-command_of(enum command_id id)
-{
-	return &table[id];
-}
-
 /* One word of another's command line, for a sentence. */
 static void
 add_word(struct buf *out, const char *word)
@@ -114,14 +15,19 @@ add_word(struct buf *out, const char *word)
 	buf_add_byte(out, '\'');
 }
 
+static const char *
+words_of(size_t i)
+{
+	return command_of((enum command_id)i)->words;
+}
+
 static bool
 is_group(const char *word)
 {
 	size_t n = strlen(word);
 
 	for (size_t i = 0; i < COMMANDS; i++)
-		if (strncmp(table[i].words, word, n) == 0 &&
-		    table[i].words[n] == ' ')
+		if (strncmp(words_of(i), word, n) == 0 && words_of(i)[n] == ' ')
 			return true;
 	return false;
 }
@@ -141,33 +47,110 @@ match(const char *name, const char *const *words, size_t count)
 	return n;
 }
 
-static int
-find(const char *const *words, size_t count, struct command_line *line,
-     struct buf *error, size_t *used)
+/* --- what was meant ------------------------------------------------------ */
+
+/* What people write, and how it is written here: the first `drop` words of the
+ * line are replaced. then: the second word; NULL is none, "" any other. */
+static const struct {
+	const char *first, *then;
+	size_t drop;
+	const char *better;
+} meant[] = {
+    {"block", "cred", 1, "block add"},	 {"block", "ip", 1, "block add"},
+    {"block", "from", 1, "block add"},	 {"block", "domain", 1, "block add"},
+    {"block", "hash", 1, "block add"},	 {"block", "remove", 2, "block del"},
+    {"block", "delete", 2, "block del"}, {"block", "", 1, "block add cred"},
+    {"unblock", "cred", 1, "block del"}, {"unblock", "ip", 1, "block del"},
+    {"unblock", "from", 1, "block del"}, {"unblock", "domain", 1, "block del"},
+    {"unblock", "hash", 1, "block del"}, {"unblock", "", 1, "block del cred"},
+    {"user", "remove", 2, "user del"},	 {"user", "delete", 2, "user del"},
+    {"from", "", 1, "from list"},	 {"limit", NULL, 1, "limits"},
+    {"limit", "", 1, "limits"},		 {"queue", "", 1, "queue show"},
+    {"mailq", NULL, 1, "queue list"},	 {"flush", NULL, 1, "queue flush"},
+    {"delete", "", 1, "purge"},		 {"unhold", "", 1, "release"},
+};
+
+/* True when a sentence was added. */
+static bool
+guess(const char *const *words, size_t count, struct buf *error)
 {
-	for (size_t i = 0; i < COMMANDS; i++) {
-		*used = match(table[i].words, words, count);
-		if (*used > 0) {
-			line->command = &table[i];
-			line->id = (enum command_id)i;
-			return 0;
+	for (size_t i = 0; i < sizeof(meant) / sizeof(meant[0]); i++) {
+		const char *then = meant[i].then;
+
+		if (strcmp(words[0], meant[i].first) != 0 ||
+		    (then == NULL) != (count == 1) ||
+		    (then != NULL && then[0] != '\0' &&
+		     strcmp(words[1], then) != 0))
+			continue;
+		buf_printf(error, ": did you mean 'sluice %s", meant[i].better);
+		for (size_t w = meant[i].drop; w < count && error->n < 300;
+		     w++) {
+			buf_add_byte(error, ' ');
+			escape_text(error, slice_head(slice_str(words[w]), 64));
 		}
+		buf_add_str(error, "'?");
+		return true;
 	}
-	if (is_group(words[0]) &&
-	    (count == 1 || strcmp(words[1], "--help") == 0 ||
-	     strcmp(words[1], "-h") == 0)) {
-		line->group = words[0];
-		line->help = true;
-		*used = count;
-		return 0;
-	}
+	return false;
+}
+
+static void
+no_such_command(const char *const *words, size_t count, struct buf *error)
+{
 	buf_add_str(error, "no such command: ");
 	add_word(error, words[0]);
 	if (count > 1 && is_group(words[0])) {
 		buf_add_byte(error, ' ');
 		add_word(error, words[1]);
 	}
+	guess(words, count, error);
+}
+
+static bool
+asks_for_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static int
+find(const char *const *words, size_t count, struct command_line *line,
+     struct buf *error, size_t *used)
+{
+	for (size_t i = 0; i < COMMANDS; i++) {
+		*used = match(words_of(i), words, count);
+		if (*used > 0) {
+			line->command = command_of((enum command_id)i);
+			line->id = (enum command_id)i;
+			return 0;
+		}
+	}
+	if (is_group(words[0]) && (count == 1 || asks_for_help(words[1]))) {
+		line->group = words[0];
+		line->help = true;
+		*used = count;
+		return 0;
+	}
+	no_such_command(words, count, error);
 	return GW_EINVAL;
+}
+
+static const struct command_option *
+find_option(const struct command *command, struct slice name)
+{
+	const struct command_option *o = command->options;
+
+	while (o->name != NULL && !slice_eq(slice_str(o->name), name))
+		o++;
+	return o->name != NULL ? o : NULL;
+}
+
+/* ": sluice block add KIND VALUE", for whoever left something out. */
+static void
+how_written(const struct command *command, struct buf *error)
+{
+	buf_printf(error, ": sluice %s%s%s%s", command->words,
+		   command->operands[0] != '\0' ? " " : "", command->operands,
+		   command->options[0].name != NULL ? " [OPTIONS]" : "");
 }
 
 /* word is `--name` or `--name=value`, after the dashes. */
@@ -176,15 +159,14 @@ option(struct command_line *line, const char *word, const char *next,
        bool *took_next, struct buf *error)
 {
 	size_t n = strcspn(word, "=");
-	const struct command_option *o = line->command->options;
+	const struct command_option *o =
+	    find_option(line->command, slice_of(word, n));
 	const char *value = word[n] == '=' ? word + n + 1 : NULL;
 
-	while (o->name != NULL &&
-	       (strncmp(o->name, word, n) != 0 || o->name[n] != '\0'))
-		o++;
-	if (o->name == NULL) {
+	if (o == NULL) {
 		buf_add_str(error, "no such option: ");
 		add_word(error, word - 2);
+		how_written(line->command, error);
 		return GW_EINVAL;
 	}
 	if (o->value == NULL && value != NULL) {
@@ -206,16 +188,29 @@ option(struct command_line *line, const char *word, const char *next,
 	return 0;
 }
 
+/* The i-th word of "KIND VALUE". */
+static struct slice
+operand_name(const struct command *command, size_t i)
+{
+	struct slice rest = slice_str(command->operands), word;
+
+	while (slice_split(&rest, ' ', &word) && i > 0)
+		i--;
+	return word;
+}
+
 static int
 operand(struct command_line *line, const char *word, struct buf *error)
 {
-	if (line->operand_count == line->command->operand_max) {
-		buf_add_str(error, "one word too many: ");
-		add_word(error, word);
-		return GW_EINVAL;
+	if (line->operand_count < line->command->operand_max) {
+		line->operands[line->operand_count++] = word;
+		return 0;
 	}
-	line->operands[line->operand_count++] = word;
-	return 0;
+	buf_add_str(error, "one word too many: ");
+	add_word(error, word);
+	if (find_option(line->command, slice_str(word)) != NULL)
+		buf_printf(error, ": did you mean '--%s'?", word);
+	return GW_EINVAL;
 }
 
 static int
@@ -235,8 +230,7 @@ arguments(const char *const *words, size_t count, struct command_line *line,
 			only_operands = true;
 		} else if (strcmp(word, "--json") == 0) {
 			line->json = true;
-		} else if (strcmp(word, "--help") == 0 ||
-			   strcmp(word, "-h") == 0) {
+		} else if (asks_for_help(word)) {
 			line->help = true;
 		} else if (word[1] == '-') {
 			err = option(line, word + 2, next, &took_next, error);
@@ -249,7 +243,11 @@ arguments(const char *const *words, size_t count, struct command_line *line,
 	}
 	if (err == 0 && !line->help &&
 	    line->operand_count < line->command->operand_min) {
-		buf_printf(error, "%s is missing", line->command->operands);
+		struct slice name =
+		    operand_name(line->command, line->operand_count);
+
+		buf_printf(error, "%.*s is missing", (int)name.n, name.p);
+		how_written(line->command, error);
 		err = GW_EINVAL;
 	}
 	return err;
@@ -328,19 +326,28 @@ command_help(const struct command *command, struct buf *out)
 	buf_fini(&left);
 }
 
+#define OVERVIEW_COLUMN 19
+
 void
 command_overview(const char *group, struct buf *out)
 {
 	size_t n = group == NULL ? 0 : strlen(group);
 
 	for (size_t i = 0; i < COMMANDS; i++) {
-		if (group != NULL && (strncmp(table[i].words, group, n) != 0 ||
-				      table[i].words[n] != ' '))
+		const struct command *c = command_of((enum command_id)i);
+		size_t at = out->n, used;
+
+		if (group != NULL &&
+		    (strncmp(c->words, group, n) != 0 || c->words[n] != ' '))
 			continue;
-		buf_printf(out, "  %s%s%-*s %s\n", table[i].words,
-			   table[i].operands[0] != '\0' ? " " : "",
-			   (int)(19 - strlen(table[i].words) -
-				 (table[i].operands[0] != '\0')),
-			   table[i].operands, table[i].help);
+		buf_printf(out, "  %s%s%s", c->words,
+			   c->operands[0] != '\0' ? " " : "", c->operands);
+		used = out->n - at - 2;
+		if (used > OVERVIEW_COLUMN) {
+			buf_add_str(out, "\n  ");
+			used = 0;
+		}
+		buf_printf(out, "%*s %s\n", (int)(OVERVIEW_COLUMN - used), "",
+			   c->help);
 	}
 }

@@ -7,10 +7,10 @@
 #include "gateway/base/buf.h"
 
 /*
- * THE table of commands: `sluice` takes its help and its usage errors from it,
- * `sluiced` the same parse of the same words, and a test holds the manual page
- * against it. A new command is an id, a row, and a function in the dispatch
- * table of call.c.
+ * THE table of commands (command_table.c): `sluice` takes its help and its
+ * usage errors from it, `sluiced` the same parse of the same words, and a test
+ * holds the manual page against it. A new command is an id, a row, and a
+ * function in the dispatch table of call.c.
  */
 enum command_id {
 	COMMAND_USER_ADD,
@@ -20,6 +20,24 @@ enum command_id {
 	COMMAND_QUEUE_LIST,
 	COMMAND_QUEUE_SHOW,
 	COMMAND_QUEUE_FLUSH,
+	COMMAND_BLOCK_ADD,
+	COMMAND_BLOCK_DEL,
+	COMMAND_BLOCK_LIST,
+	COMMAND_BLOCK_EXPORT,
+	COMMAND_BLOCK_IMPORT,
+	COMMAND_LIMITS,
+	COMMAND_GRANT,
+	COMMAND_FROM_ADD,
+	COMMAND_FROM_DEL,
+	COMMAND_FROM_LIST,
+	COMMAND_TOP,
+	COMMAND_WHY,
+	COMMAND_HOLD,
+	COMMAND_RELEASE,
+	COMMAND_PURGE,
+	COMMAND_UNDO,
+	COMMAND_TRASH,
+	COMMAND_AUDIT,
 	COMMAND_STATUS,
 	COMMAND_STATS,
 	COMMAND_RELOAD,
@@ -32,9 +50,10 @@ enum {
 	COMMAND_CHANGES = 1, /* logged with who ran it */
 	COMMAND_SECRET = 2,  /* asks for a password */
 	COMMAND_LOCAL = 4,   /* needs no daemon */
+	COMMAND_INPUT = 8,   /* sends the file that it names, or stdin */
 };
 
-#define COMMAND_OPTIONS 6
+#define COMMAND_OPTIONS 12
 #define COMMAND_OPERANDS 2
 
 struct command_option {
@@ -66,7 +85,8 @@ struct command_line {
 	const char *group; /* "user": help was asked on its commands */
 };
 
-/* GW_EINVAL with a sentence in error (escaped, without a newline). */
+/* GW_EINVAL with a sentence in error (escaped, without a newline); where it can
+ * be guessed what was meant it says how that is written. */
 int command_parse(const char *const *words, size_t count,
 		  struct command_line *line, struct buf *error);
 /* NULL when not given. The option must be one of the command's. */

@@ -171,7 +171,10 @@ create_parts(struct control *control, const struct control_opts *opts,
 
 	snprintf(error, error_size, "control: out of descriptors or threads");
 	control->sender = alert_sender_create(control);
-	if (control->sender == NULL)
+	control->changes = changes_create(control);
+	control->works = works_create(control);
+	if (control->sender == NULL || control->changes == NULL ||
+	    control->works == NULL)
 		return GW_EIO;
 	if (opts->users_local) {
 		control->users = users_create(control);
@@ -200,6 +203,11 @@ control_create(struct control **controlp, const struct control_opts *opts,
 	control->front = opts->front;
 	control->back = opts->back;
 	control->auth = opts->auth;
+	control->limits = opts->limits;
+	control->blocklist = opts->blocklist;
+	control->accounts = opts->accounts;
+	control->decisions = opts->decisions;
+	control->top = opts->top;
 	control->users_local = opts->users_local;
 	control->host = opts->host;
 	control->start_wall_s = clock_wall_s();
@@ -228,6 +236,8 @@ control_destroy(struct control **controlp)
 	http_destroy(&control->http);
 	admin_destroy(&control->admin);
 	users_destroy(&control->users);
+	works_destroy(&control->works); /* whose ends are told to the trail */
+	changes_destroy(&control->changes);
 	auth_destroy(&control->auth_probe);
 	alert_sender_destroy(&control->sender);
 	alerts_destroy(&control->alerts);

@@ -3,11 +3,13 @@
 
 #include "gateway/control/alert_send.h"
 #include "gateway/control/alerts.h"
+#include "gateway/control/change.h"
 #include "gateway/control/control.h"
 #include "gateway/control/http.h"
 #include "gateway/control/rate.h"
 #include "gateway/control/socket.h"
 #include "gateway/control/users.h"
+#include "gateway/control/work.h"
 
 /* What the parts of control share; nobody else includes this. */
 struct control {
@@ -16,12 +18,19 @@ struct control {
 	struct front *front;
 	struct back *back;
 	struct auth_pool *auth;
+	struct limits *limits;
+	struct blocklist *blocklist;
+	struct accounts *accounts;
+	struct decisions *decisions;
+	struct top *top;
 	bool users_local;
 	struct control_host host;
 	struct control_conf conf; /* strings are ours */
 	int64_t start_wall_s;
 	struct admin *admin;
-	struct http *http;	 /* NULL: none */
+	struct http *http; /* NULL: none */
+	struct changes *changes;
+	struct works *works;
 	struct users *users;	 /* NULL: not users_local */
 	struct auth *auth_probe; /* Dovecot: is it there? */
 	struct rate rate;

@@ -4,14 +4,14 @@
 
 #include "gateway/base/error.h"
 
-enum { FLAG_JSON = 1, FLAG_TTY = 2, FLAG_SECRET = 4 };
+enum { FLAG_JSON = 1, FLAG_TTY = 2, FLAG_SECRET = 4, FLAG_INPUT = 8 };
 
 static bool
 is_type(uint8_t type)
 {
 	return type == FRAME_REQUEST || type == FRAME_SECRET ||
-	       type == FRAME_STDOUT || type == FRAME_STDERR ||
-	       type == FRAME_EXIT;
+	       type == FRAME_INPUT || type == FRAME_STDOUT ||
+	       type == FRAME_STDERR || type == FRAME_EXIT;
 }
 
 int
@@ -77,7 +77,8 @@ request_encode(const struct request *request, struct buf *out)
 	buf_put_u16(out, PROTOCOL_VERSION);
 	buf_put_u8(out, (uint8_t)((request->json ? FLAG_JSON : 0) |
 				  (request->tty ? FLAG_TTY : 0) |
-				  (request->secret ? FLAG_SECRET : 0)));
+				  (request->secret ? FLAG_SECRET : 0) |
+				  (request->input ? FLAG_INPUT : 0)));
 	buf_put_u16(out, request->columns);
 	buf_put_u16(out, (uint16_t)request->count);
 	for (size_t i = 0; i < request->count; i++) /* with their NUL */
@@ -109,10 +110,11 @@ request_decode(struct slice body, struct request *request)
 	request->json = (flags & FLAG_JSON) != 0;
 	request->tty = (flags & FLAG_TTY) != 0;
 	request->secret = (flags & FLAG_SECRET) != 0;
+	request->input = (flags & FLAG_INPUT) != 0;
 	request->columns = reader_u16(&r);
 	request->count = reader_u16(&r);
-	if (!r.ok || flags >= 8 || request->count == 0 ||
-	    request->count > REQUEST_WORDS)
+	if (!r.ok || flags >= 16 || (request->secret && request->input) ||
+	    request->count == 0 || request->count > REQUEST_WORDS)
 		return GW_EPROTO;
 	for (size_t i = 0; i < request->count; i++) {
 		word = reader_bytes(&r);

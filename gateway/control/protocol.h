@@ -8,28 +8,31 @@
 
 /*
  * What `sluice` and `sluiced` say to each other over the command socket. One
- * command a connection: a request and, when it says so, a secret; back come
- * text for standard output and standard error in any order, and the exit
- * status, which is the last frame.
+ * command a connection: a request and, when it says so, a secret, or a file in
+ * as many frames as it takes and an empty one behind them; back come text for
+ * standard output and standard error in any order, and the exit status, which
+ * is the last frame.
  *
  * A frame is a type (u8), the length of its body (u32), the body; all numbers
  * are big-endian. Both ends are the same release: a version that differs is
  * refused, there is no negotiation.
  */
 #define PROTOCOL_SOCKET "/run/sluice/control.sock"
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 
 enum frame_type {
 	FRAME_REQUEST = 1,
 	FRAME_SECRET = 2,
+	FRAME_INPUT = 3, /* an empty one is the end */
 	FRAME_STDOUT = 16,
 	FRAME_STDERR = 17,
 	FRAME_EXIT = 18, /* u8 */
 };
 
 #define FRAME_HEADER_SIZE 5
-#define FRAME_MAX 65536	 /* with its header */
-#define SECRET_MAX 511	 /* what crypt(3) takes */
+#define FRAME_MAX 65536 /* with its header */
+#define SECRET_MAX 511	/* what crypt(3) takes */
+#define INPUT_MAX (64 * 1024 * 1024)
 #define REQUEST_WORDS 64 /* and at least one */
 #define REQUEST_WORD_MAX 4096
 
@@ -59,6 +62,7 @@ struct request {
 	bool json;
 	bool tty;	  /* standard output is a terminal */
 	bool secret;	  /* a FRAME_SECRET follows */
+	bool input;	  /* FRAME_INPUTs follow */
 	uint16_t columns; /* of the terminal; 0: not known */
 };
 

@@ -98,7 +98,7 @@ on_watch_time(void *arg)
 		client_destroy(client);
 		return;
 	}
-	if (client->state == WAITING) {
+	if (client->state == WAITING && !client->call.patient) {
 		call_fail(&client->call,
 			  "no answer from the disk for %d s; "
 			  "it may yet be done",
@@ -191,7 +191,16 @@ client_frame(struct client *client, const struct frame *frame)
 		if (!call_init(&client->call, client->admin->control,
 			       frame->body))
 			return 1;
-		return client->call.request.secret ? 0 : 1;
+		return client->call.request.secret || client->call.request.input
+			   ? 0
+			   : 1;
+	}
+	if (client->has_request && frame->type == FRAME_INPUT &&
+	    client->call.request.input) {
+		buf_add_slice(&client->call.input, frame->body);
+		if (client->call.input.overflow)
+			return GW_EPROTO;
+		return frame->body.n == 0;
 	}
 	if (client->has_request && frame->type == FRAME_SECRET &&
 	    frame->body.n <= SECRET_MAX) {

@@ -31,7 +31,8 @@ START_TEST(frames)
 	    {"too long", FRAME_STDOUT, LONGEST + 1, 0, GW_EPROTO},
 	    {"far too long", FRAME_REQUEST, UINT32_MAX, 0, GW_EPROTO},
 	    {"type 0", 0, 0, 0, GW_EPROTO},
-	    {"type unknown", 3, 0, 0, GW_EPROTO},
+	    {"end of the input", FRAME_INPUT, 0, 0, 1},
+	    {"type unknown", 4, 0, 0, GW_EPROTO},
 	    {"type of text", 'G', 0x45542f20, 0, GW_EPROTO},
 	};
 
@@ -166,15 +167,16 @@ START_TEST(wrong_requests)
 		int want;
 	} rows[] = {
 #define ROW(label, body, want) {label, body, sizeof(body) - 1, want}
-	    ROW("good", "\0\1\0\0\0\0\1\0\0\0\2a\0", 0),
-	    ROW("of another release", "\0\2\0\0\0\0\1\0\0\0\2a\0", GW_ENOTSUP),
-	    ROW("no words", "\0\1\0\0\0\0\0", GW_EPROTO),
-	    ROW("65 words said", "\0\1\0\0\0\0\x41", GW_EPROTO),
-	    ROW("unknown flag", "\0\1\x8\0\0\0\1\0\0\0\2a\0", GW_EPROTO),
-	    ROW("word without NUL", "\0\1\0\0\0\0\1\0\0\0\2aa", GW_EPROTO),
-	    ROW("NUL in a word", "\0\1\0\0\0\0\1\0\0\0\3a\0\0", GW_EPROTO),
-	    ROW("empty word", "\0\1\0\0\0\0\1\0\0\0\0", GW_EPROTO),
-	    ROW("length past the end", "\0\1\0\0\0\0\1\xff\xff\xff\xff\0",
+	    ROW("good", "\0\2\0\0\0\0\1\0\0\0\2a\0", 0),
+	    ROW("of another release", "\0\1\0\0\0\0\1\0\0\0\2a\0", GW_ENOTSUP),
+	    ROW("no words", "\0\2\0\0\0\0\0", GW_EPROTO),
+	    ROW("65 words said", "\0\2\0\0\0\0\x41", GW_EPROTO),
+	    ROW("unknown flag", "\0\2\x10\0\0\0\1\0\0\0\2a\0", GW_EPROTO),
+	    ROW("secret and input", "\0\2\xc\0\0\0\1\0\0\0\2a\0", GW_EPROTO),
+	    ROW("word without NUL", "\0\2\0\0\0\0\1\0\0\0\2aa", GW_EPROTO),
+	    ROW("NUL in a word", "\0\2\0\0\0\0\1\0\0\0\3a\0\0", GW_EPROTO),
+	    ROW("empty word", "\0\2\0\0\0\0\1\0\0\0\0", GW_EPROTO),
+	    ROW("length past the end", "\0\2\0\0\0\0\1\xff\xff\xff\xff\0",
 		GW_EPROTO),
 #undef ROW
 	};

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/mem.h"
 #include "gateway/control/control.h"
@@ -29,6 +30,8 @@ struct spool {
 	struct buf mail_body;
 	unsigned mail_count;
 	bool hold_change; /* commits do not end until this is false */
+	struct spool_trash trash[4];
+	size_t trash_count;
 	pthread_mutex_t lock;
 	pthread_t thread;
 	bool threaded;
@@ -45,6 +48,14 @@ struct back {
 	char flush_domain[64], flush_hop[64];
 	uint64_t flush_id;
 	unsigned flush_count;
+	/* What work on the queue is answered, and what was asked: the last,
+	 * and all of it as "verb what;". */
+	struct back_work answer;
+	struct buf asked;
+	uint64_t rule, trash;
+	int64_t trash_until_wall_s;
+	bool hold_work; /* it does not end; stuck has it */
+	struct back_work *stuck;
 };
 
 struct auth_pool {
@@ -65,6 +76,11 @@ struct world {
 	struct auth_pool auth;
 	struct auth probe;
 	struct control_conf conf;
+	struct limits *limits;
+	struct blocklist *blocklist;
+	struct accounts *accounts;
+	struct decisions *decisions;
+	struct top *top;
 	struct control *control;
 	int64_t certificate_wall_s;
 	int reload_err;
@@ -104,6 +120,59 @@ back_flush(struct back *back, const struct back_flush *what)
 		 what->hop ? what->hop : "");
 	back->flush_id = what->id;
 	back->flush_count++;
+}
+
+static inline void
+put_asked(struct buf *out, const struct back_work *work)
+{
+	static const char *const verbs[] = {"count", "release", "purge",
+					    "recheck", "undo"};
+	const struct back_select *s = &work->select;
+	char ip[IP_TEXT_SIZE + 4];
+
+	buf_add_str(out, verbs[work->verb]);
+	if (s->cred != NULL)
+		buf_printf(out, " cred=%s", s->cred);
+	if (s->ip != NULL) {
+		ip_prefix_format(s->ip, ip);
+		buf_printf(out, " ip=%s", ip);
+	}
+	if (s->from != NULL)
+		buf_printf(out, " from=%s", s->from);
+	if (s->domain != NULL)
+		buf_printf(out, " domain=%s", s->domain);
+	if (s->body != NULL)
+		buf_printf(out, " body=%02x%02x", s->body[0], s->body[1]);
+	if (s->id != 0)
+		buf_add_str(out, " id");
+	if (s->since_wall_s != 0)
+		buf_add_str(out, " since");
+	if (s->before_wall_s != 0)
+		buf_add_str(out, " before");
+	buf_add_byte(out, ';');
+}
+
+void
+back_work_start(struct back *back, struct back_work *work)
+{
+	const struct back_work *answer = &back->answer;
+
+	put_asked(&back->asked, work);
+	back->rule = work->rule;
+	back->trash = work->trash;
+	back->trash_until_wall_s = work->trash_until_wall_s;
+	work->err = answer->err;
+	work->messages = answer->messages;
+	work->recipients = answer->recipients;
+	work->held = answer->held;
+	work->busy = answer->busy;
+	work->failed = answer->failed;
+	work->sample_count = answer->sample_count;
+	memcpy(work->sample, answer->sample, sizeof(work->sample));
+	if (back->hold_work)
+		back->stuck = work;
+	else
+		work->done(work);
 }
 
 void
@@ -176,6 +245,23 @@ spool_load(struct spool *spool, uint64_t id, struct spool_msg **msg)
 		}
 	}
 	return GW_ENOENT;
+}
+
+int
+spool_load_some(struct spool *spool, uint64_t id, const uint32_t *indexes,
+		uint32_t count, struct spool_msg **msg)
+{
+	(void)indexes;
+	(void)count;
+	return spool_load(spool, id, msg);
+}
+
+size_t
+spool_trash_list(struct spool *spool, struct spool_trash *out, size_t max)
+{
+	for (size_t i = 0; i < spool->trash_count && i < max; i++)
+		out[i] = spool->trash[i];
+	return spool->trash_count;
 }
 
 int
@@ -356,10 +442,51 @@ world_opts(bool users_local, const struct sock_addr *http)
 	    .front = &world.front,
 	    .back = &world.back,
 	    .auth = &world.auth,
+	    .limits = world.limits,
+	    .blocklist = world.blocklist,
+	    .accounts = world.accounts,
+	    .decisions = world.decisions,
+	    .top = world.top,
 	    .users_local = users_local,
 	    .host = {host_reload, host_show, host_expires, NULL},
 	    .conf = &world.conf,
 	};
+}
+
+static inline void
+world_policy(void)
+{
+	static const struct limit_rate person[] = {
+	    {LIMIT_MESSAGES, 30, 60000, 40},
+	    {LIMIT_RECIPIENTS, 400, 3600000, 0},
+	    {LIMIT_BYTES, 500u << 20, 86400000, 0}};
+	static const struct limit_rate address[] = {
+	    {LIMIT_CONNECTIONS, 10, 0, 0}, {LIMIT_RECIPIENTS, 500, 600000, 0}};
+	static const struct limit_conf limits[] = {{.name = "person",
+						    .per = LIMIT_CRED,
+						    .rates = person,
+						    .rate_count = 3,
+						    .over = LIMIT_PACE,
+						    .then = LIMIT_HOLD,
+						    .pace_percent = 150},
+						   {.name = "address",
+						    .per = LIMIT_IP,
+						    .bits4 = 32,
+						    .bits6 = 64,
+						    .rates = address,
+						    .rate_count = 2,
+						    .over = LIMIT_DEFER,
+						    .observe = true}};
+	static const struct limits_conf conf = {.limits = limits,
+						.limit_count = 2};
+
+	world.accounts = accounts_create();
+	world.blocklist = blocklist_create();
+	world.decisions = decisions_create(100);
+	world.top = top_create();
+	world.limits = limits_create(&conf, world.accounts,
+				     clock_wall_ms() * 1000, clock_mono_us());
+	buf_init(&world.back.asked, 65536);
 }
 
 static inline void
@@ -383,6 +510,7 @@ world_start(bool users_local, const struct sock_addr *http)
 		abort();
 	}
 	world.loop = loop_create();
+	world_policy();
 	world.conf.hostname = "mail.example.com";
 	world.conf.postmaster = "postmaster@mail.example.com";
 	world.spool.status.disk_total_bytes = 100u << 20;
@@ -409,6 +537,12 @@ world_stop(void)
 	buf_fini(&world.spool.mail_body);
 	store_close(&world.spool.store);
 	loop_destroy(&world.loop);
+	top_destroy(&world.top);
+	decisions_destroy(&world.decisions);
+	limits_destroy(&world.limits);
+	blocklist_destroy(&world.blocklist);
+	accounts_destroy(&world.accounts);
+	buf_fini(&world.back.asked);
 	snprintf(command, sizeof(command), "rm -rf %s", world.dir);
 	if (system(command) != 0)
 		abort();
