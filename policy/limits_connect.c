@@ -23,7 +23,6 @@ struct presence {
 	struct limits *limits;
 	struct counted *v;
 	size_t count, size;
-	size_t login_from; /* what the login counted is from here on */
 };
 
 static bool
@@ -131,20 +130,17 @@ limits_connect(struct limits *limits, const struct ip_addr *ip, int64_t mono_us,
 		   LIMIT_OF_CONNECTIONS);
 	if (!enter(p, &b, NULL, limits_time(limits, mono_us), verdict))
 		presence_free(&p);
-	else
-		p->login_from = p->count;
 	limit_unbind(&b);
 	return p;
 }
 
-/* Gives back from `from` on what b does not count, or all of it. */
+/* Gives back what b does not count; b NULL: all of it. */
 static void
-leave_all_but(struct presence *p, size_t from, const struct limit_binding *b,
-	      int64_t now_us)
+leave_all_but(struct presence *p, const struct limit_binding *b, int64_t now_us)
 {
-	size_t kept = from;
+	size_t kept = 0;
 
-	for (size_t i = from; i < p->count; i++) {
+	for (size_t i = 0; i < p->count; i++) {
 		bool keeps = false;
 
 		for (size_t j = 0; b != NULL && j < b->count && !keeps; j++)
@@ -167,14 +163,10 @@ presence_login(struct presence *p, const struct limit_who *who, int64_t mono_us,
 	bool in;
 
 	limit_verdict_init(verdict);
-	leave_all_but(p, p->login_from, NULL, now_us);
 	limit_bind(&b, &rules, who, LIMIT_OF_CONNECTIONS);
 	in = enter(p, &b, who->cred, now_us, verdict);
-	if (in) {
-		leave_all_but(p, 0, &b, now_us);
-		if (p->login_from > p->count)
-			p->login_from = p->count;
-	}
+	if (in)
+		leave_all_but(p, &b, now_us);
 	limit_unbind(&b);
 	return in;
 }
@@ -186,7 +178,7 @@ presence_end(struct presence **pp, int64_t mono_us)
 
 	if (p == NULL)
 		return;
-	leave_all_but(p, 0, NULL, limits_time(p->limits, mono_us));
+	leave_all_but(p, NULL, limits_time(p->limits, mono_us));
 	presence_free(pp);
 }
 

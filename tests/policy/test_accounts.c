@@ -388,6 +388,29 @@ START_TEST(test_record)
 }
 END_TEST
 
+START_TEST(test_record_leaves_out_what_is_over)
+{
+	struct account account = {
+	    .grants = {{LIMIT_RECIPIENTS, 5, 99}, {LIMIT_BYTES, 9, 98}},
+	    .grant_count = 2,
+	};
+	struct account read;
+	struct buf value;
+
+	buf_init(&value, 4096);
+	ck_assert(account_encode(&account, 98, &value));
+	ck_assert_int_eq(
+	    account_decode(SLICE_LIT("bob"), buf_slice(&value), &read), 0);
+	ck_assert_uint_eq(read.grant_count, 1);
+	ck_assert_int_eq(read.grants[0].counted, LIMIT_RECIPIENTS);
+	account_fini(&read);
+	buf_clear(&value);
+	ck_assert(!account_encode(&account, 99, &value));
+	ck_assert_uint_eq(value.n, 0);
+	buf_fini(&value);
+}
+END_TEST
+
 struct bad_row {
 	const char *label;
 	size_t offset;
@@ -461,6 +484,7 @@ main(void)
 	tcase_add_test(tcase, test_grants_replace_each_other);
 	tcase_add_test(tcase, test_what_is_kept);
 	tcase_add_test(tcase, test_record);
+	tcase_add_test(tcase, test_record_leaves_out_what_is_over);
 	tcase_add_loop_test(tcase, test_bad_record, 0, COUNT(bad_rows));
 	tcase_add_test(tcase, test_bad_records_are_passed_over);
 	suite_add_tcase(suite, tcase);

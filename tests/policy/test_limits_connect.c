@@ -299,6 +299,66 @@ START_TEST(test_failed_logins)
 }
 END_TEST
 
+START_TEST(test_a_connection_is_a_connection)
+{
+	const struct limit_rate rates[] = {
+	    {LIMIT_RECIPIENTS, 9, 60000, 0},
+	    {LIMIT_NEW_CONNECTIONS, 9, 60000, 0},
+	    {LIMIT_MESSAGES, 9, 60000, 0},
+	    {LIMIT_FAILED_LOGINS, 9, 60000, 0},
+	    {LIMIT_CONNECTIONS, 9, 0, 0},
+	};
+	const struct limit_conf v[] = {{.name = "a",
+					.per = LIMIT_IP,
+					.bits4 = 32,
+					.rates = rates,
+					.rate_count = COUNT(rates),
+					.over = LIMIT_DEFER}};
+	struct limits *limits = kit_limits(v, 1, NULL);
+	struct limit_who who = bob();
+	struct limit_verdict verdict;
+	struct presence *p = limits_connect(limits, &who.ip, at(0), &verdict);
+
+	ck_assert(presence_login(p, &who, at(0), &verdict));
+	kit_send(limits, &who, 2, 0);
+	limits_failed_login(limits, &who.ip, at(0));
+	limits_failed_login(limits, &who.ip, at(0));
+	limits_failed_login(limits, &who.ip, at(0));
+	for (size_t i = 0; i < COUNT(rates); i++)
+		ck_assert_uint_eq(
+		    kit_used(limits, &who, "a", rates[i].counted, 0),
+		    ((const uint64_t[]){2, 1, 1, 3, 1})[i]);
+	presence_end(&p, at(0));
+	limits_destroy(&limits);
+}
+END_TEST
+
+START_TEST(test_another_login_on_the_same_connection)
+{
+	const struct limit_conf v[] = {
+	    LEVEL("person", LIMIT_CRED, 1, LIMIT_DEFER)};
+	struct limits *limits = kit_limits(v, 1, NULL);
+	struct limit_who who = bob(), eve = kit_who("eve", NULL, "192.0.2.1");
+	struct limit_verdict verdict;
+	struct presence *p = limits_connect(limits, &who.ip, at(0), &verdict);
+	struct presence *q = limits_connect(limits, &who.ip, at(0), &verdict);
+
+	ck_assert(presence_login(p, &who, at(0), &verdict));
+	ck_assert(presence_login(q, &eve, at(0), &verdict));
+	ck_assert(!presence_login(p, &eve, at(0), &verdict));
+	ck_assert_uint_eq(
+	    kit_used(limits, &who, "person", LIMIT_CONNECTIONS, 0), 1);
+	presence_end(&q, at(0));
+	ck_assert(presence_login(p, &eve, at(0), &verdict));
+	ck_assert_uint_eq(
+	    kit_used(limits, &who, "person", LIMIT_CONNECTIONS, 0), 0);
+	presence_end(&p, at(0));
+	ck_assert_uint_eq(
+	    kit_used(limits, &eve, "person", LIMIT_CONNECTIONS, 0), 0);
+	limits_destroy(&limits);
+}
+END_TEST
+
 START_TEST(test_no_rules_no_trouble)
 {
 	struct limits *limits = kit_limits(NULL, 0, NULL);
@@ -332,6 +392,8 @@ main(void)
 	tcase_add_test(tcase, test_live_ones_survive_a_reload);
 	tcase_add_test(tcase, test_observed_connections);
 	tcase_add_test(tcase, test_failed_logins);
+	tcase_add_test(tcase, test_a_connection_is_a_connection);
+	tcase_add_test(tcase, test_another_login_on_the_same_connection);
 	tcase_add_test(tcase, test_no_rules_no_trouble);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

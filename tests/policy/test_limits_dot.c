@@ -192,6 +192,34 @@ START_TEST(test_the_place_of_a_slow_message_is_kept)
 }
 END_TEST
 
+START_TEST(test_recipients_of_two_periods_are_of_one_dot)
+{
+	const struct limit_conf v[] = {
+	    LIMIT_ONE("a", LIMIT_RECIPIENTS, 10, KIT_15S, LIMIT_DEFER)};
+	struct limits *limits = kit_limits(v, 1, NULL);
+	struct limit_who who = bob();
+	struct reservation *r = reservation_create(limits, &who);
+	struct limit_verdict verdict;
+
+	/* the first six are out of the window when the others come */
+	ck_assert_uint_eq(kit_rcpts(r, 6, 0), 6);
+	ck_assert_uint_eq(kit_rcpts(r, 6, 20), 6);
+	reservation_settle(r, 0, at(20), &verdict);
+	ck_assert_int_eq(verdict.action, LIMIT_DEFER);
+	reservation_cancel(&r, at(20));
+	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_RECIPIENTS, 20), 0);
+	r = reservation_create(limits, &who);
+	ck_assert_uint_eq(kit_rcpts(r, 4, 20), 4);
+	ck_assert_uint_eq(kit_rcpts(r, 6, 40), 6);
+	reservation_settle(r, 0, at(41), &verdict);
+	ck_assert_int_eq(verdict.action, LIMIT_PASS);
+	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_RECIPIENTS, 41),
+			  10);
+	reservation_commit(&r);
+	limits_destroy(&limits);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -204,6 +232,7 @@ main(void)
 	tcase_add_test(tcase, test_paced_bytes_at_the_dot);
 	tcase_add_test(tcase, test_bytes_with_a_burst);
 	tcase_add_test(tcase, test_nobody_hoards_reservations);
+	tcase_add_test(tcase, test_recipients_of_two_periods_are_of_one_dot);
 	tcase_add_test(tcase, test_the_place_of_a_slow_message_is_kept);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
