@@ -131,8 +131,9 @@ world_listen(void)
 static inline void
 world_front(enum binding binding)
 {
-	static const char *const internal[] = {"example.com", ".sub.example"};
-	static const struct front_class classes[] = {
+	/* not static: what front keeps of it, it has to copy */
+	const char *const internal[] = {"example.com", ".sub.example"};
+	const struct front_class classes[] = {
 	    {"bound", BINDING_ADDRESS}, {"free", BINDING_OFF}, {"same", -1}};
 	const struct front_listener listener = {
 	    .name = "test",

@@ -1,5 +1,6 @@
 """Limits are exact: N and not one more, not one less, whatever clients do."""
 import contextlib
+import json
 import random
 import re
 import threading
@@ -431,6 +432,54 @@ def observe_changes_nothing(work):
         sluice.stop()
 
 
+@story
+def a_grant_is_for_one_login(work):
+    sluice = gate(work, conf=PERSON % ("recipients 3/h;", "reject"),
+                  users={"alice": "secret-a", "bob": "secret-b"})
+    case.equal(fill(sluice), 3)
+    talk = clear(sluice)
+    talk.expect("MAIL FROM:<a@example.com>", 250)
+    text = talk.expect("RCPT TO:<r@example.net>", 550, "limit of 3 recipients")
+    # in the middle of a message, and at once
+    sluice.ctl("grant", "--cred", "ALICE", "--recipients", "2", "--until", "1h")
+    talk.expect("RCPT TO:<r@example.net>", 250)
+    talk.expect("RCPT TO:<s@example.net>", 250)
+    talk.expect("RCPT TO:<t@example.net>", 550, "limit of 5 recipients")
+    talk.data(HEAD)
+    talk.quit()
+    case.equal(finish(crowd(sluice, 16, user="bob"))[0], 3)
+    sluice.kill()  # it is kept
+    sluice.start()
+    case.equal(fill(sluice), 0)
+    sluice.ctl("grant", "--cred", "alice", "--recipients", "4", "--until", "1h")
+    case.equal(finish(crowd(sluice, 16))[0], 2)
+    shown = sluice.ctl("--json", "limits", "--cred", "alice").stdout
+    [line] = json.loads(shown)["limits"]
+    case.equal((line["used"], line["limit"], line["configured"]), (7, 7, 3))
+
+
+@story
+def every_reference_is_explained(work):
+    sluice = gate(work, conf=PERSON % ("recipients 3/h;", "pace 200% then defer") +
+                  "from-binding domain;\ninternal example.com;\n")
+    talk = clear(sluice)
+    refs = []
+    talk.envelope(["r%d@example.net" % i for i in range(6)])
+    refs.append(ref_of(talk.expect("RCPT TO:<x@example.net>", 450)))
+    refs.append(ref_of(talk.data(HEAD)))
+    refs.append(ref_of(talk.expect("MAIL FROM:<x@evil.example>", 550)))
+    sluice.ctl("block", "add", "domain", "bad.example", "--reason", "the flood")
+    talk.expect("MAIL FROM:<a@example.com>", 250)
+    refs.append(ref_of(talk.expect("RCPT TO:<x@bad.example>", 550)))
+    sluice.ctl("block", "add", "cred", "alice", "--reason", "the thief")
+    refs.append(ref_of(talk.expect("NOOP", 550)))
+    talk.next(421)
+    talk.closed()
+    for ref, part in zip(refs, ("person", "person", "x@evil.example",
+                                "the flood", "the thief")):
+        case.contains(sluice.ctl("why", ref).stdout, part, ref)
+
+
 # --- connections and logins ----------------------------------------------------
 
 @story
@@ -552,6 +601,7 @@ def who_knocks_is_slowed(work):
     case.equal([second.reply()[0] for _ in range(29)], [450] * 29)
     assert time.monotonic() - began < 5, "answers that are late leave at a stop"
     second.close()
+    case.equal(sluice.process.wait(60), 0)
 
 
 if __name__ == "__main__":
