@@ -171,8 +171,6 @@ gcra_take(struct gcra *gcra, const struct rate_charge *charge, int64_t now_us)
 		if (gcra->paced_us == 0)
 			gcra->last_us = at_us = now_us;
 	}
-	if (gcra->net_us == 0)
-		at_us = now_us; /* nobody of that time is left */
 	if (gcra->net_us < NET_UNKNOWN && gcra->tat_us > at_us + gcra->net_us)
 		gcra->tat_us = at_us + gcra->net_us;
 }

@@ -370,7 +370,6 @@ window_take(struct window_view *view, int64_t at_us, uint64_t amount)
 		return;
 	from = &view->cells[slot - view->slot + WINDOW_NOW];
 	*from -= amount < *from ? amount : *from;
-	trim(view);
 }
 
 void
