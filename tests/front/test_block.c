@@ -291,6 +291,25 @@ START_TEST(what_was_lifted_is_forgotten)
 }
 END_TEST
 
+static void
+block_alice(void)
+{
+	block(BLOCK_CRED, "alice", NULL);
+}
+
+/* Blocked while the store has the message: told in words, and sent away. */
+START_TEST(in_the_store)
+{
+	client_login(&client, "alice");
+	world.on_veto = block_alice;
+	world.veto = true;
+	client_mail(&client, "a@example.com", LETTER, DISABLED);
+	client_next(&client, "421 4.7.0 Closing", "goodbye");
+	client_closed(&client);
+	ck_assert_int_eq(world.accepted, 0);
+}
+END_TEST
+
 /* The store's own question, a moment before the commit. */
 START_TEST(at_the_last_moment)
 {
@@ -333,6 +352,7 @@ main(void)
 	tcase_add_test(tc, a_hold_refuses_nobody);
 	tcase_add_test(tc, what_was_lifted_is_forgotten);
 	tcase_add_test(tc, at_the_last_moment);
+	tcase_add_test(tc, in_the_store);
 	suite_add_tcase(suite, tc);
 	tcase_add_checked_fixture(slow, setup_slow, world_close);
 	tcase_set_timeout(slow, 60);

@@ -39,6 +39,7 @@ struct world {
 	struct front *front;
 	_Atomic int accepted;
 	_Atomic bool veto;
+	void (*on_veto)(void); /* on the store thread */
 	/* of the last accepted message */
 	_Atomic int held, lane;
 };
@@ -68,8 +69,12 @@ world_accepted(void *arg, struct spool_msg **msg)
 static inline bool
 world_veto(void *arg, const struct spool_msg *msg)
 {
+	struct world *w = arg;
+
 	(void)msg;
-	return ((struct world *)arg)->veto;
+	if (w->veto && w->on_veto != NULL)
+		w->on_veto();
+	return w->veto;
 }
 
 struct world_change {

@@ -4,8 +4,8 @@ import time
 
 import case
 import peers
-from limits_help import HEAD, accepted, clear, crowd, door, fill, finish, told
-from talk import Talk, b64, message, plain, story
+from limits_help import (HEAD, accepted, clear, crowd, door, fill, finish, told)
+from talk import Talk, listener, plain, story
 
 gate = door()
 THREE = "limit person { per credential; all-recipients 3/h; over reject; }\n"
@@ -205,6 +205,26 @@ def dovecot_says_what_the_key_is(work):
     creds = {w for l in sluice.log_lines("login") for w in l.split()
              if w.startswith("cred=")}
     case.equal(creds, {"cred=alice"})
+
+
+@story
+def a_proxy_hides_nobody(work):
+    """Behind a proxy it is the client's address that counts."""
+    port = peers.free_port()
+    sluice = gate(work, conf="limit address { per ip; recipients 3/h; "
+                  "connections 2; over reject; }\n" + listener(
+                      port, "proxy 127.0.0.1/32; insecure-auth on;", "none"))
+    for client, wanted in (("192.0.2.1", 3), ("192.0.2.2", 3), ("192.0.2.1", 0)):
+        t = Talk(port, head=b"PROXY TCP4 %s 127.0.0.1 1000 25\r\n"
+                 % client.encode())
+        t.ehlo()
+        t.login()
+        case.equal(counts(t, ["r%d@example.net" % i for i in range(5)]), wanted,
+                   client)
+        t.quit()
+    head = b"PROXY TCP4 192.0.2.3 127.0.0.1 1000 25\r\n"
+    talks = [Talk(port, head=head, greet=False) for _ in range(3)]
+    case.equal(sorted(t.reply()[0] for t in talks), [220, 220, 421])
 
 
 @story

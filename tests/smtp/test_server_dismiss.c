@@ -91,6 +91,24 @@ START_TEST(whatever_comes_next)
 }
 END_TEST
 
+START_TEST(a_line_too_long)
+{
+	struct owner o;
+	int i;
+
+	owner_init(&o, &plain, ANSWER_NOW, false);
+	owner_play(&o, "EHLO x\r\n", 8, 0);
+	buf_clear(&o.wire);
+	o.blocked = true;
+	for (i = 0; i < 100; i++)
+		owner_give(&o, "xxxxxxxxxx", 10);
+	ck_assert_uint_eq(o.wire.n, 0);
+	owner_give(&o, "\r\n", 2);
+	ck_assert_str_eq(buf_cstr(&o.wire), GONE);
+	owner_fini(&o);
+}
+END_TEST
+
 /* Questions that are open are answered first, in order. */
 START_TEST(what_was_asked_is_answered_first)
 {
@@ -174,6 +192,7 @@ main(void)
 	int failed;
 
 	tcase_add_loop_test(tc, whatever_comes_next, 0, ROWS);
+	tcase_add_test(tc, a_line_too_long);
 	tcase_add_test(tc, what_was_asked_is_answered_first);
 	tcase_add_test(tc, a_reference_comes_back_with_its_reply);
 	tcase_add_test(tc, a_shutdown_in_the_middle_of_the_refused_chunk);
