@@ -1,11 +1,10 @@
 /*
- * A connection from accept to close: PROXY header, TLS, the SMTP engine and
- * the clock. Who logs in is login.c's business, messages are transaction.c's.
+ * A connection from accept to close: PROXY header, TLS, the SMTP engine. How
+ * long it may take is session_clock.c's, who logs in is login.c's business,
+ * messages are transaction.c's.
  *
  * The engine may ask for the end inside any of its calls, so a session is
- * never freed there: it becomes CLOSING and is reaped in the next turn. Time:
- * one timer a session, asleep until the nearest limit; a slow client is judged
- * by its progress, never by how long a message takes.
+ * never freed there: it becomes CLOSING and is reaped in the next turn.
  */
 #include "gateway/front/session.h"
 
@@ -23,12 +22,7 @@
 
 #define PROXY_MS 5000
 #define LINGER_MS 2000
-#define PROGRESS_WINDOW_MS 60000
-#define BODY_TICK_MS 15000
-#define LOBBY_TICK_MS 1000
 #define UNREAD_MAX 65536
-
-static void on_timer(void *arg);
 
 void
 session_reply(struct session *session, uint32_t ticket, int reply_id)
@@ -158,157 +152,6 @@ session_stop(struct session *session, bool force)
 		    "shutdown");
 }
 
-/* --- the clock ---------------------------------------------------------- */
-
-static void
-arm(struct session *session, int64_t delay_ms)
-{
-	struct loop *loop = session->worker->loop;
-
-	if (delay_ms < 1)
-		delay_ms = 1;
-	timer_cancel(&session->timer);
-	session->timer = timer_start(loop, delay_ms, on_timer, session);
-	session->watch.due_ms = loop_now_ms(loop) + delay_ms;
-}
-
-/* The limit became a nearer one: the timer may not sleep for longer. */
-static void
-wake_within(struct session *session, int64_t delay_ms, int64_t now_ms)
-{
-	if (session->watch.due_ms > now_ms + delay_ms)
-		arm(session, delay_ms);
-}
-
-static void
-timed_out(struct session *session, const char *reason)
-{
-	struct reply reply;
-
-	reply_make(&reply, REPLY_TIMEOUT, NULL, 0);
-	session_end(session, reply.code, reply.enhanced, reply.text, reason);
-}
-
-/* Start a window of progress at the bytes seen so far. */
-static void
-mark(struct session *session, bool outward, uint64_t bytes, int64_t now_ms)
-{
-	session->watch.mark_ms = now_ms;
-	session->watch.mark_bytes = bytes;
-	session->watch.outward = outward;
-}
-
-/* Bytes must flow at the least average over the window. */
-static bool
-too_slow(struct session *session, bool outward, uint64_t bytes, int64_t now_ms)
-{
-	uint64_t need = (uint64_t)session->snapshot->conf.progress_bytes_s *
-			(PROGRESS_WINDOW_MS / 1000);
-
-	if (session->watch.mark_ms == 0 || session->watch.outward != outward) {
-		mark(session, outward, bytes, now_ms);
-		return false;
-	}
-	if (now_ms - session->watch.mark_ms < PROGRESS_WINDOW_MS)
-		return false;
-	if (bytes - session->watch.mark_bytes < need)
-		return true;
-	mark(session, outward, bytes, now_ms);
-	return false;
-}
-
-void
-session_body_begins(struct session *session)
-{
-	int64_t now_ms = loop_now_ms(session->worker->loop);
-
-	mark(session, false, stream_bytes_in(session->stream), now_ms);
-	wake_within(session, PROGRESS_WINDOW_MS, now_ms);
-}
-
-/* Until the login there is one limit, whatever the client makes of the time:
- * a body that is refused and a reply it does not read buy none. */
-static void
-tick_lobby(struct session *session, int64_t now_ms)
-{
-	int64_t left_ms = session->watch.since_ms +
-			  session->snapshot->conf.preauth_ms - now_ms;
-
-	if (left_ms > 0)
-		arm(session, left_ms);
-	else if (smtp_server_idle(session->server))
-		timed_out(session, "idle");
-	else /* its password is being looked at: that ends by itself */
-		arm(session, LOBBY_TICK_MS);
-}
-
-/* The disk is behind: a client that sends nothing now was told not to. */
-static bool
-is_held_up(const struct session *session)
-{
-	return session->transaction != NULL &&
-	       session->transaction->backlog != NULL;
-}
-
-static void
-tick_open(struct session *session, int64_t now_ms)
-{
-	const struct front_conf *conf = &session->snapshot->conf;
-	struct stream *stream = session->stream;
-	bool waits;
-	int64_t idle_ms;
-
-	if (session->in_lobby) {
-		tick_lobby(session, now_ms);
-		return;
-	}
-	if (stream_unsent(stream) > 0) {
-		if (too_slow(session, true, stream_bytes_out(stream), now_ms))
-			timed_out(session, "slow-reader");
-		else
-			arm(session, BODY_TICK_MS);
-		return;
-	}
-	waits = !smtp_server_idle(session->server) || is_held_up(session);
-	if (smtp_server_in_body(session->server) && !waits) {
-		if (too_slow(session, false, stream_bytes_in(stream), now_ms))
-			timed_out(session, "slow-body");
-		else
-			arm(session, BODY_TICK_MS);
-		return;
-	}
-	session->watch.mark_ms = 0;
-	if (waits) { /* for us */
-		arm(session, BODY_TICK_MS);
-		return;
-	}
-	idle_ms = now_ms - session->watch.activity_ms;
-	if (idle_ms >= conf->idle_ms)
-		timed_out(session, "idle");
-	else
-		arm(session, conf->idle_ms - idle_ms);
-}
-
-static void
-on_timer(void *arg)
-{
-	struct session *session = arg;
-	int64_t now_ms = loop_now_ms(session->worker->loop);
-
-	session->timer = NULL;
-	switch (session->state) {
-	case SESSION_PROXY: /* has a deadline of its own */
-	case SESSION_CLOSING:
-		return;
-	case SESSION_HANDSHAKE:
-		closing(session, "handshake-timeout");
-		return;
-	case SESSION_OPEN:
-		tick_open(session, now_ms);
-		return;
-	}
-}
-
 /* --- the SMTP engine's calls -------------------------------------------- */
 
 static void
@@ -418,10 +261,7 @@ on_replied(void *arg, const char *cmd, int code, const char *enhanced,
 {
 	struct session *session = arg;
 
-	session->watch.activity_ms = loop_now_ms(session->worker->loop);
-	if (!session->in_lobby)
-		wake_within(session, session->snapshot->conf.idle_ms,
-			    session->watch.activity_ms);
+	session_clock_command(session);
 	if (code >= 400)
 		refused(session, cmd, code, enhanced, text, ref);
 	if (session->transaction == NULL)
@@ -547,7 +387,7 @@ open_stream(struct session *session)
 					&stream_ops, session);
 	session->fd = -1;
 	engine_create(session);
-	arm(session, session->snapshot->conf.preauth_ms);
+	session_clock_start(session, session->snapshot->conf.preauth_ms);
 	if (session->listener->tls == FRONT_TLS_IMPLICIT) {
 		session->state = SESSION_HANDSHAKE;
 		if (stream_tls_server(session->stream,

@@ -83,10 +83,14 @@ void session_drop(struct session **session);
 /* Say the last word and close. */
 void session_end(struct session *session, int code, const char *enhanced,
 		 const char *text, const char *reason);
-/* From here on the client's bytes must flow. */
-void session_body_begins(struct session *session);
 /* For a stop: 421 unless a transaction is under way and not forced. */
 void session_stop(struct session *session, bool force);
+
+/* How long it may take (session_clock.c): the timer's first time, a command
+ * that has ended, a body that begins. */
+void session_clock_start(struct session *session, int64_t delay_ms);
+void session_clock_command(struct session *session);
+void session_clock_body(struct session *session);
 
 /* Calls of the SMTP engine that belong to the login (login.c). */
 void login_auth(void *arg, uint32_t ticket, struct slice mechanism,

@@ -158,7 +158,7 @@ transaction_data(void *arg, uint32_t ticket)
 
 	t->header = header_scan_create();
 	t->body = spool_body_create(session->worker->shared->spool);
-	session_body_begins(session);
+	session_clock_body(session);
 	session_reply(session, ticket, REPLY_DATA);
 }
 
