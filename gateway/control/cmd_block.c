@@ -257,9 +257,9 @@ deleted(struct call *call)
 	put_value(out, entry);
 	buf_add_str(out, ".\n");
 	if (freed > 0) {
-		buf_add_str(out, "Nothing else held ");
 		text_times(out, freed, "recipient");
-		buf_add_str(out, " that waited: due now.\n");
+		buf_add_str(out, " that it held: what nothing else holds "
+				 "goes out.\n");
 	}
 	return CALL_DONE;
 }

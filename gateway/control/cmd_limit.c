@@ -71,12 +71,12 @@ put_grant(struct look *look, const char *cred, const struct grant *grant)
 		return;
 	}
 	if (look->grants == 0)
-		buf_printf(out, "%s%-32s %-20s %10s %s\n",
+		buf_printf(out, "%s%-31s %-20s %10s %s\n",
 			   look->any ? "\n" : "", "GRANTED TO", "MORE",
 			   "AMOUNT", "UNTIL");
 	amount_text(&amount, counted, grant->amount);
 	clock_human(grant->until_wall_s, look->now_s, until);
-	text_cell(out, slice_str(cred), 32);
+	text_cell(out, slice_str(cred), 31);
 	buf_printf(out, " %-20s %10s %s\n", limit_counted_name(counted),
 		   buf_cstr(&amount), until);
 	buf_fini(&amount);

@@ -65,6 +65,7 @@ command_reload(struct call *call)
 
 	log_event(err == 0 ? GW_LOG_INFO : GW_LOG_ERROR, "reload",
 		  LF_STR("result", err == 0 ? "done" : "refused"));
+	call_note(call, err == 0 ? "reloaded" : "refused: nothing changed");
 	if (call->request.json) {
 		json_init(&j, &call->out);
 		json_open_object(&j, NULL);

@@ -104,6 +104,7 @@ submit(struct call *call, enum user_change change)
 				"control or combining characters");
 	} else {
 		req.name = buf_slice(&name);
+		req.tell = call_change(call);
 		users_submit(call->control->users, &req);
 		call->step = answered;
 		next = CALL_WAIT;

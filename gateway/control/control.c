@@ -43,6 +43,8 @@ gather(struct control *control, struct metrics *m)
 	m->delivered_per_minute =
 	    rate_per_minute(&control->rate, RATE_DELIVERED);
 	m->alerts = alerts_count(control->alerts);
+	m->block_entries = blocklist_count(control->blocklist);
+	limits_usage(control->limits, &m->limit_keys, &m->limit_bytes);
 	metrics_derive(m);
 }
 

@@ -25,6 +25,8 @@ struct metrics {
 	int64_t certificate_wall_s; /* 0: none */
 	double accepted_per_minute, delivered_per_minute;
 	uint64_t alerts;
+	uint64_t block_entries;
+	uint64_t limit_keys, limit_bytes; /* in memory */
 	/* made of the above */
 	uint64_t uptime_s, oldest_s, disk_full;
 	int64_t certificate_s, ledger_difference;

@@ -88,10 +88,32 @@ put_front(const struct metrics *m, struct buf *out)
 }
 
 static void
+put_limits(const struct metrics *m, struct buf *out)
+{
+	const struct front_status *f = &m->front;
+
+	label(out, "limits");
+	counted(out, "paced ", f->limit_paced, ", ");
+	counted(out, "held ", f->limit_held, ", ");
+	counted(out, "to bulk ", f->limit_bulk, "; ");
+	counted(out, "put off ", f->limit_deferred, ", ");
+	counted(out, "refused ", f->limit_rejected, "\n");
+	label(out, "");
+	counted(out, "would have acted ", f->limit_observed, " (observe); ");
+	counted(out, "senders refused ", f->sender_refused, "\n");
+	label(out, "block list");
+	counted(out, "", m->block_entries,
+		m->block_entries == 1 ? " entry" : " entries");
+	counted(out, ", refused ", f->blocked, "; ");
+	text_times(out, m->back.held_by_rule, "queued recipient");
+	buf_add_str(out, " held by it\n");
+}
+
+static void
 put_back(const struct metrics *m, struct buf *out)
 {
 	const struct back_status *b = &m->back;
-	int64_t held = m->ledger.by_state[RCPT_HELD];
+	int64_t held = m->ledger.by_state[RCPT_HELD] + (int64_t)b->held_by_rule;
 
 	label(out, "queue");
 	text_times(out, b->queued, "recipient");
@@ -225,6 +247,7 @@ status_text(const struct status_input *in, struct buf *out)
 
 	put_head(in, out);
 	put_front(m, out);
+	put_limits(m, out);
 	put_back(m, out);
 	for (size_t i = 0; i < m->hop_count; i++)
 		put_hop(in, &m->hops[i], i == 0, out);
@@ -304,8 +327,18 @@ status_json(const struct status_input *in, struct buf *out)
 	json_u64(&j, "messages_refused", m->front.messages_refused);
 	json_u64(&j, "messages_duplicate", m->front.messages_duplicate);
 	json_u64(&j, "accepted_per_minute", (uint64_t)m->accepted_per_minute);
+	json_u64(&j, "limit_paced", m->front.limit_paced);
+	json_u64(&j, "limit_held", m->front.limit_held);
+	json_u64(&j, "limit_bulk", m->front.limit_bulk);
+	json_u64(&j, "limit_deferred", m->front.limit_deferred);
+	json_u64(&j, "limit_rejected", m->front.limit_rejected);
+	json_u64(&j, "limit_observed", m->front.limit_observed);
+	json_u64(&j, "sender_refused", m->front.sender_refused);
+	json_u64(&j, "blocked", m->front.blocked);
+	json_u64(&j, "block_entries", m->block_entries);
 	json_u64(&j, "queued", m->back.queued);
 	json_i64(&j, "held", m->ledger.by_state[RCPT_HELD]);
+	json_u64(&j, "held_by_rule", m->back.held_by_rule);
 	json_u64(&j, "active", m->back.active);
 	json_time(&j, "oldest", m->back.oldest_wall_s);
 	json_u64(&j, "delivered", m->back.delivered);

@@ -32,7 +32,8 @@ struct job {
 	uint64_t call_id;
 	bool committing;
 	int err;
-	struct store_change row;
+	struct change *tell;
+	struct store_change rows[2]; /* the user, the trail */
 	struct spool_change op;
 };
 
@@ -58,6 +59,7 @@ job_free(struct job *job)
 	buf_wipe(&job->password);
 	buf_fini(&job->name);
 	buf_wipe(&job->value);
+	change_destroy(&job->tell);
 	free(job);
 }
 
@@ -183,16 +185,18 @@ commit(struct job *job)
 	if (job->user.created_wall_s == 0)
 		job->user.created_wall_s = job->user.changed_wall_s;
 	buf_add_str(&job->name, job->user.name);
-	job->row.table = STORE_USER;
-	job->row.key = buf_slice(&job->name);
-	job->row.kind = STORE_DELETE;
+	job->rows[0].table = STORE_USER;
+	job->rows[0].key = buf_slice(&job->name);
+	job->rows[0].kind = STORE_DELETE;
 	if (job->change != USER_DEL) {
 		user_encode(&job->user, &job->value);
-		job->row.kind = STORE_PUT;
-		job->row.value = buf_slice(&job->value);
+		job->rows[0].kind = STORE_PUT;
+		job->rows[0].value = buf_slice(&job->value);
 	}
-	job->op.changes = &job->row;
-	job->op.change_count = 1;
+	change_effect(job->tell, "%s", sentence(job->change));
+	change_row(job->tell, &job->rows[1]);
+	job->op.changes = job->rows;
+	job->op.change_count = 2;
 	job->op.done = on_committed;
 	job->committing = true;
 	pthread_mutex_lock(&users->lock);
@@ -351,7 +355,7 @@ users_destroy(struct users **usersp)
 }
 
 void
-users_submit(struct users *users, const struct user_req *req)
+users_submit(struct users *users, struct user_req *req)
 {
 	struct job *job = mem_zalloc(sizeof(*job));
 	bool idle = STAILQ_EMPTY(&users->jobs);
@@ -359,6 +363,8 @@ users_submit(struct users *users, const struct user_req *req)
 	job->users = users;
 	job->change = req->change;
 	job->call_id = req->call_id;
+	job->tell = req->tell;
+	req->tell = NULL;
 	job->user.name = slice_dup(req->name);
 	job->user.class = mem_strdup(req->class);
 	job->user.owner_address = mem_strdup(req->address);

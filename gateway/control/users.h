@@ -10,6 +10,7 @@
  * and has a thread of its own, the commit is the store thread's, and between
  * the look whether a name is there and the commit nobody else changes it.
  */
+struct change;
 struct control;
 struct users;
 
@@ -22,6 +23,8 @@ struct user_req { /* copied */
 	const char *class;   /* or NULL */
 	const char *address; /* or NULL */
 	uint64_t call_id;    /* who is told: gone is fine */
+	/* Taken by users_submit: its entry in the trail goes along. */
+	struct change *tell;
 };
 
 struct users *users_create(struct control *control); /* NULL: no thread */
@@ -29,6 +32,6 @@ struct users *users_create(struct control *control); /* NULL: no thread */
 void users_destroy(struct users **users);
 
 /* Ends in admin_wake with the answer in the call. */
-void users_submit(struct users *users, const struct user_req *req);
+void users_submit(struct users *users, struct user_req *req);
 
 #endif
