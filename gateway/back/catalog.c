@@ -56,14 +56,12 @@ compare_domains(const struct domain *a, const struct domain *b)
 	return (i > 0) - (k > 0);
 }
 
-/* libbsd's own word for it, __unused, is not there. */
-#define GENERATE_TREE(name, type, field, compare)        \
-	RB_GENERATE_INTERNAL(name, type, field, compare, \
-			     __attribute__((__unused__)) static)
-
-GENERATE_TREE(address_tree, address, node, compare_addresses)
-GENERATE_TREE(source_tree, source, node, compare_sources)
-GENERATE_TREE(domain_tree, domain, node, compare_domains)
+RB_PROTOTYPE(address_tree, address, node, compare_addresses)
+RB_PROTOTYPE(source_tree, source, node, compare_sources)
+RB_PROTOTYPE(domain_tree, domain, node, compare_domains)
+RB_GENERATE(address_tree, address, node, compare_addresses)
+RB_GENERATE(source_tree, source, node, compare_sources)
+RB_GENERATE(domain_tree, domain, node, compare_domains)
 
 struct catalog *
 catalog_create(void)

@@ -358,6 +358,7 @@ mail_split(struct relay *relay, struct job *job, const struct spool_msg *msg,
 	for (uint32_t i = 0; i < count; i++) {
 		const struct spool_rcpt *rcpt = mail_find_rcpt(msg, indexes[i]);
 
+		assert(rcpt);
 		buf_clear(&key);
 		address_domain_key(&key,
 				   address_domain(slice_str(rcpt->address)));
