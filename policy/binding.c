@@ -7,14 +7,12 @@
 
 #define ADDRESS_MAX 1024
 
-/* Key forms; ".b" is b and all below it. */
+/* Key forms; ".b" is all below b, as in `internal` and `route`. */
 static bool
 domain_covers(struct slice pattern, struct slice domain)
 {
 	if (pattern.n == 0 || pattern.p[0] != '.')
 		return slice_eq(pattern, domain);
-	if (slice_eq(slice_from(pattern, 1), domain))
-		return true;
 	return domain.n > pattern.n &&
 	       slice_eq(slice_from(domain, domain.n - pattern.n), pattern);
 }

@@ -22,7 +22,7 @@ struct binding_who { /* borrowed */
 	const char *cred;
 	const char *owner;  /* registered address, or NULL */
 	const char *domain; /* auth's domain: bob may be bob@domain; or NULL */
-	const char *const *internal; /* `internal`, key form */
+	const char *const *internal; /* `internal`, key form; ".b": below */
 	size_t internal_count;
 	struct accounts *accounts;
 };

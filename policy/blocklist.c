@@ -170,7 +170,8 @@ find_domain(const struct search *s, struct slice domain)
 	if (domain.n == 0 || domain.n >= sizeof(folded) ||
 	    (used[CLASS_DOMAIN] == 0 && used[CLASS_DOMAIN_BELOW] == 0))
 		return NULL;
-	name = slice_of(folded, fold_domain(domain, folded));
+	name = slice_of(folded,
+			address_domain_fold(domain, folded, sizeof(folded)));
 	entry = find_bytes(s, CLASS_DOMAIN, name);
 	return entry != NULL ? entry : find_below(s, CLASS_DOMAIN_BELOW, name);
 }

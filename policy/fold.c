@@ -37,16 +37,6 @@ fold(char c)
 }
 
 size_t
-fold_domain(struct slice domain, char *out)
-{
-	if (domain.n > 0 && domain.p[domain.n - 1] == '.')
-		domain.n--;
-	for (size_t i = 0; i < domain.n; i++)
-		out[i] = fold(domain.p[i]);
-	return domain.n;
-}
-
-size_t
 fold_address(struct slice address, char *out, size_t size)
 {
 	struct slice local = address_local(address);
@@ -54,7 +44,7 @@ fold_address(struct slice address, char *out, size_t size)
 	bool idle = quotes_are_idle(local);
 	size_t n = 0;
 
-	if (address.n > size)
+	if (address.n >= size)
 		return 0;
 	if (idle)
 		local = slice_of(local.p + 1, local.n - 2);
@@ -66,5 +56,8 @@ fold_address(struct slice address, char *out, size_t size)
 	if (address_local(address).n == address.n)
 		return n; /* no '@' */
 	out[n++] = '@';
-	return n + fold_domain(domain, out + n);
+	if (domain.n == 0)
+		return n;
+	size = address_domain_fold(domain, out + n, size - n);
+	return size > 0 ? n + size : 0;
 }

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/address.h"
 #include "gateway/base/hash.h"
 #include "gateway/base/mem.h"
 #include "policy/fold.h"
@@ -125,11 +126,9 @@ name_from(struct name *name, struct slice from)
 static void
 name_domain(struct name *name, struct slice domain)
 {
-	if (domain.n > sizeof(name->room))
-		name_set(name, domain);
-	else
-		name_set(name,
-			 slice_of(name->room, fold_domain(domain, name->room)));
+	size_t n = address_domain_fold(domain, name->room, sizeof(name->room));
+
+	name_set(name, n > 0 ? slice_of(name->room, n) : domain);
 }
 
 static void

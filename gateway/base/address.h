@@ -9,7 +9,14 @@
 struct slice address_domain(struct slice address);
 struct slice address_local(struct slice address); /* all, without an '@' */
 
-/* Appends the key form of a domain: ASCII lower case, one trailing dot off. */
+/*
+ * The key form of a domain: lower case, one trailing dot off, a UTF-8 name as
+ * A-labels (RFC 5891), so that a rule is not walked around by another
+ * spelling. What is no name stays as it is but for its case; a leading dot is
+ * kept. fold: the length; 0 when it is empty or does not fit.
+ */
+size_t address_domain_fold(struct slice domain, char *out, size_t size);
+/* Appended. */
 void address_domain_key(struct buf *out, struct slice domain);
 
 #endif

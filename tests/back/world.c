@@ -72,10 +72,11 @@ world_open(struct world *w, const char *const *offers)
 	w->retry_s[0] = 1;
 	w->retry_s[1] = 2;
 	w->own_domains[0] = "example.org";
+	w->own_domains[1] = ".ours.test";
 	w->conf = (struct back_conf){.hostname = "gate.example.org",
 				     .postmaster = "postmaster@example.org",
 				     .own_domains = w->own_domains,
-				     .own_domain_count = 1,
+				     .own_domain_count = 2,
 				     .hops = w->hops,
 				     .hop_count = 1,
 				     .routes = w->routes,

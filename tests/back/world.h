@@ -25,7 +25,7 @@ struct world {
 	struct back_hop hops[4];
 	struct back_route routes[4];
 	int64_t retry_s[2];
-	const char *own_domains[1];
+	const char *own_domains[2];
 	struct back_conf conf;
 	uint32_t delivered_hook;
 };

@@ -39,7 +39,12 @@ START_TEST(one_key_a_domain)
 	    {"a..", "a."},
 	    {".", ""},
 	    {"", ""},
-	    {"M\xc3\x84.de", "m\xc3\x84.de"},
+	    {"M\xc3\x84.de", "xn--m-0fa.de"},
+	    {"m\xc3\xa4.de.", "xn--m-0fa.de"},
+	    {"ma\xcc\x88.de", "xn--m-0fa.de"}, /* not composed */
+	    {"XN--M-0FA.de", "xn--m-0fa.de"},
+	    {".m\xc3\xa4.de", ".xn--m-0fa.de"},
+	    {"\xff\xfe.De", "\xff\xfe.de"}, /* no UTF-8 */
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

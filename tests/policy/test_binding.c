@@ -319,7 +319,7 @@ START_TEST(whose_name)
 	    {"our domain", "any@example.com", true, false},
 	    {"our domain, other case", "any@EXAMPLE.com.", true, false},
 	    {"below our domain", "any@sub.example.com", false, false},
-	    {"itself, with below", "any@in.example", true, false},
+	    {"itself is not below", "any@in.example", false, false},
 	    {"below, with below", "any@a.b.in.example", true, false},
 	    {"no label's end", "any@thin.example", false, false},
 	    {"our domain as a label", "any@example.com.evil.example", false,

@@ -81,6 +81,14 @@ START_TEST(normal_forms)
 	    {"a blank", BLOCK_FROM, "b b@example.com", NULL},
 	    {"domain", BLOCK_DOMAIN, "EXAMPLE.com.", "example.com"},
 	    {"below", BLOCK_DOMAIN, ".EXAMPLE.com", ".example.com"},
+	    {"UTF-8", BLOCK_DOMAIN,
+	     ".B\xc3\xbc"
+	     "cher.example",
+	     ".xn--bcher-kva.example"},
+	    {"UTF-8 sender", BLOCK_FROM,
+	     "@b\xc3\xbc"
+	     "cher.example",
+	     "@xn--bcher-kva.example"},
 	    {"literal", BLOCK_DOMAIN, "[192.0.2.1]", "[192.0.2.1]"},
 	    {"an empty label", BLOCK_DOMAIN, "a..b", NULL},
 	    {"a dot", BLOCK_DOMAIN, ".", NULL},
@@ -207,12 +215,18 @@ START_TEST(domains)
 	    {"below", "a.b.below.example", ".below.example"},
 	    {"the longer", "deep.below.example", ".deep.below.example"},
 	    {"no label's end", "notbelow.example", "-"},
+	    {"A-label", "xn--bcher-kva.example", "xn--bcher-kva.example"},
+	    {"UTF-8",
+	     "B\xc3\xbc"
+	     "cher.example",
+	     "xn--bcher-kva.example"},
 	    {"nothing", "", "-"},
 	    {"a dot", ".", "-"},
 	    {"dots", "...", "-"},
 	};
 
 	add(BLOCK_DOMAIN, BLOCK_REFUSE, "example.com");
+	add(BLOCK_DOMAIN, BLOCK_REFUSE, "xn--bcher-kva.example");
 	add(BLOCK_DOMAIN, BLOCK_REFUSE, ".below.example");
 	add(BLOCK_DOMAIN, BLOCK_REFUSE, ".deep.below.example");
 	for (size_t i = 0; i < COUNT(rows); i++)
