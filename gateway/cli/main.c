@@ -62,7 +62,10 @@ bad_usage(const char *what, const char *word)
 	buf_printf(&text, "sluice: %s", what);
 	if (word != NULL)
 		escape_text(&text, slice_head(slice_str(word), 64));
-	buf_add_str(&text, " ('sluice --help' lists the commands)\n");
+	/* unless it says already how it is written */
+	if (strstr(what, "sluice ") == NULL)
+		buf_add_str(&text, " ('sluice --help' lists the commands)");
+	buf_add_byte(&text, '\n');
 	print(stderr, &text);
 	return EXIT_USAGE;
 }

@@ -76,17 +76,21 @@ get_options(struct call *call, struct options *options)
 	return true;
 }
 
+/* own: it is what the table is of. */
 static void
-put_distinct(struct buf *out, uint64_t n, bool more)
+put_distinct(struct buf *out, uint64_t n, bool more, bool own)
 {
-	char text[32];
+	char text[32] = "-";
 
-	snprintf(text, sizeof(text), "%" PRIu64 "%s", n, more ? "+" : "");
+	if (!own)
+		snprintf(text, sizeof(text), "%" PRIu64 "%s", n,
+			 more ? "+" : "");
 	buf_printf(out, " %6s", text);
 }
 
 static void
-put_line(struct buf *out, const struct top_line *line, size_t width)
+put_line(struct buf *out, enum top_by by, const struct top_line *line,
+	 size_t width)
 {
 	size_t name = width > 80 ? width - 53 : 27;
 
@@ -97,9 +101,9 @@ put_line(struct buf *out, const struct top_line *line, size_t width)
 	buf_printf(out, " %7" PRIu64 " %8" PRIu64 " %7" PRIu64 " %6" PRIu64,
 		   line->messages, line->recipients, line->refused,
 		   line->dead_domains);
-	put_distinct(out, line->froms, line->froms_more);
-	put_distinct(out, line->ips, line->ips_more);
-	put_distinct(out, line->creds, line->creds_more);
+	put_distinct(out, line->froms, line->froms_more, by == TOP_FROM);
+	put_distinct(out, line->ips, line->ips_more, by == TOP_IP);
+	put_distinct(out, line->creds, line->creds_more, by == TOP_CRED);
 	buf_add_byte(out, '\n');
 }
 
@@ -121,7 +125,7 @@ put_table(struct call *call, const struct options *options,
 			   bys[options->by].head, "MSGS", "RCPTS", "REFUSED",
 			   "DEAD", "FROMS", "ADDRS", "LOGINS");
 	for (size_t i = 0; i < count; i++)
-		put_line(out, &lines[i], width);
+		put_line(out, options->by, &lines[i], width);
 }
 
 static void

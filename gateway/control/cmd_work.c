@@ -402,12 +402,14 @@ released(struct call *call)
 		return end(call);
 	}
 	if (task->has_rule) {
-		buf_add_str(out,
-			    task->what.before_wall_s == 0
-				? "The hold is gone; "
-				: "The hold goes on for what is younger; ");
-		text_times(out, task->freed, "recipient");
-		buf_add_str(out, " of it let go.\n");
+		buf_add_str(out, task->what.before_wall_s == 0
+				     ? "The hold is gone"
+				     : "The hold goes on for what is younger");
+		if (task->freed > 0) {
+			buf_add_str(out, "; let go: ");
+			text_times(out, task->freed, "recipient");
+		}
+		buf_add_str(out, ".\n");
 	}
 	if (call->work.recipients > 0 || !task->has_rule) {
 		buf_add_str(out, "Released ");

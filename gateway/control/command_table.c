@@ -23,14 +23,14 @@
 	{                                                                \
 		"id", "ID", "this one message"                           \
 	}
-#define SINCE                                                      \
-	{                                                          \
-		"since", "TIME",                                   \
-		    "accepted from then on: 14:00, 2h ago, a date" \
+#define SINCE                                                        \
+	{                                                            \
+		"since", "TIME",                                     \
+		    "accepted from then on: 14:00, 2h (ago), a date" \
 	}
-#define BEFORE                                                             \
-	{                                                                  \
-		"before", "TIME", "accepted before: 14:00, 2h ago, a date" \
+#define BEFORE                                                               \
+	{                                                                    \
+		"before", "TIME", "accepted before: 14:00, 2h (ago), a date" \
 	}
 #define DRY_RUN                                                  \
 	{                                                        \
@@ -247,7 +247,7 @@ static const struct command table[COMMANDS] = {
 		       0,
 		       "Show who changed what, when and why.",
 		       {{"since", "TIME",
-			 "from then on: 14:00, 2h ago, a date"},
+			 "from then on: 14:00, 2h (ago), a date"},
 			{"limit", "N", "at most N changes; 0: all; else 50"}}},
     [COMMAND_STATUS] =
 	{"status", "", 0, 0, 0, "Show how it goes: one screen.", {END}},

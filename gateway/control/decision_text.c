@@ -1,6 +1,7 @@
 #include "gateway/control/decision_text.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/control/limit_text.h"
@@ -151,27 +152,46 @@ decision_text(struct buf *out, const struct decision *d, int64_t now_wall_s)
 	put_help(out, d);
 }
 
+static void
+put_short(struct buf *out, const struct decision *d)
+{
+	switch (d->kind) {
+	case DECISION_LIMIT:
+		buf_printf(out, "%s, limit %s: %s ",
+			   d->hit.observed ? "observed"
+					   : limit_action_name(d->hit.action),
+			   d->hit.name, limit_counted_name(d->hit.counted));
+		rate_text(out, &d->hit);
+		break;
+	case DECISION_BLOCK:
+		buf_add_str(out, "block list");
+		break;
+	case DECISION_SENDER:
+		buf_add_str(out, "not its sender");
+		break;
+	}
+	if (d->detail[0] != '\0') {
+		buf_add_str(out, ", ");
+		buf_add_str(out, d->detail);
+	}
+}
+
 void
 decision_line(struct buf *out, const struct decision *d, int64_t now_wall_s,
 	      size_t width)
 {
-	char ref[ID_TEXT_SIZE], at[CLOCK_HUMAN_SIZE];
+	char ref[ID_TEXT_SIZE], at[CLOCK_HUMAN_SIZE], again[16] = "";
 	struct buf text = {.cap = 2048};
+	size_t from = out->n;
 
 	id_format(d->ref, ref);
 	clock_human(d->wall_ms / 1000, now_wall_s, at);
-	buf_printf(out, "%s %s %s ", ref, at, d->stage);
-	put_what(&text, d);
-	buf_add_str(&text, ": ");
-	put_reason(&text, d);
-	if (d->detail[0] != '\0') {
-		buf_add_str(&text, ": ");
-		buf_add_str(&text, d->detail);
-	}
-	text_last(out, buf_slice(&text),
-		  width == 0 ? 0 : width - 22 - slice_str(d->stage).n);
 	if (d->again > 0)
-		buf_printf(out, " (+%" PRIu32 ")", d->again);
+		snprintf(again, sizeof(again), " (+%" PRIu32 ")", d->again);
+	buf_printf(out, "%s %s %-4s %3d%s ", ref, at, d->stage, d->code, again);
+	put_short(&text, d);
+	text_last(out, buf_slice(&text),
+		  width == 0 ? 0 : width - (out->n - from));
 	buf_add_byte(out, '\n');
 	buf_fini(&text);
 }

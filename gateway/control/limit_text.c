@@ -125,10 +125,10 @@ put_more(struct buf *out, const struct limit_line *line, int64_t now_wall_s)
 		buf_add_str(out, " wait for their time");
 	}
 	if (line->applies && line->hit.used >= line->hit.limit) {
-		buf_printf(out, "; full: %s", limit_action_name(line->over));
+		buf_printf(out, "; full (%s)", limit_action_name(line->over));
 		if (line->hit.frees_wall_s != 0) {
 			clock_human(line->hit.frees_wall_s, now_wall_s, at);
-			buf_printf(out, " until %s", at);
+			buf_printf(out, ", room again at %s", at);
 		}
 	}
 }

@@ -109,7 +109,7 @@ START_TEST(what_is_asked)
 	     "released whole, or up to a time"},
 	    {"release --cred bob --before 10m --yes", 0,
 	     "count cred=bob before;recheck;release cred=bob before;",
-	     "goes on for what is younger; 1,300 recipients of it let go", ""},
+	     "goes on for what is younger; let go: 1,300 recipients", ""},
 	    {"release --cred bob --domain example.org --yes", 0,
 	     "count cred=bob domain=example.org;"
 	     "release cred=bob domain=example.org;",
