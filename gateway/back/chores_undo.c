@@ -117,10 +117,11 @@ run_undo_slice(struct run **runp)
 {
 	struct run *run = *runp;
 	struct undo *undo = run->undo;
-	int err = undo->op.err;
+	int err;
 
 	if (undo->flying)
-		return false;
+		return false; /* the op is the store thread's */
+	err = undo->op.err;
 	if (run->cancelled) {
 		run_finish(runp, GW_ECANCELED);
 		return false;
