@@ -115,6 +115,8 @@ START_TEST(over_but_accepted)
 	ck_assert_int_eq(id_parse(slice_of(ref, ID_TEXT_SIZE - 1), &id), 0);
 	ck_assert(decisions_get(world.decisions, id, &decision));
 	ck_assert_int_eq(decision.hit.action, soft_rows[_i].over);
+	while (world.accepted == 0) /* behind the answer */
+		usleep(1000);
 	ck_assert_int_eq(world.held, soft_rows[_i].held);
 	ck_assert_int_eq(world.lane, soft_rows[_i].lane);
 	front_status_get(world.front, &status);
