@@ -10,43 +10,13 @@ import time
 
 import case
 import hops
-import peers
-import sink
-import talk
 from limits_help import clear, door
+from queue_help import USERS, ctl, deferred, waiting
 from talk import Closed, Talk, plain, session, story
 
-USERS = {"alice": "secret-a", "bob": "secret-b"}
 gate = door(users=USERS)
 HEAD = b"From: alice@example.com\r\nSubject: x\r\n\r\n"
 SECOND = 1.0 * hops.PATIENCE
-
-
-def ctl(sluice, words, check=True, **more):
-    return sluice.ctl(*words.split(), check=check, **more)
-
-
-class Closing(sink.Sink):
-    """A hub that puts everything off until it is opened."""
-
-    def __init__(self):
-        self.is_open = False
-        super().__init__({"RCPT": lambda _s, _a: None if self.is_open else
-                          sink.reply("451 4.3.0 later")})
-
-
-def waiting(work, **more):
-    """(hub that puts off, gateway whose queue waits for a flush)"""
-    hub = Closing()
-    return hub, hops.gateway(work, {"hub": (hub, "")},
-                             "retry { after 1h; expire 1d; }\n" +
-                             more.pop("conf", ""), users=USERS, **more)
-
-
-def deferred(sluice, count):
-    """So many recipients were tried once."""
-    hops.wait(lambda: sum(e["attempts"] > 0 for e in hops.js(
-        sluice, "queue", "list")) == count, "%d deferred" % count)
 
 
 def sent_away(t, what):
