@@ -1,8 +1,9 @@
 /*
- * An undo: the spool brings back what a purge took, a slice of messages at a
- * time, and says which; what of them is in no job yet becomes jobs, as after a
- * restart. Other recipients of the same messages may be in the queue all the
- * while.
+ * An undo: the spool brings back what a purge took, a slice at a time, and says
+ * which recipients; they become jobs, as after a restart.
+ *
+ * Trap: they alone. Another recipient of the same message may be queued on disk
+ * and in no job: delivered, with its outcome on the way to the disk.
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -14,12 +15,14 @@
 #include "gateway/base/mem.h"
 
 #define MESSAGES_A_SLICE 20
+#define RCPTS_A_SLICE 500
 
 struct undo {
 	struct inbound in; /* first: how it comes back */
 	struct spool_undo op;
 	struct run *run;
-	uint32_t at; /* of op.ids */
+	uint32_t at;	   /* of op.ids */
+	uint32_t index_at; /* of op.indexes */
 	bool flying;
 };
 
@@ -30,9 +33,9 @@ undo_take(struct relay *relay, struct inbound *in)
 
 	relay->outcome_count--;
 	undo->flying = false;
-	undo->at = 0;
-	undo->run->work->messages += undo->op.count;
-	undo->run->work->recipients += undo->op.recipients;
+	undo->at = undo->index_at = 0;
+	for (uint32_t i = 0; i < undo->op.count; i++)
+		run_count(undo->run, undo->op.ids[i], undo->op.rcpts[i]);
 	relay_fill_soon(relay);
 	if (undo->run->cancelled)
 		run_undo_slice(&relay->chores->mark);
@@ -74,42 +77,34 @@ run_undo_fini(struct run *run)
 	run->undo = NULL;
 }
 
-/* Recipients that a job has already are not enqueued once more. */
 static void
-leave_out_known(struct relay *relay, struct spool_msg *msg)
-{
-	struct job *job;
-
-	for (job = catalog_of_message(relay->catalog, msg->id); job;
-	     job = catalog_next_of_message(job)) {
-		const uint32_t *indexes = job_rcpts(job);
-
-		for (uint32_t i = 0; i < job->rcpt_count; i++) {
-			struct spool_rcpt *rcpt =
-			    mail_find_rcpt(msg, indexes[i]);
-
-			if (rcpt)
-				rcpt->state = RCPT_PURGED;
-		}
-	}
-}
-
-static void
-bring_back(struct run *run, uint64_t id)
+bring_back(struct run *run, uint64_t id, const uint32_t *indexes,
+	   uint32_t count)
 {
 	struct spool_msg *msg;
 	char text[ID_TEXT_SIZE];
-	int err = spool_load(run->relay->spool, id, &msg);
+	int err = spool_load_some(run->relay->spool, id, indexes, count, &msg);
 
 	if (err == 0) {
-		leave_out_known(run->relay, msg);
 		mail_enqueue(run->relay, &msg, true);
-	} else if (err != GW_ENOENT) {
-		id_format(id, text);
-		log_event(GW_LOG_ERROR, "load", LF_STR("msg", text),
-			  LF_ERR(err));
-		run->work->failed++;
+		return;
 	}
+	id_format(id, text);
+	log_event(GW_LOG_ERROR, "load", LF_STR("msg", text), LF_ERR(err));
+	run->work->failed += count;
+}
+
+/* How many recipients came with it. */
+static uint32_t
+bring_back_next(struct undo *undo)
+{
+	uint32_t count = undo->op.rcpts[undo->at];
+
+	bring_back(undo->run, undo->op.ids[undo->at],
+		   undo->op.indexes + undo->index_at, count);
+	undo->at++;
+	undo->index_at += count;
+	return count;
 }
 
 bool
@@ -117,6 +112,7 @@ run_undo_slice(struct run **runp)
 {
 	struct run *run = *runp;
 	struct undo *undo = run->undo;
+	uint32_t rcpts = 0;
 	int err;
 
 	if (undo->flying)
@@ -126,8 +122,10 @@ run_undo_slice(struct run **runp)
 		run_finish(runp, GW_ECANCELED);
 		return false;
 	}
-	for (int i = 0; i < MESSAGES_A_SLICE && undo->at < undo->op.count; i++)
-		bring_back(run, undo->op.ids[undo->at++]);
+	for (int i = 0; i < MESSAGES_A_SLICE && rcpts < RCPTS_A_SLICE &&
+			undo->at < undo->op.count;
+	     i++)
+		rcpts += bring_back_next(undo);
 	if (undo->at < undo->op.count)
 		return true;
 	if (err == 0 && undo->op.more) {

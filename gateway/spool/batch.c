@@ -196,6 +196,11 @@ undos_answer(struct batch *batch, int err)
 		batch->undos = undo->next;
 		if (err != 0)
 			undo->err = err;
+		if (undo->err != 0) {
+			undo->more = false;
+			undo->count = 0;
+			undo->recipients = 0;
+		}
 		undo->done(undo);
 	}
 }

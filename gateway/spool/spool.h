@@ -138,22 +138,27 @@ void spool_outcome_start(struct spool *spool, struct spool_outcome *op);
 /* --- the trash ----------------------------------------------------------- */
 
 /*
- * Brings back what one purge took, a slice at a time (SPOOL_UNDO_MAX
- * messages): the entries are what they were, queued or held, and the ledger
- * is. A message comes back with all its entries in one slice, so load it anew:
- * it may have others that were in the queue all the time. Resubmission keys do
- * not come back. When its time is over the trash is emptied by the store
- * thread, in slices; until then its bodies count as live.
+ * Brings back what one purge took, a slice at a time: the entries are what they
+ * were, queued or held, and the ledger is. Which ones is told, and only they
+ * are to be queued anew: others of the same message may be on disk as queued
+ * while the outcome of their delivery is on its way here. A message of many
+ * recipients comes in several slices. Resubmission keys do not come back. When
+ * its time is over the trash is emptied by the store thread, in slices; until
+ * then its bodies count as live.
  */
-#define SPOOL_UNDO_MAX 200
+#define SPOOL_UNDO_MAX 200    /* messages in a slice */
+#define SPOOL_UNDO_RCPTS 1000 /* recipients in a slice */
 struct spool_undo {
 	uint64_t trash;
 	void (*done)(struct spool_undo *op);
-	/* out: 0, GW_ENOENT: nothing of it is there (any more) */
+	/* out: 0, GW_ENOENT: nothing of it is there (any more); what follows
+	 * is 0 with any error */
 	int err;
 	bool more; /* call again */
 	uint64_t ids[SPOOL_UNDO_MAX];
+	uint32_t rcpts[SPOOL_UNDO_MAX]; /* brought back, of each */
 	uint32_t count;
+	uint32_t indexes[SPOOL_UNDO_RCPTS]; /* message after message */
 	uint64_t recipients;
 	struct spool_undo *next;
 };

@@ -22,9 +22,8 @@
  */
 
 enum {
-	CHUNK = 128,	   /* keys collected at once */
-	UNDO_RCPTS = 2000, /* no further message begins */
-	SWEEP_US = 5000,   /* of a slice, without the commit */
+	CHUNK = 128,	 /* keys collected at once */
+	SWEEP_US = 5000, /* of a slice, without the commit */
 };
 
 /* --- purges and shares ------------------------------------------------------
@@ -231,39 +230,51 @@ entry_delete(struct store_txn *txn, uint64_t trash, uint64_t id, uint32_t index)
 /* --- bringing back ----------------------------------------------------------
  */
 
-/* One undo, and the message it is at. A message is brought back whole, or in
- * the next slice: who loads it then finds all there is. */
+/* One undo, and the message it is at. A message of many recipients goes on in
+ * the next slice: no undo is to hold the store for long. */
 struct undo {
 	struct spool *spool;
 	struct batch *batch;
 	struct store_txn *txn;
 	struct spool_undo *op;
 	uint64_t id;	     /* 0: none yet */
-	uint64_t id_rcpts;   /* brought back of it */
+	uint32_t id_rcpts;   /* brought back of it */
 	uint64_t messages;   /* begun, also those that are lost */
-	uint64_t recipients; /* the same */
+	uint64_t ended;	     /* of which nothing is left */
+	uint64_t recipients; /* taken out, also those that are lost */
 	bool there;	     /* the message has its record */
 };
+
+static bool
+entries_left(struct store_txn *txn, uint64_t trash, uint64_t id)
+{
+	uint8_t key[KEY_TRASH_SIZE];
+
+	key_trash(trash, id, 0, key);
+	return prefix_there(txn, key, sizeof(key) - 4);
+}
 
 static void
 undo_msg_end(struct undo *u)
 {
-	if (u->id == 0 || u->id_rcpts > 0)
+	if (u->id == 0)
 		return;
-	record_complain("spool-trash-bad", u->id);
-	if (u->there)
+	if (u->id_rcpts == 0)
+		record_complain("spool-trash-bad", u->id);
+	if (entries_left(u->txn, u->op->trash, u->id))
+		return;
+	share_delete(u->txn, u->id, u->op->trash);
+	u->ended++;
+	if (u->id_rcpts == 0 && u->there)
 		msg_leave(u->spool, u->txn, u->id);
 }
 
-/* False: the slice is full. */
-static bool
+static void
 undo_msg_begin(struct undo *u, uint64_t id)
 {
 	uint8_t key[KEY_ID_SIZE];
 	struct slice value;
 
-	if (u->messages == SPOOL_UNDO_MAX || u->recipients >= UNDO_RCPTS)
-		return false;
 	undo_msg_end(u);
 	key_put_u64(key, id);
 	u->there = store_get(u->txn, STORE_MESSAGE, slice_of(key, sizeof(key)),
@@ -271,8 +282,19 @@ undo_msg_begin(struct undo *u, uint64_t id)
 	u->id = id;
 	u->id_rcpts = 0;
 	u->messages++;
-	share_delete(u->txn, id, u->op->trash);
-	return true;
+}
+
+static void
+undo_told(struct undo *u, uint32_t index)
+{
+	struct spool_undo *op = u->op;
+
+	op->indexes[op->recipients++] = index;
+	if (u->id_rcpts++ == 0) {
+		op->ids[op->count] = u->id;
+		op->rcpts[op->count++] = 0;
+	}
+	op->rcpts[op->count - 1]++;
 }
 
 static void
@@ -299,9 +321,14 @@ undo_entry(struct undo *u, uint32_t index)
 		  buf_slice(scratch));
 	count[LEDGER_STATE + RCPT_PURGED]--;
 	count[LEDGER_STATE + rcpt.state]++;
-	u->op->recipients++;
-	if (u->id_rcpts++ == 0)
-		u->op->ids[u->op->count++] = u->id;
+	undo_told(u, index);
+}
+
+static bool
+undo_is_full(const struct undo *u, uint64_t id)
+{
+	return u->recipients == SPOOL_UNDO_RCPTS ||
+	       (id != u->id && u->messages == SPOOL_UNDO_MAX);
 }
 
 /* True: there is more. */
@@ -315,9 +342,10 @@ undo_slice(struct undo *u)
 		if (chunk.count == 0 || store_error(u->txn) != 0)
 			return false;
 		for (size_t i = 0; i < chunk.count; i++) {
-			if (chunk.at[i].id != u->id &&
-			    !undo_msg_begin(u, chunk.at[i].id))
+			if (undo_is_full(u, chunk.at[i].id))
 				return true;
+			if (chunk.at[i].id != u->id)
+				undo_msg_begin(u, chunk.at[i].id);
 			undo_entry(u, chunk.at[i].index);
 		}
 	}
@@ -341,7 +369,7 @@ apply_undo(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	op->more = undo_slice(&u);
 	undo_msg_end(&u);
 	if (op->more)
-		purge_lose(txn, op->trash, u.messages, u.recipients);
+		purge_lose(txn, op->trash, u.ended, u.recipients);
 	else
 		purge_delete(txn, op->trash);
 	if (op->count == 0 && !op->more)
@@ -393,10 +421,7 @@ sweep_over(const struct sweep *s)
 static void
 sweep_msg_end(struct sweep *s, uint64_t id)
 {
-	uint8_t key[KEY_TRASH_SIZE];
-
-	key_trash(s->trash, id, 0, key);
-	if (prefix_there(s->txn, key, sizeof(key) - 4))
+	if (entries_left(s->txn, s->trash, id))
 		return;
 	share_delete(s->txn, id, s->trash);
 	s->messages++;

@@ -644,6 +644,43 @@ START_TEST(test_purge_of_a_flood)
 }
 END_TEST
 
+/* An undo brings back what was purged of a message, not what was delivered of
+ * it while the disk does not take the outcome. */
+START_TEST(test_undo_beside_an_outcome)
+{
+	struct letter letter = {.to = "p@a.test q@b.test"};
+	struct back_work work = {.verb = BACK_PURGE,
+				 .select = {.domain = "a.test"}};
+	struct back_work recheck = {.verb = BACK_RECHECK};
+	struct world w;
+
+	world_open(&w, NULL);
+	(void)world_block(&w, BLOCK_CRED, BLOCK_HOLD, "ann");
+	world_start(&w);
+	world_accept(&w, &letter);
+	UNTIL(&w, status_of(&w).held_by_rule == 2, "held");
+	work.trash = id_next();
+	work.trash_until_wall_s = clock_wall_s() + 86400;
+	work_run(&w, &work, 1);
+	fail_err = GW_ENOSPC;
+	fail_outcomes = 1;
+	world_unblock(&w, BLOCK_CRED, BLOCK_HOLD, "ann");
+	world_work(&w, &recheck);
+	UNTIL(&w, status_of(&w).delivered == 1, "q is sent");
+	ck_assert_int_eq(fail_outcomes, 0);
+	ck_assert_int_eq(world_ledger(&w).by_state[RCPT_QUEUED], 1);
+	work.verb = BACK_UNDO;
+	work_run(&w, &work, 1);
+	UNTIL(&w, world_ledger(&w).by_state[RCPT_DELIVERED] == 2, "both");
+	UNTIL(&w, status_of(&w).queued == 0, "nothing is left");
+	ck_assert_uint_eq(status_of(&w).delivered, 2);
+	ck_assert_uint_eq(sink_count(w.sink), 2);
+	ck_assert_str_eq(sink_mail(w.sink, 0)->rcpts, "q@b.test");
+	ck_assert_str_eq(sink_mail(w.sink, 1)->rcpts, "p@a.test");
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(test_nonsense)
 {
 	struct back_work from = {.verb = BACK_COUNT,
@@ -681,6 +718,7 @@ main(void)
 	tcase_add_test(tc, test_order);
 	tcase_add_test(tc, test_stop);
 	tcase_add_test(tc, test_purge_of_a_flood);
+	tcase_add_test(tc, test_undo_beside_an_outcome);
 	tcase_add_test(tc, test_nonsense);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -295,8 +295,8 @@ START_TEST(test_slices)
 {
 	enum { N = 450 };
 	static uint64_t ids[N];
-	uint64_t large = 0;
-	uint32_t seen = 0, slices = 0;
+	uint64_t large = 0, last = 0;
+	uint32_t seen = 0, slices = 0, rcpts = 0, next = 0;
 
 	for (unsigned i = 0; i < N; i++) {
 		ids[i] =
@@ -310,20 +310,35 @@ START_TEST(test_slices)
 	sound(0, 0, 2 * (N - 1) + 6000);
 	do {
 		struct spool_trash line;
+		uint32_t at = 0;
 
 		ck_assert_int_eq(fixture_undo(f.spool, TRASH, &undo), 0);
-		for (uint32_t i = 0; i < undo.count; i++)
-			ck_assert_uint_eq(undo.ids[i], ids[seen++]);
+		for (uint32_t i = 0; i < undo.count; i++) {
+			if (i > 0 || undo.ids[0] != last)
+				next = 0;
+			seen += next == 0;
+			ck_assert_uint_eq(undo.ids[i], ids[seen - 1]);
+			for (uint32_t k = 0; k < undo.rcpts[i]; k++)
+				ck_assert_uint_eq(undo.indexes[at++], next++);
+			last = undo.ids[i];
+		}
+		ck_assert_uint_eq(undo.recipients, at);
+		rcpts += at;
 		if (undo.more) {
+			bool begun = next < (last == large ? 6000 : 2);
+
 			ck_assert_uint_eq(spool_trash_list(f.spool, &line, 1),
 					  1);
-			ck_assert_uint_eq(line.messages, N - seen);
+			ck_assert_uint_eq(line.messages, N - seen + begun);
+			ck_assert_uint_eq(line.recipients,
+					  2 * (N - 1) + 6000 - rcpts);
 		}
-		ck_assert_uint_le(undo.recipients, 2 * SPOOL_UNDO_MAX + 6000);
 		slices++;
+		sound(rcpts, 0, 2 * (N - 1) + 6000 - rcpts);
 	} while (undo.more);
 	ck_assert_uint_eq(seen, N);
-	ck_assert_uint_eq(slices, 4); /* behind the large one no other begins */
+	ck_assert_uint_eq(slices,
+			  9); /* 200; 30 and 940; five times 1000; ... */
 	sound(2 * (N - 1) + 6000, 0, 0);
 	whole(large, 10, 230, 6000);
 	ck_assert_uint_eq(rows(STORE_TRASH), 0);
