@@ -25,7 +25,7 @@
 #include "gateway/control/text.h"
 
 #define CHECK_SLICE 1000
-#define APPLY_SLICE 250
+#define APPLY_SLICE 500
 #define ERRORS_SHOWN 20
 #define LINE_SCRATCH 16384
 #define ENTRIES_MAX 1000000

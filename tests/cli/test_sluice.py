@@ -30,7 +30,8 @@ GOOD = frame(16, b'out\n') + frame(17, b'err\n') + frame(18, b'\0')
 class Daemon:
     """Takes one connection, keeps its frames, answers with given bytes."""
 
-    def __init__(self, folder, answer=GOOD):
+    def __init__(self, folder, answer=GOOD, impatient=False):
+        self.input, self.impatient = None, impatient
         self.path = tempfile.mktemp(dir=folder)
         self.answer = answer
         self.words, self.flags, self.secret = None, 0, None
@@ -52,6 +53,11 @@ class Daemon:
             at += 4 + n
         if self.flags & 4:
             self.secret = self.take(peer)
+        if self.flags & 8:
+            self.input, part = b'', None
+            while part != b'' and not self.impatient:
+                part = self.take(peer)
+                self.input += part
         step = 1 if len(self.answer) < 1000 else 4097
         try:
             for at in range(0, len(self.answer), step):
@@ -61,10 +67,19 @@ class Daemon:
         peer.close()
 
     @staticmethod
-    def take(peer):
-        head = peer.recv(5, socket.MSG_WAITALL)
-        n, = struct.unpack('>I', head[1:])
-        return peer.recv(n, socket.MSG_WAITALL) if n else b''
+    def exactly(peer, n):
+        got = b''
+        while len(got) < n:
+            more = peer.recv(n - len(got))
+            if not more:
+                raise EOFError
+            got += more
+        return got
+
+    @classmethod
+    def take(cls, peer):
+        n, = struct.unpack('>I', cls.exactly(peer, 5)[1:])
+        return cls.exactly(peer, n)
 
 
 def check(label, what, detail=''):
@@ -89,6 +104,10 @@ def without_a_daemon(folder):
         (['--frob', 'status'], 2, b'', b'no such option'),
         (['-s'], 2, b'', b'-s needs'),
         (['status', 'x'], 2, b'', b'one word too many'),
+        (['block', 'cred', 'bob'], 2, b'',
+         b"did you mean 'sluice block add cred bob'?\n"),
+        (['block', 'import', folder + '/none'], 1, b'', b'No such file'),
+        (['block', 'import', folder], 1, b'', b'Is a directory'),
         (['-s', folder + '/none', 'status'], 69, b'', b'no such socket'),
         (['-s', '/' + 'x' * 200, 'status'], 69, b'', b'too long'),
         (['config', 'check', '/nonexistent/\033'], None, b'', b''),
@@ -161,6 +180,25 @@ def requests(folder):
               b'password' in r.stderr, r.stderr)
 
 
+def files(folder):
+    """What `block import` sends: all of it, in frames, and an empty one."""
+    for size in (0, 1, 65531, 65532, 1000000):
+        content = bytes(range(256)) * (size // 256) + b'x' * (size % 256)
+        path = '%s/list-%d' % (folder, size)
+        with open(path, 'wb') as f:
+            f.write(content)
+        for how in ([path], ['-'], []):
+            daemon = Daemon(folder)
+            r = run('-s', daemon.path, 'block', 'import', *how, stdin=content)
+            check('import %d %s' % (size, how), r.returncode == 0 and
+                  daemon.input == content and daemon.flags == 8,
+                  (r, len(daemon.input or b'')))
+    # one who answers and hangs up in the middle is heard all the same
+    daemon = Daemon(folder, frame(17, b'no\n') + frame(18, b'\2'), True)
+    r = run('-s', daemon.path, 'block', 'import', stdin=b'x' * 5000000)
+    check('import refused early', r.returncode == 2 and r.stderr == b'no\n', r)
+
+
 def echo_is_on(fd):
     return bool(termios.tcgetattr(fd)[3] & termios.ECHO)
 
@@ -211,6 +249,7 @@ def main():
         without_a_daemon(folder)
         answers(folder)
         requests(folder)
+        files(folder)
         pager(folder)
         terminal(folder)
     print('wrong: %d' % len(FAILED))

@@ -1,5 +1,5 @@
 /* hold, release, purge, undo: what is asked of back, what is said, the trail.
- */
+ * size: one table holds every way to write them, in an order that matters. */
 #include "gateway/control/control_int.h"
 #include "policy/audit.h"
 #include "tests/control/ask.h"
@@ -151,6 +151,38 @@ START_TEST(what_is_asked)
 }
 END_TEST
 
+static bool
+held(int64_t accepted_ago_s, struct block_hit *hit)
+{
+	int64_t now_s = clock_wall_s();
+	const struct block_facts facts = {
+	    .cred = "bob", .accepted_wall_s = now_s - accepted_ago_s};
+
+	return blocklist_find(world.blocklist, &facts, true, now_s, hit);
+}
+
+/* A release up to a time leaves the hold as it was for what is younger. */
+START_TEST(a_hold_made_narrower)
+{
+	struct block_hit before, after;
+
+	start();
+	expect("hold --cred bob --for 2h --reason odd --yes", NULL, 0, "Held");
+	ck_assert(held(3600, &before));
+	expect("release --cred bob --before 10m --yes", NULL, 0, "goes on");
+	ck_assert(!held(3600, &after));
+	ck_assert(held(0, &after));
+	ck_assert_uint_eq(before.id, after.id);
+	ck_assert_int_eq(before.until_wall_s, after.until_wall_s);
+	expect("block list", NULL, 0, ": odd\n");
+	/* and is as old as that now */
+	expect("release --cred bob --before 20m --yes", NULL, 0,
+	       "that limits held");
+	ck_assert(held(0, &after));
+	world_stop();
+}
+END_TEST
+
 /* The intention is in the trail before the work begins, its end behind it;
  * the trail's id is the trash's. */
 START_TEST(the_trail_of_a_purge)
@@ -295,9 +327,13 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = {what_is_asked,	  the_trail_of_a_purge,
-				      gone_in_the_middle, control_goes_first,
-				      failures,		  trash};
+	const TTest *const tests[] = {what_is_asked,
+				      a_hold_made_narrower,
+				      the_trail_of_a_purge,
+				      gone_in_the_middle,
+				      control_goes_first,
+				      failures,
+				      trash};
 
 	return RUN_TESTS("control/work", tests);
 }
