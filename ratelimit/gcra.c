@@ -13,6 +13,10 @@
  *
  * The bounds hold at a moment after which nothing was charged. A paced charge
  * is charged when it leaves, so that moment may still be to come.
+ *
+ * A rule in observe refuses nobody, but what it would have refused it would not
+ * have charged either: it is charged until the bucket is full and no further.
+ * Else the day on which it is enforced would begin with days of waiting.
  */
 #include "ratelimit/gcra.h"
 
@@ -102,13 +106,16 @@ gcra_ask(const struct gcra *gcra, struct rate_charge *charge, int64_t now_us)
 		charge->result = RATE_NEVER;
 	} else if (charge->amount == 0 || after - now_us <= burst) {
 		charge->result = RATE_FITS;
-	} else if (rule->pace_percent > 100 && after - now_us <= most) {
+	} else if (rule->pace_percent > 100 && charge->mode != RATE_OBSERVE &&
+		   after - now_us <= most) {
 		charge->result = RATE_PACED;
 		charge->at_us = after - burst;
 	} else {
 		charge->result = RATE_OVER;
 		charge->frees_us = after - most;
 	}
+	if (charge->mode == RATE_OBSERVE && after - now_us > most)
+		charge->tat_us = later(begin, add(now_us, most));
 }
 
 static void
@@ -116,7 +123,32 @@ begin_anew(struct gcra *gcra, int64_t now_us)
 {
 	gcra->tat_us = gcra->since_us = now_us;
 	gcra->seen_us = gcra->last_us = now_us;
-	gcra->net_us = gcra->paced_us = 0;
+	gcra->net_us = gcra->paced_us = gcra->over_us = 0;
+}
+
+/* While paced charges are to leave, their times stand: nothing is converted. */
+void
+gcra_convert(struct gcra *gcra, const struct rate_rule *rule, int64_t now_us)
+{
+	int64_t latest, left, units, part;
+
+	now_us = steady(gcra, now_us);
+	if (gcra->step_us == rule->period_us || gcra->step_us == 0 ||
+	    gcra->tat_us <= now_us || gcra->last_us > now_us)
+		return;
+	left = gcra->tat_us - now_us;
+	units = left / gcra->step_us;
+	/* up: what is used does not become less by it */
+	part = (int64_t)((double)(left % gcra->step_us) /
+			 (double)gcra->step_us * (double)rule->period_us) +
+	       1;
+	latest = add(now_us, span_most(rule, rule->limit));
+	gcra->tat_us =
+	    add(now_us, span((uint64_t)units, rule->period_us) + part);
+	if (gcra->tat_us > latest)
+		gcra->tat_us = latest;
+	gcra->net_us = gcra->tat_us - now_us;
+	gcra->step_us = rule->period_us;
 }
 
 static void
@@ -145,7 +177,12 @@ gcra_add(struct gcra *gcra, const struct rate_charge *charge, int64_t now_us)
 		begin_anew(gcra, now_us);
 	if (gcra->last_us <= now_us)
 		gcra->paced_us = 0;
+	if (charge->mode != RATE_OBSERVE)
+		gcra->over_us = 0;
+	else if (charge->tat_us < add(gcra->tat_us, n))
+		net_add(&gcra->over_us, add(gcra->tat_us, n) - charge->tat_us);
 	gcra->tat_us = charge->tat_us;
+	gcra->step_us = charge->rule->period_us;
 	gcra->seen_us = now_us;
 	gcra->last_us = later(gcra->last_us, charge->at_us);
 	net_add(&gcra->net_us, n);
@@ -163,8 +200,12 @@ gcra_take(struct gcra *gcra, const struct rate_charge *charge, int64_t now_us)
 		return; /* it has run out */
 	at_us = later(now_us, gcra->last_us);
 	left = n - (at_us - charge->at_us);
-	if (left > 0)
-		gcra->tat_us -= left;
+	if (left > 0) {
+		int64_t over = left < gcra->over_us ? left : gcra->over_us;
+
+		net_take(&gcra->over_us, over);
+		gcra->tat_us -= left - over;
+	}
 	net_take(&gcra->net_us, n);
 	if (charge->at_us > now_us) {
 		net_take(&gcra->paced_us, n);
@@ -173,6 +214,21 @@ gcra_take(struct gcra *gcra, const struct rate_charge *charge, int64_t now_us)
 	}
 	if (gcra->net_us < NET_UNKNOWN && gcra->tat_us > at_us + gcra->net_us)
 		gcra->tat_us = at_us + gcra->net_us;
+}
+
+void
+gcra_replace(struct gcra *gcra, const struct rate_charge *charge,
+	     int64_t now_us)
+{
+	for (size_t i = charge->back_count; i-- > 0;) {
+		const struct rate_charge old = {
+		    .rule = charge->rule,
+		    .amount = charge->back[i].amount,
+		    .at_us = charge->back[i].at_us,
+		};
+
+		gcra_take(gcra, &old, now_us);
+	}
 }
 
 void
@@ -194,4 +250,5 @@ gcra_load(struct gcra *gcra, const struct rate_rule *rule, uint64_t value,
 	}
 	net_add(&gcra->net_us, tat - gcra->tat_us);
 	gcra->tat_us = tat;
+	gcra->step_us = rule->period_us;
 }

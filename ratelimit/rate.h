@@ -43,7 +43,7 @@ struct rate_key rate_key_of(struct slice name);
 enum rate_mode {
 	RATE_ENFORCE, /* over: the whole call charges nothing */
 	RATE_PASS,    /* over: this charge is left out, the others go on */
-	RATE_OBSERVE, /* over: charged all the same */
+	RATE_OBSERVE, /* over: charged all the same; GCRA: as far as full */
 };
 
 enum rate_result {
@@ -53,6 +53,11 @@ enum rate_result {
 	RATE_NEVER, /* the amount is larger than the limit itself */
 };
 
+struct rate_back {
+	uint64_t amount;
+	int64_t at_us; /* where it was charged */
+};
+
 struct rate_charge {
 	/* in */
 	struct rate_key key;
@@ -60,6 +65,10 @@ struct rate_charge {
 	uint64_t limit; /* in force now: the rule's and what was granted */
 	uint64_t amount;
 	enum rate_mode mode;
+	/* RATE_GCRA: charges of this key and rule which this one replaces: all
+	 * of them are given back in the moment in which it is charged. */
+	const struct rate_back *back;
+	size_t back_count;
 	/* out */
 	enum rate_result result;
 	bool charged;

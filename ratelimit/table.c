@@ -145,6 +145,22 @@ level_ask(const struct level *level, struct rate_charge *charge, int64_t now_us)
 		charge->result = RATE_OVER;
 }
 
+/* Of a state as it would be without what the charge replaces. */
+static void
+ask_gcra(struct gcra *gcra, struct rate_charge *charge, int64_t now_us)
+{
+	struct gcra without;
+
+	if (gcra == NULL) {
+		gcra_ask(NULL, charge, now_us);
+		return;
+	}
+	gcra_convert(gcra, charge->rule, now_us);
+	without = *gcra;
+	gcra_replace(&without, charge, now_us);
+	gcra_ask(&without, charge, now_us);
+}
+
 static void
 ask(struct rate_table *table, struct rate_charge *charge, int64_t now_us)
 {
@@ -162,7 +178,7 @@ ask(struct rate_table *table, struct rate_charge *charge, int64_t now_us)
 		window_ask(&view, charge, now_us);
 		break;
 	case RATE_GCRA:
-		gcra_ask((struct gcra *)state, charge, now_us);
+		ask_gcra((struct gcra *)state, charge, now_us);
 		break;
 	case RATE_LEVEL:
 		level_ask((struct level *)state, charge, now_us);
@@ -221,6 +237,7 @@ apply(struct rate_table *table, struct rate_charge *charge,
 	case RATE_GCRA:
 		gcra =
 		    (struct gcra *)put(table, charge, (struct state){0}, call);
+		gcra_replace(gcra, charge, call->now_us);
 		gcra_add(gcra, charge, call->now_us);
 		gcra->state.full = state_full(
 		    gcra_total(gcra, charge->rule->period_us, call->now_us),
@@ -299,6 +316,7 @@ take(struct rate_table *table, const struct rate_charge *charge,
 		put_window(table, charge, &view, call);
 		break;
 	case RATE_GCRA:
+		gcra_convert((struct gcra *)state, charge->rule, call->now_us);
 		gcra_take((struct gcra *)state, charge, call->now_us);
 		break;
 	case RATE_LEVEL:

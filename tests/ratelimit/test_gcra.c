@@ -307,6 +307,126 @@ START_TEST(one_room_is_free_as_soon_as_it_is_given_back)
 }
 END_TEST
 
+/* --- rules that change ------------------------------------------------------
+ */
+
+static const struct {
+	const char *label;
+	enum rate_mode mode;
+	uint16_t pace;
+	struct rate_rule then; /* enforced afterwards */
+	int64_t frees_us;      /* one more, from now */
+} turns[] = {
+    {"observe, then enforced",
+     RATE_OBSERVE,
+     0,
+     {.limit = 10, .period_us = 3600 * S},
+     3600 * S},
+    {"observe with pace, then enforced",
+     RATE_OBSERVE,
+     200,
+     {.limit = 10, .period_us = 3600 * S, .pace_percent = 200},
+     3600 * S},
+    {"observe with pace, then enforced without",
+     RATE_OBSERVE,
+     200,
+     {.limit = 10, .period_us = 3600 * S},
+     11 * 3600 * S},
+    {"ten times as fast",
+     RATE_ENFORCE,
+     0,
+     {.limit = 10, .period_us = 360 * S},
+     360 * S},
+    {"ten times as slow",
+     RATE_ENFORCE,
+     0,
+     {.limit = 10, .period_us = 36000 * S},
+     36000 * S},
+    {"as fast, half the burst",
+     RATE_ENFORCE,
+     0,
+     {.limit = 5, .period_us = 360 * S},
+     360 * S},
+};
+
+START_TEST(a_full_burst_is_no_more_than_full)
+{
+	struct rate_table *table = rate_create(&opts);
+	struct rate_rule first = slow, then = turns[_i].then;
+	struct rate_charge c = {.key = rate_key_of(SLICE_LIT("k")),
+				.rule = &first,
+				.limit = first.limit,
+				.amount = 1,
+				.mode = turns[_i].mode};
+
+	first.pace_percent = turns[_i].pace;
+	for (int i = 0; i < (c.mode == RATE_OBSERVE ? 1000 : 10); i++)
+		ck_assert(rate_charge(table, &c, 1, START));
+	then.id = first.id;
+	then.kind = RATE_GCRA;
+	c.rule = &then;
+	c.limit = then.limit;
+	c.mode = RATE_ENFORCE;
+	ck_assert_msg(!rate_charge(table, &c, 1, START), "%s", turns[_i].label);
+	/* a division may have been rounded up */
+	ck_assert_msg(c.frees_us - START >= turns[_i].frees_us &&
+			  c.frees_us - START <= turns[_i].frees_us + 1,
+		      "%s: in %lld s", turns[_i].label,
+		      (long long)((c.frees_us - START) / S));
+	ck_assert_msg(rate_charge(table, &c, 1, c.frees_us), "%s",
+		      turns[_i].label);
+	rate_destroy(&table);
+}
+END_TEST
+
+START_TEST(what_is_replaced_makes_room_for_itself)
+{
+	struct rate_table *table = rate_create(&opts);
+	int64_t now = START + slow.period_us / 2;
+	struct rate_charge c[10], again;
+	struct rate_back back;
+
+	for (int i = 0; i < 10; i++)
+		ck_assert(take_one(table, &c[i], START));
+	for (int i = 0; i < 10; i++) {
+		back = (struct rate_back){1, c[i].at_us};
+		again = c[i];
+		again.back = &back;
+		again.back_count = 1;
+		ck_assert(rate_charge(table, &again, 1, now));
+	}
+	/* all ten are of now */
+	ck_assert(!take_one(table, &again, now + slow.period_us - 1));
+	ck_assert(take_one(table, &again, now + slow.period_us));
+	rate_destroy(&table);
+}
+END_TEST
+
+START_TEST(what_is_replaced_is_charged_anew)
+{
+	struct rate_table *table = rate_create(&opts);
+	struct rate_charge c[11], again;
+	struct rate_back back;
+	int64_t now = START + 5 * slow.period_us;
+
+	for (int i = 0; i < 10; i++)
+		ck_assert(take_one(table, &c[i], START));
+	for (int i = 0; i < 5; i++) /* the place of five has grown back */
+		ck_assert(take_one(table, &c[10], now));
+	again = c[0];
+	back = (struct rate_back){again.amount, again.at_us};
+	again.back = &back;
+	again.back_count = 1;
+	/* five have come meanwhile: what ran out of this one is theirs */
+	ck_assert(!rate_charge(table, &again, 1, now));
+	ck_assert_int_eq(again.result, RATE_OVER);
+	/* nothing was given back by the way */
+	ck_assert(!take_one(table, &c[10], now + slow.period_us - 1));
+	ck_assert(take_one(table, &c[10], now + slow.period_us));
+	rate_destroy(&table);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -321,6 +441,10 @@ main(void)
 	tcase_add_test(tc, from_rest_all_of_it_comes_back_in_any_order);
 	tcase_add_test(tc, what_ran_out_meanwhile_is_no_gift);
 	tcase_add_test(tc, one_room_is_free_as_soon_as_it_is_given_back);
+	tcase_add_loop_test(tc, a_full_burst_is_no_more_than_full, 0,
+			    sizeof(turns) / sizeof(*turns));
+	tcase_add_test(tc, what_is_replaced_makes_room_for_itself);
+	tcase_add_test(tc, what_is_replaced_is_charged_anew);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

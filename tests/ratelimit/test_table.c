@@ -102,6 +102,8 @@ static const struct {
      false},
     {"gcra, observed", RATE_GCRA, 3, 3, 9, RATE_OBSERVE, RATE_NEVER, true,
      true},
+    {"gcra, observed, with room", RATE_GCRA, 3, 1, 3, RATE_OBSERVE, RATE_OVER,
+     true, true},
     {"gcra, no end", RATE_GCRA, UINT64_MAX, 0, UINT64_MAX, RATE_ENFORCE,
      RATE_FITS, true, true},
     {"gcra, no end, over it", RATE_GCRA, UINT64_MAX, UINT64_MAX, 1,
@@ -141,6 +143,8 @@ START_TEST(one_charge)
 			 c.result == RATE_OVER && rule.kind != RATE_LEVEL);
 	if (!c.charged)
 		ck_assert_uint_eq(used(table, 1, &rule, START), all);
+	else if (rule.kind == RATE_GCRA && c.mode == RATE_OBSERVE)
+		ck_assert_uint_eq(used(table, 1, &rule, START), rule.limit);
 	else if (all < INT32_MAX && c.amount < INT32_MAX)
 		ck_assert_uint_eq(used(table, 1, &rule, START), all + c.amount);
 	rate_refund(table, &c, 1, START);
