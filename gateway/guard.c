@@ -264,6 +264,7 @@ guard_tick(struct guard *guard, int64_t now_wall_s, int64_t mono_us)
 	if (!guard->counts.step.away)
 		counts_keep(&guard->counts,
 			    limits_lag_take(guard->parts.limits));
+	limits_wall(guard->parts.limits, now_wall_s * 1000000, mono_us);
 	limits_sweep(guard->parts.limits, mono_us);
 	prune(guard, now_wall_s);
 }

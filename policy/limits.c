@@ -4,7 +4,9 @@
  *
  * Rate time is the wall clock at the start and from then on the monotonic
  * clock: a jump of the wall clock frees nothing and locks nobody out, and what
- * is on disk can still be compared with it after a restart.
+ * is on disk can still be compared with it after a restart. What others are
+ * told, and what they tell us, is by the wall clock: it is converted where it
+ * goes out and comes in.
  */
 #include "policy/limits.h"
 
@@ -15,6 +17,8 @@
 
 /* Some hundreds of microseconds. */
 #define SWEEP_MAX 5000
+#define US_PER_S 1000000
+#define SET_LEAST_US (2 * US_PER_S)
 
 struct limits *
 limits_create(const struct limits_conf *conf, struct accounts *accounts,
@@ -88,17 +92,29 @@ limits_time(struct limits *limits, int64_t mono_us)
 	return now_us;
 }
 
+void
+limits_wall(struct limits *limits, int64_t wall_us, int64_t mono_us)
+{
+	int64_t set_us = wall_us - mono_us - limits->ahead_us;
+
+	/* less may be that the two were read at different moments */
+	limits->set_s = set_us > -SET_LEAST_US && set_us < SET_LEAST_US
+			    ? 0
+			    : set_us / US_PER_S;
+}
+
 static uint64_t
 granted_of(struct limits *limits, const char *cred, enum limit_counted counted,
 	   int64_t now_us, int64_t *until_us)
 {
-	int64_t until_wall_s = 0;
+	int64_t until_wall_s = 0, set_s = limits->set_s;
 	uint64_t amount;
 
 	amount = accounts_granted(limits->accounts, cred, (uint8_t)counted,
-				  now_us / 1000000, &until_wall_s);
-	if (amount > 0 && until_wall_s < *until_us / 1000000)
-		*until_us = until_wall_s * 1000000;
+				  now_us / US_PER_S + set_s, &until_wall_s);
+	until_wall_s -= set_s;
+	if (amount > 0 && until_wall_s < *until_us / US_PER_S)
+		*until_us = until_wall_s * US_PER_S;
 	return amount;
 }
 

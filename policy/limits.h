@@ -198,6 +198,9 @@ typedef bool limit_line_fn(void *arg, const struct limit_line *line);
 /* Every rule in the order of the file. who NULL: the site's only. */
 void limits_each(struct limits *limits, const struct limit_who *who,
 		 int64_t mono_us, limit_line_fn *fn, void *arg);
+/* What the wall clock says now: when it was set, times that are told and at
+ * which grants end move with it. Each second. */
+void limits_wall(struct limits *limits, int64_t wall_us, int64_t mono_us);
 /* Memory of keys that are worth nothing; a slice. Each second. */
 void limits_sweep(struct limits *limits, int64_t mono_us);
 /* Records on disk worth nothing: up to max looked at from the cursor on (a

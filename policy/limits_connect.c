@@ -130,6 +130,7 @@ limits_connect(struct limits *limits, const struct ip_addr *ip, int64_t mono_us,
 		   LIMIT_OF_CONNECTIONS);
 	if (!enter(p, &b, NULL, limits_time(limits, mono_us), verdict))
 		presence_free(&p);
+	limit_verdict_tell(verdict, limits);
 	limit_unbind(&b);
 	return p;
 }
@@ -165,6 +166,7 @@ presence_login(struct presence *p, const struct limit_who *who, int64_t mono_us,
 	limit_verdict_init(verdict);
 	limit_bind(&b, &rules, who, LIMIT_OF_CONNECTIONS);
 	in = enter(p, &b, who->cred, now_us, verdict);
+	limit_verdict_tell(verdict, p->limits);
 	if (in)
 		leave_all_but(p, &b, now_us);
 	limit_unbind(&b);
@@ -211,6 +213,7 @@ limits_may_login(struct limits *limits, const struct ip_addr *ip,
 		limit_verdict_over(verdict, &b.bound[i], &charge);
 	}
 	limit_unbind(&b);
+	limit_verdict_tell(verdict, limits);
 	return verdict->action == LIMIT_PASS;
 }
 

@@ -133,6 +133,11 @@ void limit_verdict_over(struct limit_verdict *verdict,
 			const struct rate_charge *charge);
 int64_t limit_wall_s(int64_t rate_us); /* rounded up; 0 stays 0 */
 
+/* Its times, by the wall clock as it is set now. */
+void limit_hit_tell(struct limit_hit *hit, const struct limits *limits);
+void limit_verdict_tell(struct limit_verdict *verdict,
+			const struct limits *limits);
+
 /* --- the disk (limits_disk.c) ---------------------------------------- */
 
 /* Tally changes under way; a key and its cells at a time. */
@@ -167,6 +172,7 @@ struct limits {
 	struct rate_table *table;
 	struct accounts *accounts; /* or NULL */
 	int64_t ahead_us;	   /* rate time less monotonic time */
+	_Atomic int64_t set_s;	   /* the wall clock has been set by so much */
 	_Atomic int64_t now_us;	   /* the latest that anybody told */
 	pthread_mutex_t lock;	   /* of rules, the pointer */
 	struct limit_rules *rules;

@@ -38,11 +38,12 @@ line_look(struct limits *limits, const char *cred,
 	limit_charge_init(&charge, b, bound, 1, granted);
 	rate_look(limits->table, &charge, now_us);
 	limit_hit_fill(&line->hit, bound->rule, &charge);
+	limit_hit_tell(&line->hit, limits);
 	line->hit.observed = bound->observe;
 	line->paced = charge.paced * bound->rule->unit;
 	line->applies = true;
 	if (granted > 0 && until_us != INT64_MAX)
-		line->grant_until_wall_s = until_us / 1000000;
+		line->grant_until_wall_s = until_us / 1000000 + limits->set_s;
 }
 
 void

@@ -9,6 +9,10 @@
  * given back here, so that at no moment it is counted nowhere and nobody can
  * take the place that was promised.
  *
+ * Of a burst it is the same, with what has run out since: who keeps messages
+ * open while the bucket grows back would have several bursts accepted at once.
+ * What is older than one step is charged anew in place of the old charge.
+ *
  * A rule that holds a message, or sends it to bulk, gives back what it was
  * charged for it: the message does not leave by that rule.
  */
@@ -226,6 +230,7 @@ reservation_rcpt(struct reservation *r, bool internal, uint64_t declared_bytes,
 	}
 	if (!charge_all(r)) {
 		tell_refused(r, verdict);
+		limit_verdict_tell(verdict, r->limits);
 		return;
 	}
 	r->started = true;
@@ -235,15 +240,16 @@ reservation_rcpt(struct reservation *r, bool internal, uint64_t declared_bytes,
 	if (wait.until_us > r->latest.until_us)
 		r->latest = wait;
 	offer(r, &wait, verdict);
+	limit_verdict_tell(verdict, r->limits);
 }
 
 /* --- the dot --------------------------------------------------------- */
 
 /* What the dot changes in one rule: a charge first, then refunds. */
 struct move {
-	int64_t slot;	 /* what is before it has moved */
-	uint64_t raised; /* the charge's limit, by so much */
-	uint64_t less;	 /* back, of what is in the present slot and later */
+	struct stake_old old;
+	uint64_t less;			  /* back, of what is not old */
+	const struct rate_charge *charge; /* NULL: none */
 };
 
 static void
@@ -251,11 +257,12 @@ move_charge(struct reservation *r, size_t index, uint64_t bytes,
 	    struct move *move)
 {
 	const struct limit_rule *rule = r->stakes.binding.bound[index].rule;
-	uint64_t amount =
-	    stake_old(&r->stakes, index, &move->slot, &move->raised);
-	uint64_t have = r->stakes.v[index].total, want = have;
+	uint64_t have = r->stakes.v[index].total, want = have, amount;
+	struct stake_old *old = &move->old;
 	struct rate_charge *charge;
 
+	stake_find_old(&r->stakes, index, old);
+	amount = old->amount;
 	if (rule->counted == LIMIT_BYTES)
 		want = limit_units(rule, bytes);
 	if (want >= have) {
@@ -270,26 +277,33 @@ move_charge(struct reservation *r, size_t index, uint64_t bytes,
 		return;
 	charge = charge_add(r, index, 0);
 	charge->amount = amount;
+	charge->back = old->back;
+	charge->back_count = old->back_count;
 	/* What is new may fit although the whole never will. */
 	if (rule->counted == LIMIT_BYTES && want > charge->limit &&
 	    charge->mode != RATE_OBSERVE) {
 		charge->amount = want;
-		move->raised = 0;
+		old->counted = 0;
 	}
-	charge->limit += move->raised;
+	charge->limit += old->counted;
+	move->charge = charge;
 }
 
 static void
 move_finish(struct reservation *r, size_t index, const struct move *move)
 {
 	struct stake *stake = &r->stakes.v[index];
+	const struct rate_charge *charge = move->charge;
 
 	if (r->stakes.binding.bound[index].off)
 		return;
 	stake->total -= stake->gone;
 	stake->gone = 0;
-	stake_refund(&r->stakes, index, move->slot, UINT64_MAX);
-	stake_refund(&r->stakes, index, INT64_MAX, move->less);
+	if (charge != NULL && charge->charged && move->old.back_count > 0)
+		stake_forget(&r->stakes, index);
+	else
+		stake_refund(&r->stakes, index, true, UINT64_MAX);
+	stake_refund(&r->stakes, index, false, move->less);
 }
 
 void
@@ -298,17 +312,26 @@ reservation_settle(struct reservation *r, uint64_t bytes, int64_t mono_us,
 {
 	size_t n = r->started ? r->stakes.binding.count : 0;
 	struct move *moves = mem_array(n + 1, sizeof(*moves));
+	struct rate_back *backs =
+	    mem_array(r->stakes.count + 1, sizeof(*backs));
+	size_t used = 0;
 	bool ok;
 
 	limit_verdict_init(verdict);
 	r->stakes.now_us = limits_time(r->limits, mono_us);
 	r->charge_count = 0;
-	for (size_t i = 0; i < n; i++)
-		if (!r->stakes.binding.bound[i].off)
-			move_charge(r, i, bytes, &moves[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (r->stakes.binding.bound[i].off)
+			continue;
+		moves[i].old.back = backs + used;
+		move_charge(r, i, bytes, &moves[i]);
+		used += moves[i].old.back_count;
+	}
 	ok = charge_all(r);
-	for (size_t i = 0; i < r->charge_count; i++)
-		r->charges[i].limit -= moves[r->of[i]].raised;
+	for (size_t i = 0; i < r->charge_count; i++) {
+		r->charges[i].limit -= moves[r->of[i]].old.counted;
+		r->charges[i].back_count = 0; /* they are not kept */
+	}
 	if (ok) {
 		/* The old goes first: the new must not be taken for it. */
 		for (size_t i = 0; i < n; i++)
@@ -321,6 +344,8 @@ reservation_settle(struct reservation *r, uint64_t bytes, int64_t mono_us,
 	} else {
 		tell_refused(r, verdict);
 	}
+	limit_verdict_tell(verdict, r->limits);
+	free(backs);
 	free(moves);
 }
 
@@ -350,6 +375,6 @@ reservation_cancel(struct reservation **rp, int64_t mono_us)
 		return;
 	r->stakes.now_us = limits_time(r->limits, mono_us);
 	for (size_t i = 0; i < r->stakes.binding.count; i++)
-		stake_refund(&r->stakes, i, INT64_MAX, UINT64_MAX);
+		stake_refund(&r->stakes, i, false, UINT64_MAX);
 	reservation_free(rp);
 }

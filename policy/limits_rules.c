@@ -201,6 +201,9 @@ rate_make(struct limit_rule *rule, const struct limit_rate *rate, uint32_t id)
 	if (policy->over == LIMIT_PACE && policy->pace_percent > 100 &&
 	    (LIMIT_BIT(rate->counted) & LIMIT_OF_MESSAGES) != 0)
 		rule->rate.pace_percent = policy->pace_percent;
+	/* nothing is paced in observe, but so far the bucket fills */
+	if (rule->rate.kind == RATE_GCRA)
+		rule->watched.pace_percent = rule->rate.pace_percent;
 }
 
 /* gateway.conf's check has refused these with their place; another caller's

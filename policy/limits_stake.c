@@ -155,7 +155,7 @@ entry_refund(struct stakes *s, size_t index, struct stake_entry *entry,
 }
 
 void
-stake_refund(struct stakes *s, size_t index, int64_t before, uint64_t amount)
+stake_refund(struct stakes *s, size_t index, bool old, uint64_t amount)
 {
 	struct stake *stake = &s->v[index];
 	size_t *link = &stake->first;
@@ -164,7 +164,7 @@ stake_refund(struct stakes *s, size_t index, int64_t before, uint64_t amount)
 		struct stake_entry *entry = &s->entries[*link];
 		uint64_t part = entry->amount < amount ? entry->amount : amount;
 
-		if (entry->slot >= before) {
+		if (old && !entry->old) {
 			link = &entry->next;
 			continue;
 		}
@@ -179,42 +179,70 @@ stake_refund(struct stakes *s, size_t index, int64_t before, uint64_t amount)
 }
 
 void
+stake_forget(struct stakes *s, size_t index)
+{
+	struct stake *stake = &s->v[index];
+	size_t *link = &stake->first;
+
+	while (*link != STAKE_NONE) {
+		struct stake_entry *entry = &s->entries[*link];
+
+		if (!entry->old) {
+			link = &entry->next;
+			continue;
+		}
+		stake->total -= entry->amount;
+		entry_drop(s, link);
+	}
+}
+
+void
 stake_leave(struct stakes *s, size_t index)
 {
-	stake_refund(s, index, INT64_MAX, UINT64_MAX);
+	stake_refund(s, index, false, UINT64_MAX);
 	s->v[index].gone = s->v[index].total = 0;
 	s->binding.bound[index].off = true;
 }
 
-uint64_t
-stake_old(const struct stakes *s, size_t index, int64_t *slot,
-	  uint64_t *counted)
+/* The present slot of a window. */
+static int64_t
+slot_now(const struct stakes *s, const struct limit_bound *bound)
 {
-	const struct limit_bound *bound = &s->binding.bound[index];
-	const struct rate_rule *rate = &bound->rule->rate;
-	uint64_t old = s->v[index].gone;
 	struct rate_charge now;
 	struct rate_cell cell;
 
-	*counted = 0;
-	*slot = 0;
 	limit_charge_init(&now, &s->binding, bound, 1, 0);
 	now.at_us = s->now_us;
 	now.charged = true;
-	if (rate->kind != RATE_WINDOW || !rate_cell_of(&now, &cell))
-		return 0;
-	*slot = cell.slot;
+	return rate_cell_of(&now, &cell) ? cell.slot : 0;
+}
+
+void
+stake_find_old(struct stakes *s, size_t index, struct stake_old *old)
+{
+	const struct limit_bound *bound = &s->binding.bound[index];
+	const struct rate_rule *rate = &bound->rule->rate;
+	bool burst = rate->kind == RATE_GCRA;
+	int64_t slot = slot_now(s, bound);
+
+	old->amount = s->v[index].gone;
+	old->counted = 0;
+	old->back_count = 0;
 	for (size_t i = s->v[index].first; i != STAKE_NONE;
 	     i = s->entries[i].next) {
-		const struct stake_entry *entry = &s->entries[i];
+		struct stake_entry *entry = &s->entries[i];
 
-		if (entry->slot >= cell.slot)
+		entry->old = burst ? entry->at_us <= s->now_us - rate->period_us
+				   : entry->slot < slot;
+		if (!entry->old)
 			continue;
-		old += entry->amount;
-		if (entry->at_us > s->now_us - rate->period_us)
-			*counted += entry->amount;
+		old->amount += entry->amount;
+		if (burst)
+			old->back[old->back_count++] = (struct rate_back){
+			    .amount = entry->amount, .at_us = entry->at_us};
+		else if (entry->at_us > s->now_us - rate->period_us)
+			old->counted += entry->amount;
 	}
-	return old;
 }
 
 void

@@ -16,6 +16,7 @@ struct stake_entry {
 	int64_t slot;
 	int64_t at_us;
 	uint64_t amount;
+	bool old;    /* the dot charges it anew */
 	size_t next; /* of the same rule, or of the unused ones */
 };
 
@@ -41,15 +42,23 @@ void stakes_fini(struct stakes *stakes);
 /* index: of the bound rule. */
 void stake_add(struct stakes *stakes, size_t index,
 	       const struct rate_charge *charge);
-/* Gives back up to amount of what is in slots before `before`. */
-void stake_refund(struct stakes *stakes, size_t index, int64_t before,
+/* Gives back up to amount, of what the dot charges anew or of all. */
+void stake_refund(struct stakes *stakes, size_t index, bool old,
 		  uint64_t amount);
+/* The same of all that is old, where the table has given it back already. */
+void stake_forget(struct stakes *stakes, size_t index);
 /* The rule has nothing of this message any more, and gets nothing. */
 void stake_leave(struct stakes *stakes, size_t index);
-/* What a window has in slots before the present one, *slot (a rule without
- * slots: 0); *counted of it the table still counts. */
-uint64_t stake_old(const struct stakes *stakes, size_t index, int64_t *slot,
-		   uint64_t *counted);
+/* What the dot charges anew: what a window has in slots before the present
+ * one, and what a burst has had for longer than it takes to grow back by one.
+ * *counted of it a window still counts. back: room for every entry; those of a
+ * burst. */
+struct stake_old {
+	uint64_t amount, counted;
+	struct rate_back *back;
+	size_t back_count;
+};
+void stake_find_old(struct stakes *stakes, size_t index, struct stake_old *old);
 /* The cells as changes to STORE_RATE, one a key. */
 void stakes_changes(const struct stakes *stakes, struct limit_changes *out);
 

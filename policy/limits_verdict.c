@@ -142,6 +142,29 @@ limit_verdict_init(struct limit_verdict *verdict)
 	memset(verdict, 0, sizeof(*verdict));
 }
 
+static void
+tell(int64_t *wall_s, const struct limits *limits)
+{
+	if (*wall_s != 0)
+		*wall_s += limits->set_s;
+}
+
+void
+limit_hit_tell(struct limit_hit *hit, const struct limits *limits)
+{
+	tell(&hit->frees_wall_s, limits);
+}
+
+void
+limit_verdict_tell(struct limit_verdict *verdict, const struct limits *limits)
+{
+	tell(&verdict->not_before_wall_s, limits);
+	tell(&verdict->all_not_before_wall_s, limits);
+	tell(&verdict->hit.frees_wall_s, limits);
+	for (size_t i = 0; i < verdict->observed_count; i++)
+		tell(&verdict->observed[i].frees_wall_s, limits);
+}
+
 void
 limit_verdict_offer(struct limit_verdict *verdict, const struct limit_hit *hit)
 {

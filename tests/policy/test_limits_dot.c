@@ -1,3 +1,4 @@
+#include "policy/accounts.h"
 #include "tests/policy/limits_kit.h"
 
 /* --- bytes ----------------------------------------------------------- */
@@ -220,6 +221,137 @@ START_TEST(test_recipients_of_two_periods_are_of_one_dot)
 }
 END_TEST
 
+/* --- bursts ---------------------------------------------------------- */
+
+enum { BURST = 5, OPENED = 20 };
+
+/* One a minute, five at once; each message is opened as soon as there is
+ * room for it, and all have their dot in the end. */
+START_TEST(test_a_burst_cannot_be_saved_up)
+{
+	const struct limit_conf v[] = {{
+	    .name = "a",
+	    .per = LIMIT_CRED,
+	    .rates =
+		&(const struct limit_rate){LIMIT_MESSAGES, 1, 60000, BURST},
+	    .rate_count = 1,
+	    .over = LIMIT_DEFER,
+	}};
+	struct limits *limits = kit_limits(v, 1, NULL);
+	struct reservation *r[OPENED];
+	struct limit_who who = bob();
+	struct limit_verdict verdict;
+	unsigned accepted = 0;
+	double now = 0;
+
+	for (unsigned i = 0; i < OPENED; i++, now += i < BURST ? 0 : 60) {
+		r[i] = reservation_create(limits, &who);
+		ck_assert_uint_eq(kit_rcpts(r[i], 1, now), 1);
+	}
+	for (unsigned i = 0; i < OPENED; i++) {
+		reservation_settle(r[i], 0, at(now), &verdict);
+		if (verdict.action == LIMIT_PASS) {
+			accepted++;
+			reservation_commit(&r[i]);
+		} else {
+			ck_assert_int_eq(verdict.action, LIMIT_DEFER);
+			reservation_cancel(&r[i], at(now));
+		}
+	}
+	ck_assert_uint_eq(accepted, BURST);
+	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_MESSAGES, now),
+			  BURST);
+	limits_destroy(&limits);
+}
+END_TEST
+
+/* What nobody else has taken meanwhile is there at the dot. */
+START_TEST(test_a_slow_message_of_a_burst_is_accepted)
+{
+	const struct limit_conf v[] = {{
+	    .name = "a",
+	    .per = LIMIT_CRED,
+	    .rates =
+		&(const struct limit_rate){LIMIT_RECIPIENTS, 60, 60000, BURST},
+	    .rate_count = 1,
+	    .over = LIMIT_DEFER,
+	}};
+	struct limits *limits = kit_limits(v, 1, NULL);
+	struct limit_who who = bob();
+	struct reservation *slow = reservation_create(limits, &who);
+	struct limit_verdict verdict;
+
+	ck_assert_uint_eq(kit_rcpts(slow, BURST, 0), BURST);
+	reservation_settle(slow, 0, at(3.5), &verdict);
+	ck_assert_int_eq(verdict.action, LIMIT_PASS);
+	/* all of it counts from the dot on */
+	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_RECIPIENTS, 3.5),
+			  BURST);
+	reservation_cancel(&slow, at(4));
+	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_RECIPIENTS, 4), 0);
+	limits_destroy(&limits);
+}
+END_TEST
+
+/* --- a wall clock that is set ---------------------------------------- */
+
+START_TEST(test_times_are_told_by_the_clock_on_the_wall)
+{
+	const struct limit_conf v[] = {PACED("a", 10, LIMIT_DEFER)};
+	static const int64_t set_s[] = {0, 7200, -7200, 86400 * 365};
+	struct accounts *accounts = accounts_create();
+	struct limits *limits = kit_limits(v, 1, accounts);
+	struct limit_who who = bob();
+	struct limit_verdict verdict;
+	int64_t leaves_wall_s = 0, frees_wall_s = 0, wall_s;
+	struct reservation *r;
+
+	ck_assert_uint_eq(kit_send(limits, &who, 10, 0), 10);
+	for (size_t i = 0; i < COUNT(set_s); i++) {
+		wall_s = KIT_WALL_S + set_s[i];
+		limits_wall(limits, wall_s * 1000000, at(0));
+		r = reservation_create(limits, &who);
+		reservation_rcpt(r, false, 0, at(0), &verdict);
+		ck_assert_int_eq(verdict.action, LIMIT_PACE);
+		if (i == 0)
+			leaves_wall_s = verdict.not_before_wall_s;
+		ck_assert_int_eq(verdict.not_before_wall_s,
+				 leaves_wall_s + set_s[i]);
+		ck_assert_int_eq(verdict.hit.frees_wall_s,
+				 leaves_wall_s + set_s[i]);
+		kit_rcpts(r, 4, 0);
+		reservation_rcpt(r, false, 0, at(0), &verdict);
+		ck_assert_int_eq(verdict.action, LIMIT_DEFER);
+		if (i == 0)
+			frees_wall_s = verdict.hit.frees_wall_s;
+		ck_assert_int_eq(verdict.hit.frees_wall_s,
+				 frees_wall_s + set_s[i]);
+		reservation_cancel(&r, at(0));
+		ck_assert_int_eq(
+		    kit_line(limits, &who, "a", LIMIT_RECIPIENTS, 0)
+			.hit.frees_wall_s,
+		    leaves_wall_s + set_s[i]);
+	}
+	/* a grant until ten seconds from now, as the wall clock says now */
+	ck_assert_int_eq(
+	    accounts_grant(accounts, "bob",
+			   &(struct grant){.counted = LIMIT_RECIPIENTS,
+					   .amount = 1,
+					   .until_wall_s = wall_s + 10},
+			   wall_s),
+	    0);
+	ck_assert_uint_eq(
+	    kit_line(limits, &who, "a", LIMIT_RECIPIENTS, 9).hit.limit, 11);
+	ck_assert_int_eq(
+	    kit_line(limits, &who, "a", LIMIT_RECIPIENTS, 9).grant_until_wall_s,
+	    wall_s + 10);
+	ck_assert_uint_eq(
+	    kit_line(limits, &who, "a", LIMIT_RECIPIENTS, 10).hit.limit, 10);
+	limits_destroy(&limits);
+	accounts_destroy(&accounts);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -234,6 +366,9 @@ main(void)
 	tcase_add_test(tcase, test_nobody_hoards_reservations);
 	tcase_add_test(tcase, test_recipients_of_two_periods_are_of_one_dot);
 	tcase_add_test(tcase, test_the_place_of_a_slow_message_is_kept);
+	tcase_add_test(tcase, test_times_are_told_by_the_clock_on_the_wall);
+	tcase_add_test(tcase, test_a_burst_cannot_be_saved_up);
+	tcase_add_test(tcase, test_a_slow_message_of_a_burst_is_accepted);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
