@@ -66,6 +66,15 @@ world_accepted(void *arg, struct spool_msg **msg)
 	spool_msg_destroy(msg);
 }
 
+/* The store hands a message on behind its answer: look until it is there. */
+static inline void
+world_accepts(struct world *w, int count)
+{
+	while (w->accepted < count)
+		usleep(1000);
+	ck_assert_int_eq(w->accepted, count);
+}
+
 static inline bool
 world_veto(void *arg, const struct spool_msg *msg)
 {
