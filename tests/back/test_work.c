@@ -1,3 +1,8 @@
+/*
+ * What administrators do to the queue, with a real spool below.
+ *
+ * size: all verbs over one world and one set of helpers.
+ */
 #include <check.h>
 #include <errno.h>
 #include <stdatomic.h>
@@ -9,8 +14,6 @@
 #include "gateway/base/id.h"
 #include "gateway/spool/io.h"
 #include "tests/back/world.h"
-
-/* What administrators do to the queue, with a real spool below. */
 
 static struct ip_prefix
 prefix_of(const char *text)
