@@ -78,6 +78,16 @@ call_usage(struct call *call, const char *fmt, ...)
 	va_end(ap);
 }
 
+void
+call_check_durable(struct call *call)
+{
+	if (call->commit_err != 0)
+		call_fail(call,
+			  "in force, but not durable (a restart forgets it): "
+			  "%s",
+			  gw_err_text(call->commit_err));
+}
+
 size_t
 call_columns(const struct call *call)
 {

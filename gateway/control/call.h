@@ -56,6 +56,8 @@ void call_fail(struct call *call, const char *fmt, ...)
 /* The same with EXIT_USAGE: it was written wrong. */
 void call_usage(struct call *call, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* After a commit: a failed one is told, and exit 1; what it changed acts. */
+void call_check_durable(struct call *call);
 /* Columns of the terminal; 0: no terminal, do not cut. */
 size_t call_columns(const struct call *call);
 /* The same, and never less than 80: for tables. */

@@ -295,11 +295,7 @@ granted(struct call *call)
 	struct granting *g = call->state;
 	struct json *j = &g->json;
 
-	if (call->commit_err != 0)
-		call_fail(call,
-			  "in force, but not durable (a restart forgets it): "
-			  "%s",
-			  gw_err_text(call->commit_err));
+	call_check_durable(call);
 	if (call->request.json) {
 		json_open_object(j, NULL);
 		json_str(j, "cred", g->cred);

@@ -139,11 +139,7 @@ put_durable(struct call *call)
 	struct task *task = call->state;
 
 	task->acted = true;
-	if (call->commit_err != 0)
-		call_fail(call,
-			  "in force, but not durable (a restart forgets it): "
-			  "%s",
-			  gw_err_text(call->commit_err));
+	call_check_durable(call);
 	if (call->request.json)
 		json_bool(&task->json, "durable", call->commit_err == 0);
 }

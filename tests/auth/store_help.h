@@ -1,13 +1,13 @@
 #ifndef TESTS_AUTH_STORE_HELP_H
 #define TESTS_AUTH_STORE_HELP_H
 
-#include <ftw.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "gateway/auth/user.h"
 #include "gateway/store/env.h"
 #include "tests/auth/auth_help.h"
+#include "tests/support/remove_tree.h"
 
 /* A store in a directory of its own, opened inside the checked fixture: LMDB
  * must not cross Check's fork. */
@@ -28,22 +28,11 @@ store_setup(void)
 	ck_assert_msg(err == 0, "%s", error);
 }
 
-static inline int
-store_unlink(const char *path, const struct stat *status, int kind,
-	     struct FTW *walk)
-{
-	(void)status;
-	(void)kind;
-	(void)walk;
-	return remove(path);
-}
-
 static inline void
 store_teardown(void)
 {
 	store_close(&store);
-	ck_assert_int_eq(nftw(store_dir, store_unlink, 8, FTW_DEPTH | FTW_PHYS),
-			 0);
+	remove_tree(store_dir);
 }
 
 static inline void

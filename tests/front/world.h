@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <check.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <semaphore.h>
@@ -18,6 +17,7 @@
 #include "gateway/base/encode.h"
 #include "gateway/base/id.h"
 #include "gateway/front/front.h"
+#include "tests/support/remove_tree.h"
 
 /*
  * size: one object, included by the programs that drive a whole front.
@@ -235,16 +235,6 @@ world_open(const struct world_conf *conf)
 	world_front(conf->binding);
 }
 
-static inline int
-world_unlink(const char *path, const struct stat *status, int kind,
-	     struct FTW *walk)
-{
-	(void)status;
-	(void)kind;
-	(void)walk;
-	return remove(path);
-}
-
 static inline void
 world_close(void)
 {
@@ -257,7 +247,7 @@ world_close(void)
 	accounts_destroy(&world.accounts);
 	decisions_destroy(&world.decisions);
 	top_destroy(&world.top);
-	nftw(world.dir, world_unlink, 8, FTW_DEPTH | FTW_PHYS);
+	remove_tree(world.dir);
 }
 
 /* --- the client ------------------------------------------------------------

@@ -2,13 +2,13 @@
 #define TESTS_POLICY_HELP_H
 
 #include <check.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "gateway/store/env.h"
+#include "tests/support/remove_tree.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -37,22 +37,11 @@ store_setup(void)
 	store_start();
 }
 
-static inline int
-store_unlink(const char *path, const struct stat *status, int kind,
-	     struct FTW *walk)
-{
-	(void)status;
-	(void)kind;
-	(void)walk;
-	return remove(path);
-}
-
 static inline void
 store_teardown(void)
 {
 	store_close(&store);
-	ck_assert_int_eq(nftw(store_dir, store_unlink, 8, FTW_DEPTH | FTW_PHYS),
-			 0);
+	remove_tree(store_dir);
 }
 
 static inline void
