@@ -46,7 +46,7 @@ static call_fn *const dispatch[COMMANDS] = {
     [COMMAND_CONFIG_SHOW] = command_config_show,
 };
 
-static void
+static void __attribute__((format(printf, 3, 0)))
 say(struct call *call, int status, const char *fmt, va_list ap)
 {
 	char text[1024];
