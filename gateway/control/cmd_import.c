@@ -22,6 +22,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/control/call.h"
 #include "gateway/control/control_int.h"
+#include "gateway/control/rule.h"
 #include "gateway/control/text.h"
 
 #define CHECK_SLICE 1000
@@ -41,6 +42,7 @@ struct import {
 	uint64_t wrong, over;	/* over: their time is */
 	uint64_t added, renewed;
 	bool applying;
+	bool holds_less; /* a hold was renewed: what it held is looked at */
 };
 
 static void
@@ -223,6 +225,8 @@ add_entry(struct call *call, struct import *import, struct block *block,
 		return false;
 	import->added += err == 0;
 	import->renewed += err == GW_EEXIST;
+	if (err == GW_EEXIST && block->action == BLOCK_HOLD)
+		import->holds_less = true;
 	if (block->kind == BLOCK_CRED && block->action == BLOCK_REFUSE)
 		auth_pool_forget(control->auth, slice_str(block->value));
 	blocklist_change(control->blocklist, id, &key, &value, &row);
@@ -289,6 +293,8 @@ apply_slice(struct call *call)
 	}
 	if (count == 0) {
 		change_destroy(&change);
+		if (import->holds_less)
+			rule_look_again(call->control, 0);
 		return imported(call, import);
 	}
 	change_effect(change,

@@ -210,24 +210,41 @@ held(struct call *call)
 	return end(call);
 }
 
-/* A message is held by its body: a rule about one id would outlive it. */
 static bool
-by_body(struct call *call, struct task *task)
+is_one_message(const struct selection *what)
+{
+	return selection_count(what) == 1 && what->id != 0;
+}
+
+/* A message is held by its body: a rule about one id would outlive it. */
+static int
+by_body(struct call *call, struct selection *what)
 {
 	struct spool_msg *msg = NULL;
-	char id[ID_TEXT_SIZE];
-	int err = spool_load(call->control->spool, task->what.id, &msg);
+	int err = spool_load(call->control->spool, what->id, &msg);
 
-	id_format(task->what.id, id);
 	if (err == 0) {
-		memcpy(task->what.body, msg->body.digest, DIGEST_SIZE);
-		task->what.has_body = true;
-		task->what.id = 0;
-	} else {
-		call_fail(call, "%s is not in the queue: %s", id,
-			  gw_err_text(err));
+		memcpy(what->body, msg->body.digest, DIGEST_SIZE);
+		what->has_body = true;
+		what->id = 0;
 	}
 	spool_msg_destroy(&msg);
+	return err;
+}
+
+static bool
+hold_by_body(struct call *call, struct task *task)
+{
+	char id[ID_TEXT_SIZE];
+	int err;
+
+	if (!is_one_message(&task->what))
+		return true;
+	id_format(task->what.id, id);
+	err = by_body(call, &task->what);
+	if (err != 0)
+		call_fail(call, "%s is not in the queue: %s", id,
+			  gw_err_text(err));
 	return err == 0;
 }
 
@@ -239,8 +256,7 @@ command_hold(struct call *call)
 	if (!selection_parse(call, &task->what) ||
 	    !until_option(call, &task->rule.until_wall_s))
 		return CALL_DONE;
-	if (selection_count(&task->what) == 1 && task->what.id != 0 &&
-	    !by_body(call, task))
+	if (!hold_by_body(call, task))
 		return CALL_DONE;
 	if (!selection_rule(&task->what, &task->rule.kind, task->value)) {
 		call_usage(call, "a hold is by one of --cred, --ip, --from, "
@@ -443,6 +459,7 @@ narrow(struct call *call, struct task *task)
 	rule->until_wall_s = task->found.until_wall_s;
 	rule->since_wall_s = task->what.before_wall_s;
 	rule->reason = task->found.reason;
+	rule->looks = true;
 	if (!rule_add(call, rule))
 		return false;
 	req.rule = rule->id;
@@ -468,6 +485,22 @@ release_planned(struct call *call)
 	return announce(call, release_marks);
 }
 
+/* The hold that these words, or the same words of `hold`, made. */
+static bool
+find_hold(struct call *call, struct task *task)
+{
+	struct selection body = task->what;
+	bool one = is_one_message(&task->what);
+
+	if (one && by_body(call, &body) != 0)
+		return false;
+	if (!selection_rule(&body, &task->rule.kind, task->value) ||
+	    !rule_find(call, &task->rule, &task->found))
+		return false;
+	task->what = body;
+	return true;
+}
+
 enum call_next
 command_release(struct call *call)
 {
@@ -478,9 +511,7 @@ command_release(struct call *call)
 		return CALL_DONE;
 	since_s = task->what.since_wall_s;
 	before_s = task->what.before_wall_s;
-	task->has_rule =
-	    selection_rule(&task->what, &task->rule.kind, task->value) &&
-	    rule_find(call, &task->rule, &task->found);
+	task->has_rule = find_hold(call, task);
 	if (task->has_rule && since_s > task->found.since_wall_s) {
 		call_usage(call, "a hold is released whole, or up to a time "
 				 "(--before): leave out --since");

@@ -21,6 +21,14 @@ add_record(struct blocklist *list, uint64_t id, struct change *change)
 	buf_fini(&value);
 }
 
+void
+rule_look_again(struct control *control, uint64_t id)
+{
+	struct work_req req = {.verb = BACK_RECHECK, .rule = id};
+
+	work_start(control->works, &req);
+}
+
 bool
 rule_add(struct call *call, struct rule *rule)
 {
@@ -56,6 +64,8 @@ rule_add(struct call *call, struct rule *rule)
 		rule->tell = change_again(change);
 		add_record(control->blocklist, rule->id, change);
 		call_commit(call, &change);
+		if (rule->renewed && rule->action == BLOCK_HOLD && !rule->looks)
+			rule_look_again(control, rule->id);
 	}
 	buf_fini(&error);
 	return err == 0 || rule->renewed;

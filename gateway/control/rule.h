@@ -18,6 +18,7 @@ struct rule {
 	const char *value; /* normal form */
 	const char *reason;
 	int64_t until_wall_s, since_wall_s;
+	bool looks; /* back is asked to look again by who adds it */
 	/* out */
 	uint64_t id;
 	bool renewed;
@@ -30,6 +31,9 @@ bool rule_add(struct call *call, struct rule *rule);
 /* False: there is no such rule. Else as above; call->work tells how many
  * recipients are free again. */
 bool rule_del(struct call *call, struct rule *rule);
+/* A hold may hold less than before, from a later time: back looks again at what
+ * it held (0: at all that is held by rule). Nobody waits for it. */
+void rule_look_again(struct control *control, uint64_t id);
 /* Looks for it, through the list: not for what has to be quick. A list of more
  * than RULE_LOOK_MAX entries is not looked at to its end. found may be NULL. */
 #define RULE_LOOK_MAX 200000

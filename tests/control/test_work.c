@@ -102,7 +102,7 @@ START_TEST(what_is_asked)
 	     ""},
 	    {"hold --cred bob --yes", 0, "count cred=bob;",
 	     "Held, with what comes of it (", ""},
-	    {"hold --cred bob --yes --for 2h", 0, "count cred=bob;",
+	    {"hold --cred bob --yes --for 2h", 0, "recheck;count cred=bob;",
 	     "Held already, and renewed, with what comes of it, until ", ""},
 	    {"block del cred bob", 1, "", "", "not blocked, only held"},
 	    {"release --cred bob --since 1h --yes", 2, "", "",

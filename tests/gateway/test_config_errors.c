@@ -23,10 +23,10 @@ static const struct row rows[] = {
      "t:1:19: 'user' cannot stand inside 'log': it belongs outside of all "
      "blocks\n"},
     {"a column counts characters",
-     "# \xc3\xa4\n internal \xc3\xa4.example; "
+     "# \xc3\xa4\n internal \xc3\xa4..example; "
      "xyzzy 1;\n",
-     "t:2:11: '\xc3\xa4.example' is no domain: write it in its xn-- form\n"
-     "t:2:22: unknown directive 'xyzzy'\n"},
+     "t:2:11: '\xc3\xa4..example' is no domain: write it in its xn-- form\n"
+     "t:2:23: unknown directive 'xyzzy'\n"},
 
     {"duplicate", "idle 1m;\nidle 2m;\n",
      "t:2:1: a second 'idle'; the first is at t:1:1\n"},

@@ -231,6 +231,25 @@ def a_hold_is_a_rule(work):
     hops.wait(lambda: hops.queue(sluice, "--state", "held"), "the hold")
     hops.wait(lambda: len(hub.mails) == 4, "the end of the hold")
     hops.wait(lambda: hops.js(sluice, "block", "list") == [], "the list")
+    # renewed for what is younger: what is older goes
+    ctl(sluice, "hold --cred alice --yes")
+    hops.submit(t, hops.message(5), ["e@hub.example"])
+    hops.wait(lambda: hops.stats(sluice)["queue_held_by_rule_recipients"] == 1,
+              "the hold")
+    time.sleep(2.1)
+    ctl(sluice, "hold --cred alice --since 1s --yes")
+    hops.wait(lambda: len(hub.mails) == 5, "the older one")
+    ctl(sluice, "release --cred alice --yes")
+    # by one id: held by its body, and released by the same words
+    ctl(sluice, "hold --ip ::/0 --yes")
+    one = hops.submit(t, hops.message(6), ["f@hub.example"])
+    ctl(sluice, "hold --id %s --yes" % one)
+    ctl(sluice, "release --ip ::/0 --yes")
+    time.sleep(0.3)
+    case.equal(len(hub.mails), 5)
+    ctl(sluice, "release --id %s --yes" % one)
+    hops.wait(lambda: len(hub.mails) == 6, "the one")
+    case.equal(hops.js(sluice, "block", "list"), [])
     sluice.stop()
 
 
