@@ -62,6 +62,7 @@ limits_reload(struct limits *limits, const struct limits_conf *conf)
 	pthread_mutex_lock(&limits->lock);
 	old = limits->rules;
 	limits->rules = rules;
+	limits->reloads++;
 	pthread_mutex_unlock(&limits->lock);
 	limit_rules_unref(&old);
 }

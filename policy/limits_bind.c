@@ -187,6 +187,7 @@ bind_rules(struct limit_binding *b, const struct limit_who *who,
 		b->bound[b->count++] = (struct limit_bound){
 		    .rule = rule,
 		    .key = key_of(b, policy, who),
+		    .limit = rule->rate.limit,
 		    .observe = observe_all || policy->observe,
 		};
 	}

@@ -79,7 +79,8 @@ struct limit_key {
 
 struct limit_bound { /* a rule that is for somebody */
 	const struct limit_rule *rule;
-	size_t key; /* index */
+	size_t key;	/* index */
+	uint64_t limit; /* the rule's, or what a reload has lowered it to */
 	bool observe;
 	bool told; /* the log has heard that it would have acted */
 	bool off;  /* the message has left it: held, or in bulk */
@@ -176,6 +177,7 @@ struct limits {
 	_Atomic int64_t now_us;	   /* the latest that anybody told */
 	pthread_mutex_t lock;	   /* of rules, the pointer */
 	struct limit_rules *rules;
+	_Atomic uint64_t reloads; /* so many; raised after rules is set */
 	pthread_mutex_t lag_lock;
 	struct limit_lag_key *lag;
 	size_t lag_count;

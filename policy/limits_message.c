@@ -1,6 +1,14 @@
 /*
  * A message's reservation, from its first recipient to the dot.
  *
+ * A message follows the rules as they are when it is charged, not as they were
+ * at its MAIL: a reload that tightens a limit is meant for those who are
+ * sending at this moment. One that has nothing charged yet is bound anew. One
+ * that has keeps its rules and their keys, since it must give back what it
+ * took, but no limit is higher for it than it is now: what is gone since counts
+ * on as it did, what is new binds its next message. A burst grows back for it
+ * as fast as it did at first.
+ *
  * A window promises that no more than N are accepted in any of its periods,
  * and a message is accepted at its dot, not at its RCPT. Who trickles a body
  * for an hour would else pile up reservations of several periods and have them
@@ -30,7 +38,9 @@ struct wait {
 
 struct reservation {
 	struct limits *limits;
-	char *cred;
+	char *cred, *class;
+	struct ip_addr ip;
+	uint64_t reloads; /* of the rules that it has seen */
 	struct stakes stakes;
 	struct rate_charge *charges; /* room for one a bound rule */
 	size_t *of;		     /* the bound rule of a charge */
@@ -45,20 +55,107 @@ struct reservation {
 	struct limit_changes changes;
 };
 
+/* --- its rules ------------------------------------------------------- */
+
+static void
+bind_to(struct reservation *r, struct limit_binding *binding)
+{
+	size_t n = binding->count;
+
+	r->stakes.binding = *binding;
+	stakes_init(&r->stakes, r->limits->table);
+	r->charges = mem_array(n + 1, sizeof(*r->charges));
+	r->of = mem_array(n + 1, sizeof(*r->of));
+}
+
+static void
+unbind(struct reservation *r)
+{
+	stakes_fini(&r->stakes);
+	free(r->charges);
+	free(r->of);
+}
+
+static void
+find_rules(struct reservation *r, struct limit_binding *binding)
+{
+	const struct limit_who who = {
+	    .cred = r->cred, .class = r->class, .ip = r->ip};
+	struct limit_rules *rules;
+
+	/* first: rules may be newer than it, never older */
+	r->reloads = r->limits->reloads;
+	rules = limits_rules(r->limits);
+	limit_bind(binding, &rules, &who, LIMIT_OF_MESSAGES);
+}
+
+static const struct limit_bound *
+bound_of_id(const struct limit_binding *b, uint32_t id)
+{
+	for (size_t i = 0; i < b->count; i++)
+		if (b->bound[i].rule->rate.id == id)
+			return &b->bound[i];
+	return NULL;
+}
+
+/* A burst of bytes may be counted in other units than before. */
+static uint64_t
+limit_in_units_of(const struct limit_rule *rule, const struct limit_rule *now)
+{
+	uint64_t limit = now->rate.limit;
+
+	if (now->unit == rule->unit)
+		return limit;
+	return limit_units(rule, limit * now->unit);
+}
+
+static void
+tighten(struct limit_binding *b, const struct limit_binding *now)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		struct limit_bound *bound = &b->bound[i];
+		const struct limit_bound *other =
+		    bound_of_id(now, bound->rule->rate.id);
+		uint64_t limit;
+
+		if (other == NULL || (other->observe && !bound->observe))
+			continue;
+		bound->observe = other->observe;
+		limit = limit_in_units_of(bound->rule, other->rule);
+		if (limit < bound->limit)
+			bound->limit = limit;
+	}
+}
+
+static void
+follow_reloads(struct reservation *r)
+{
+	struct limit_binding now;
+
+	if (r->reloads == r->limits->reloads)
+		return;
+	find_rules(r, &now);
+	if (r->started) {
+		tighten(&r->stakes.binding, &now);
+		limit_unbind(&now);
+	} else {
+		unbind(r);
+		bind_to(r, &now);
+	}
+}
+
 struct reservation *
 reservation_create(struct limits *limits, const struct limit_who *who)
 {
 	struct reservation *r = mem_zalloc(sizeof(*r));
-	struct limit_rules *rules = limits_rules(limits);
-	size_t n;
+	struct limit_binding binding;
 
 	r->limits = limits;
 	r->cred = mem_strdup(who->cred);
-	limit_bind(&r->stakes.binding, &rules, who, LIMIT_OF_MESSAGES);
-	stakes_init(&r->stakes, limits->table);
-	n = r->stakes.binding.count;
-	r->charges = mem_array(n + 1, sizeof(*r->charges));
-	r->of = mem_array(n + 1, sizeof(*r->of));
+	r->class = mem_strdup(who->class);
+	r->ip = who->ip;
+	find_rules(r, &binding);
+	bind_to(r, &binding);
 	r->grants_until_us = INT64_MIN;
 	limit_changes_init(&r->changes);
 	return r;
@@ -71,10 +168,9 @@ reservation_free(struct reservation **rp)
 
 	*rp = NULL;
 	limit_changes_fini(&r->changes);
-	stakes_fini(&r->stakes);
-	free(r->charges);
-	free(r->of);
+	unbind(r);
 	free(r->cred);
+	free(r->class);
 	free(r);
 }
 
@@ -218,6 +314,7 @@ reservation_rcpt(struct reservation *r, bool internal, uint64_t declared_bytes,
 	struct wait wait = {0};
 
 	limit_verdict_init(verdict);
+	follow_reloads(r);
 	r->stakes.now_us = limits_time(r->limits, mono_us);
 	look_at_grants(r);
 	r->charge_count = 0;
@@ -318,6 +415,8 @@ reservation_settle(struct reservation *r, uint64_t bytes, int64_t mono_us,
 	bool ok;
 
 	limit_verdict_init(verdict);
+	if (r->started)
+		follow_reloads(r);
 	r->stakes.now_us = limits_time(r->limits, mono_us);
 	r->charge_count = 0;
 	for (size_t i = 0; i < n; i++) {

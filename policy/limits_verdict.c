@@ -42,7 +42,7 @@ limit_charge_init(struct rate_charge *charge,
 	*charge = (struct rate_charge){
 	    .key = binding->keys[bound->key].key,
 	    .rule = bound->observe ? &rule->watched : &rule->rate,
-	    .limit = rule->rate.limit,
+	    .limit = bound->limit,
 	    .amount = limit_units(rule, amount),
 	    .mode = mode,
 	};
@@ -100,20 +100,23 @@ void
 limit_hit_fill(struct limit_hit *hit, const struct limit_rule *rule,
 	       const struct rate_charge *charge)
 {
-	uint64_t granted = charge->limit - rule->rate.limit;
+	uint64_t base = rule->rate.limit;
+	uint64_t granted = charge->limit > base ? charge->limit - base : 0;
 
 	*hit = (struct limit_hit){
 	    .per = rule->policy->per,
 	    .counted = rule->counted,
 	    .never = charge->result == RATE_NEVER,
 	    .used = charge->used * rule->unit,
-	    .limit = add_up(rule->limit, granted * rule->unit),
+	    .limit = charge->limit,
 	    .amount = charge->amount * rule->unit,
 	    .period_ms = rule->period_ms,
 	};
 	memcpy(hit->name, rule->policy->name, sizeof(hit->name));
-	if (rule->rate.kind == RATE_GCRA)
+	if (rule->rate.kind == RATE_GCRA) {
+		hit->limit = add_up(rule->limit, granted * rule->unit);
 		hit->burst = charge->limit * rule->unit;
+	}
 	switch (charge->result) {
 	case RATE_FITS:
 		hit->action = LIMIT_PASS;

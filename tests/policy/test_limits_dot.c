@@ -136,6 +136,89 @@ END_TEST
 
 /* --- slow messages --------------------------------------------------- */
 
+/* Bytes, of which a reload leaves 400 for an hour or at once. */
+struct tighter_row {
+	const char *label;
+	uint64_t burst; /* or 0 */
+	uint64_t declared, true_size;
+	double dot_s;
+	char dot;
+};
+
+static const struct tighter_row tighter_rows[] = {
+    {"as declared", 0, 700, 700, 0, '.'},
+    {"as declared, within the new limit", 0, 300, 300, 1000, '.'},
+    {"larger", 0, 300, 401, 0, 'r'},
+    {"larger, as much as is left", 0, 300, 400, 0, '.'},
+    {"slow, until nothing counts", 0, 700, 700, 4000, 'r'},
+    {"a burst, as declared", 5000, 700, 700, 0, '.'},
+    {"a burst, larger", 5000, 300, 401, 0, 'r'},
+    {"a slow burst", 5000, 700, 700, 4000, 'r'},
+};
+
+START_TEST(test_a_reload_binds_the_dot)
+{
+	const struct tighter_row *row = &tighter_rows[_i];
+	struct limit_rate rate = {LIMIT_BYTES, 5000, 3600000, row->burst};
+	struct limit_conf v[] = {
+	    LIMIT_ONE("a", LIMIT_BYTES, 1, KIT_HOUR, LIMIT_DEFER)};
+	struct limit_who who = bob();
+	struct limit_verdict verdict;
+	struct limits *limits;
+	struct reservation *r;
+
+	v[0].rates = &rate;
+	limits = kit_limits(v, 1, NULL);
+	r = reservation_create(limits, &who);
+	reservation_rcpt(r, false, row->declared, at(0), &verdict);
+	ck_assert_int_eq(verdict.action, LIMIT_PASS);
+	rate.limit = 400;
+	rate.burst = row->burst > 0 ? 400 : 0;
+	limits_reload(limits,
+		      &(struct limits_conf){.limits = v, .limit_count = 1});
+	reservation_settle(r, row->true_size, at(row->dot_s), &verdict);
+	ck_assert_msg(letter(verdict.action) == row->dot,
+		      "%s: the dot got '%c'", row->label,
+		      letter(verdict.action));
+	reservation_cancel(&r, at(row->dot_s));
+	ck_assert_msg(kit_used(limits, &who, "a", LIMIT_BYTES, row->dot_s) == 0,
+		      "%s: not given back", row->label);
+	limits_destroy(&limits);
+}
+END_TEST
+
+START_TEST(test_a_reload_to_larger_units)
+{
+	/* 10 MB a second are counted by the 10 kB, 1 byte by the byte */
+	struct limit_rate rate = {LIMIT_BYTES, 10000000, 1000, 50000000};
+	struct limit_conf v[] = {
+	    LIMIT_ONE("a", LIMIT_BYTES, 1, KIT_HOUR, LIMIT_DEFER)};
+	struct limit_who who = bob();
+	struct limit_verdict verdict;
+	struct limits *limits;
+	struct reservation *r;
+
+	v[0].rates = &rate;
+	limits = kit_limits(v, 1, NULL);
+	r = reservation_create(limits, &who);
+	reservation_rcpt(r, false, 30000, at(0), &verdict);
+	rate.limit = 1;
+	rate.burst = 40000;
+	limits_reload(limits,
+		      &(struct limits_conf){.limits = v, .limit_count = 1});
+	reservation_settle(r, 50000, at(0), &verdict);
+	ck_assert_int_eq(letter(verdict.action), 'r');
+	/* by the old unit, rounded up */
+	ck_assert_uint_ge(verdict.hit.burst, 40000);
+	ck_assert_uint_lt(verdict.hit.burst, 50000);
+	reservation_settle(r, 30000, at(0), &verdict);
+	ck_assert_int_eq(letter(verdict.action), '.');
+	reservation_cancel(&r, at(0));
+	ck_assert_uint_eq(kit_used(limits, &who, "a", LIMIT_BYTES, 0), 0);
+	limits_destroy(&limits);
+}
+END_TEST
+
 START_TEST(test_nobody_hoards_reservations)
 {
 	const struct limit_conf v[] = {
@@ -363,6 +446,9 @@ main(void)
 	tcase_add_loop_test(tcase, test_bytes, 0, COUNT(bytes_rows));
 	tcase_add_test(tcase, test_paced_bytes_at_the_dot);
 	tcase_add_test(tcase, test_bytes_with_a_burst);
+	tcase_add_loop_test(tcase, test_a_reload_binds_the_dot, 0,
+			    COUNT(tighter_rows));
+	tcase_add_test(tcase, test_a_reload_to_larger_units);
 	tcase_add_test(tcase, test_nobody_hoards_reservations);
 	tcase_add_test(tcase, test_recipients_of_two_periods_are_of_one_dot);
 	tcase_add_test(tcase, test_the_place_of_a_slow_message_is_kept);

@@ -300,6 +300,103 @@ START_TEST(test_reload)
 }
 END_TEST
 
+/* Twenty messages of one login are open when the rules change. */
+struct open_row {
+	const char *label;
+	struct limit_conf before, after;
+	unsigned charged;  /* recipients of each before the reload */
+	unsigned accepted; /* of twenty more of each, in all */
+};
+
+#define HOURLY(label, most) \
+	LIMIT_ONE(label, LIMIT_RECIPIENTS, most, KIT_HOUR, LIMIT_DEFER)
+#define ONE_RATE(is_observed, ...)                                        \
+	{                                                                 \
+		.name = "a", .per = LIMIT_CRED, .bits4 = 32, .bits6 = 64, \
+		.rates = &(const struct limit_rate){__VA_ARGS__},         \
+		.rate_count = 1, .over = LIMIT_DEFER,                     \
+		.observe = (is_observed),                                 \
+	}
+
+static const struct open_row open_rows[] = {
+    {"lower, nothing charged", HOURLY("a", 1000), HOURLY("a", 10), 0, 10},
+    {"lower, some charged", HOURLY("a", 1000), HOURLY("a", 30), 1, 10},
+    {"lower, more charged than that", HOURLY("a", 1000), HOURLY("a", 10), 1, 0},
+    {"higher, nothing charged", HOURLY("a", 10), HOURLY("a", 90), 0, 90},
+    {"higher, some charged", HOURLY("a", 30), HOURLY("a", 90), 1, 10},
+    {"another rule, nothing charged", HOURLY("a", 1000), HOURLY("b", 10), 0,
+     10},
+    {"another rule, some charged", HOURLY("a", 1000), HOURLY("b", 10), 1, 400},
+    {"lower, in observe", HOURLY("a", 1000),
+     ONE_RATE(true, LIMIT_RECIPIENTS, 10, 3600000, 0), 1, 400},
+    {"out of observe", ONE_RATE(true, LIMIT_RECIPIENTS, 30, 3600000, 0),
+     HOURLY("a", 30), 1, 10},
+    {"a smaller burst", ONE_RATE(false, LIMIT_RECIPIENTS, 1000, 3600000, 1000),
+     ONE_RATE(false, LIMIT_RECIPIENTS, 1000, 3600000, 30), 1, 10},
+};
+
+START_TEST(test_a_reload_binds_open_messages)
+{
+	const struct open_row *row = &open_rows[_i];
+	const struct limits_conf after = {.limits = &row->after,
+					  .limit_count = 1};
+	struct limits *limits = kit_limits(&row->before, 1, NULL);
+	struct reservation *open[20];
+	struct limit_who who = bob();
+	unsigned accepted = 0;
+
+	for (size_t i = 0; i < COUNT(open); i++) {
+		open[i] = reservation_create(limits, &who);
+		ck_assert_uint_eq(kit_rcpts(open[i], row->charged, 0),
+				  row->charged);
+	}
+	limits_reload(limits, &after);
+	for (size_t i = 0; i < COUNT(open); i++)
+		accepted += kit_rcpts(open[i], 20, 0);
+	ck_assert_msg(accepted == row->accepted, "%s: %u accepted", row->label,
+		      accepted);
+	for (size_t i = 0; i < COUNT(open); i++)
+		reservation_cancel(&open[i], at(0));
+	ck_assert_msg(
+	    kit_used(limits, &who, row->after.name, LIMIT_RECIPIENTS, 0) == 0,
+	    "%s: not given back", row->label);
+	limits_destroy(&limits);
+}
+END_TEST
+
+START_TEST(test_reloads_of_an_open_message)
+{
+	static const struct {
+		uint64_t limit;
+		unsigned accepted; /* of twenty more */
+	} steps[] = {{1000, 20}, {30, 10}, {1000, 0}, {40, 0}, {5, 0}};
+	struct limit_conf v[] = {HOURLY("a", 1000)};
+	struct limits *limits = kit_limits(v, 1, NULL);
+	struct limit_who who = bob();
+	struct reservation *r = reservation_create(limits, &who);
+	struct limit_verdict verdict;
+
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		const struct limit_rate rate = {LIMIT_RECIPIENTS,
+						steps[i].limit, 3600000, 0};
+
+		v[0].rates = &rate;
+		limits_reload(limits, &(struct limits_conf){.limits = v,
+							    .limit_count = 1});
+		ck_assert_msg(kit_rcpts(r, 20, 0) == steps[i].accepted, "to %u",
+			      (unsigned)steps[i].limit);
+	}
+	reservation_rcpt(r, false, 0, at(0), &verdict);
+	ck_assert_int_eq(verdict.action, LIMIT_DEFER);
+	ck_assert_uint_eq(verdict.hit.limit, 5);
+	/* it was promised before: what was charged stays */
+	reservation_settle(r, 0, at(0), &verdict);
+	ck_assert_int_eq(verdict.action, LIMIT_PASS);
+	reservation_commit(&r);
+	limits_destroy(&limits);
+}
+END_TEST
+
 START_TEST(test_rates_that_differ_in_the_number_alone)
 {
 	const struct limit_rate rates[] = {
@@ -385,6 +482,9 @@ main(void)
 	tcase_add_loop_test(tcase, test_shares, 0, COUNT(share_rows));
 	tcase_add_test(tcase, test_a_class_in_observe);
 	tcase_add_loop_test(tcase, test_reload, 0, COUNT(reload_rows));
+	tcase_add_loop_test(tcase, test_a_reload_binds_open_messages, 0,
+			    COUNT(open_rows));
+	tcase_add_test(tcase, test_reloads_of_an_open_message);
 	tcase_add_test(tcase, test_rates_that_differ_in_the_number_alone);
 	tcase_add_test(tcase, test_nonsense_is_passed_over);
 	tcase_add_test(tcase, test_a_step_back_of_the_caller_frees_nothing);
