@@ -168,11 +168,22 @@ bool presence_login(struct presence *presence, const struct limit_who *who,
 		    int64_t mono_us, struct limit_verdict *verdict);
 void presence_end(struct presence **presence, int64_t mono_us);
 
-/* Before a login is looked at: false when its address has failed too often. */
-bool limits_may_login(struct limits *limits, const struct ip_addr *ip,
-		      int64_t mono_us, struct limit_verdict *verdict);
-void limits_failed_login(struct limits *limits, const struct ip_addr *ip,
-			 int64_t mono_us);
+/*
+ * One AUTH of an address. A place among its failures is taken whenever what
+ * the client sent is about to be looked at, so that no more are looked at than
+ * may fail, and given back while the next word is the client's.
+ */
+struct attempt;
+struct attempt *attempt_create(struct limits *limits, const struct ip_addr *ip);
+/* False: the address has failed too often, or would if those that are looked
+ * at now all failed; then the hit frees within seconds. */
+bool attempt_begin(struct attempt *attempt, int64_t mono_us,
+		   struct limit_verdict *verdict);
+void attempt_pause(struct attempt *attempt, int64_t mono_us);
+/* It was wrong: its place stays taken. */
+void attempt_fail(struct attempt **attempt, int64_t mono_us);
+/* It was anything else: nothing is left of it. */
+void attempt_end(struct attempt **attempt, int64_t mono_us);
 /* Connections and logins to be kept, at most a second late: changes of what
  * happened since the last call, in arena-like memory that limits_lag_free
  * takes. NULL: nothing. If they could not be committed nothing is lost but

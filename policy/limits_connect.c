@@ -7,7 +7,14 @@
  * replace some that counted it before the name was known. What was counted at
  * the connect is not counted again; the place under a replaced rule is given
  * back, while the fact of a new connection stays a fact.
+ *
+ * A login that may fail has its place among the failures before it is looked
+ * at: who counts only what has failed lets any number in together. Beside each
+ * of those rules a level of the same key says how many places are only taken
+ * so, for a right login must not be sent away for the rule's period by others
+ * that are right as well.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -186,55 +193,135 @@ presence_end(struct presence **pp, int64_t mono_us)
 
 /* --- failed logins --------------------------------------------------- */
 
-static void
-bind_logins(struct limits *limits, const struct ip_addr *ip,
-	    struct limit_binding *b)
+/* When to come again if nothing but logins under way is in the way: about what
+ * a wrong one takes. */
+#define UNDER_WAY_US (5 * (int64_t)1000000)
+#define LEVEL_BIT 0x80000000u
+
+enum { FAILED, UNDER_WAY, CHARGES }; /* of each rule */
+
+struct attempt {
+	struct limits *limits;
+	struct limit_binding binding;
+	struct rate_rule *levels; /* one a bound rule */
+	struct rate_charge (*charges)[CHARGES];
+	bool begun;
+};
+
+struct attempt *
+attempt_create(struct limits *limits, const struct ip_addr *ip)
 {
 	struct limit_rules *rules = limits_rules(limits);
+	struct attempt *a = mem_zalloc(sizeof(*a));
+	struct limit_binding *b = &a->binding;
 
+	a->limits = limits;
 	limit_bind(b, &rules, &(struct limit_who){.ip = *ip},
 		   LIMIT_BIT(LIMIT_FAILED_LOGINS));
+	a->levels = mem_array(b->count + 1, sizeof(*a->levels));
+	a->charges = mem_array(b->count + 1, sizeof(*a->charges));
+	for (size_t i = 0; i < b->count; i++) {
+		uint32_t id = b->bound[i].rule->rate.id;
+
+		/* 0 is no id */
+		a->levels[i] = (struct rate_rule){
+		    .id = id == LEVEL_BIT ? LEVEL_BIT | 1 : id ^ LEVEL_BIT,
+		    .kind = RATE_LEVEL,
+		    .limit = UINT64_MAX,
+		};
+	}
+	return a;
+}
+
+static void
+attempt_ask(struct attempt *a, size_t i)
+{
+	const struct limit_bound *bound = &a->binding.bound[i];
+	struct rate_charge *failed = &a->charges[i][FAILED];
+
+	limit_charge_init(failed, &a->binding, bound, 1, 0);
+	if (!bound->observe)
+		failed->mode = RATE_ENFORCE;
+	a->charges[i][UNDER_WAY] = (struct rate_charge){
+	    .key = failed->key,
+	    .rule = &a->levels[i],
+	    .limit = UINT64_MAX,
+	    .amount = failed->amount,
+	    .mode = RATE_OBSERVE,
+	};
+}
+
+/* The period is for failures; those under way may be none. */
+static void
+come_again_soon(struct rate_charge *charges, int64_t now_us)
+{
+	struct rate_charge *failed = &charges[FAILED];
+	int64_t soon_us = now_us + UNDER_WAY_US;
+
+	if (failed->result == RATE_OVER &&
+	    failed->used < failed->limit + charges[UNDER_WAY].used &&
+	    (failed->frees_us == 0 || failed->frees_us > soon_us))
+		failed->frees_us = soon_us;
 }
 
 bool
-limits_may_login(struct limits *limits, const struct ip_addr *ip,
-		 int64_t mono_us, struct limit_verdict *verdict)
+attempt_begin(struct attempt *a, int64_t mono_us, struct limit_verdict *verdict)
 {
-	int64_t now_us = limits_time(limits, mono_us);
-	struct limit_binding b;
+	int64_t now_us = limits_time(a->limits, mono_us);
+	struct limit_binding *b = &a->binding;
 
+	assert(!a->begun);
 	limit_verdict_init(verdict);
-	bind_logins(limits, ip, &b);
-	for (size_t i = 0; i < b.count; i++) {
-		struct rate_charge charge;
-
-		limit_charge_init(&charge, &b, &b.bound[i], 1, 0);
-		rate_look(limits->table, &charge, now_us);
-		limit_verdict_over(verdict, &b.bound[i], &charge);
+	for (size_t i = 0; i < b->count; i++)
+		attempt_ask(a, i);
+	a->begun = limit_charge(a->limits->table, a->charges[0],
+				b->count * CHARGES, now_us);
+	for (size_t i = 0; i < b->count; i++) {
+		come_again_soon(a->charges[i], now_us);
+		limit_verdict_over(verdict, &b->bound[i],
+				   &a->charges[i][FAILED]);
 	}
-	limit_unbind(&b);
-	limit_verdict_tell(verdict, limits);
-	return verdict->action == LIMIT_PASS;
+	limit_verdict_tell(verdict, a->limits);
+	return a->begun;
 }
 
-/* Each failure counts, also those that were let in together when there was
- * room for one. */
 void
-limits_failed_login(struct limits *limits, const struct ip_addr *ip,
-		    int64_t mono_us)
+attempt_pause(struct attempt *a, int64_t mono_us)
 {
-	int64_t now_us = limits_time(limits, mono_us);
-	struct limit_binding b;
+	if (!a->begun)
+		return;
+	a->begun = false;
+	limit_refund(a->limits->table, a->charges[0],
+		     a->binding.count * CHARGES,
+		     limits_time(a->limits, mono_us));
+}
 
-	bind_logins(limits, ip, &b);
-	for (size_t i = 0; i < b.count; i++) {
-		struct rate_charge charge;
+void
+attempt_end(struct attempt **ap, int64_t mono_us)
+{
+	struct attempt *a = *ap;
 
-		limit_charge_init(&charge, &b, &b.bound[i], 1, 0);
-		charge.mode = RATE_OBSERVE;
-		charge.rule = &b.bound[i].rule->watched;
-		limit_charge(limits->table, &charge, 1, now_us);
-		limits_lag_add(limits, &b, &b.bound[i], &charge);
+	*ap = NULL;
+	if (a == NULL)
+		return;
+	attempt_pause(a, mono_us);
+	limit_unbind(&a->binding);
+	free(a->levels);
+	free(a->charges);
+	free(a);
+}
+
+void
+attempt_fail(struct attempt **ap, int64_t mono_us)
+{
+	struct attempt *a = *ap;
+
+	for (size_t i = 0; a != NULL && a->begun && i < a->binding.count; i++) {
+		struct rate_charge *failed = &a->charges[i][FAILED];
+
+		limits_lag_add(a->limits, &a->binding, &a->binding.bound[i],
+			       failed);
+		failed->charged = false; /* not given back */
 	}
-	limit_unbind(&b);
+	attempt_end(ap, mono_us);
 }

@@ -136,6 +136,12 @@ checks_auth(struct session *session, struct refusal *refusal)
 }
 
 bool
+checks_auth_more(struct session *session, struct refusal *refusal)
+{
+	return check_limit_auth(session, refusal);
+}
+
+bool
 checks_stealth(struct session *session, const char *cred)
 {
 	return check_block_stealth(session, cred);

@@ -22,6 +22,8 @@ bool checks_connect(struct worker *worker, const struct ip_addr *ip,
 const struct refusal *checks_command(struct session *session);
 /* AUTH, before the password is looked at. */
 bool checks_auth(struct session *session, struct refusal *refusal);
+/* The same before each further word of the exchange. */
+bool checks_auth_more(struct session *session, struct refusal *refusal);
 /* The password is right. */
 bool checks_login(struct session *session, const struct auth_result *result,
 		  struct refusal *refusal);

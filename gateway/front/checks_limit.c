@@ -239,13 +239,17 @@ check_limit_auth(struct session *session, struct refusal *refusal)
 	char time[CLOCK_HUMAN_SIZE];
 	const struct reply_arg arg = {"time", time};
 	struct limit_verdict verdict;
+	struct attempt **attempt = &session->login.attempt;
 	bool may;
 
-	may = limits_may_login(session->worker->shared->limits,
-			       &session->peer.ip, clock_mono_us(), &verdict);
+	if (*attempt == NULL)
+		*attempt = attempt_create(session->worker->shared->limits,
+					  &session->peer.ip);
+	may = attempt_begin(*attempt, clock_mono_us(), &verdict);
 	tell_observed(&about, &verdict);
 	if (may)
 		return true;
+	attempt_end(attempt, clock_mono_us());
 	time_text(&verdict.hit, time);
 	refusal_make(refusal, REPLY_AUTH_CLOSED, &arg, 1);
 	refusal->ref =

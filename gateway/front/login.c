@@ -2,6 +2,10 @@
  * AUTH between the SMTP engine and gateway/auth: words in, verdict out, and
  * what the client is told. Nothing of the exchange reaches the log but the
  * name that was tried.
+ *
+ * The attempt has its place among the address's failures exactly while the
+ * words are with gateway/auth: a client that takes its time over a challenge
+ * keeps nobody else out.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -78,11 +82,16 @@ on_auth(void *arg, const struct auth_result *result)
 	struct refusal refusal;
 
 	if (result->verdict == AUTH_CHALLENGE) {
+		attempt_pause(session->login.attempt, clock_mono_us());
 		smtp_server_challenge(session->server, session->login.ticket,
 				      result->challenge);
 		return;
 	}
 	session->login.op = NULL;
+	if (result->verdict == AUTH_DENIED)
+		attempt_fail(&session->login.attempt, clock_mono_us());
+	else
+		attempt_end(&session->login.attempt, clock_mono_us());
 	switch (result->verdict) {
 	case AUTH_OK:
 		if (!checks_login(session, result, &refusal)) {
@@ -98,8 +107,6 @@ on_auth(void *arg, const struct auth_result *result)
 		return;
 	case AUTH_DENIED:
 		COUNT(session->worker, auth_failed);
-		limits_failed_login(session->worker->shared->limits,
-				    &session->peer.ip, clock_mono_us());
 		log_failure(session, result, "denied");
 		answer(session, REPLY_AUTH_DENIED);
 		return;
@@ -161,11 +168,19 @@ login_auth_more(void *arg, uint32_t ticket, enum smtp_auth_end end,
 		struct slice response)
 {
 	struct session *session = arg;
+	struct refusal refusal;
 
 	session->login.ticket = ticket;
 	if (end == SMTP_AUTH_CANCEL) {
 		auth_cancel(&session->login.op);
+		attempt_end(&session->login.attempt, clock_mono_us());
 		answer(session, REPLY_AUTH_CANCELLED);
+		return;
+	}
+	if (!checks_auth_more(session, &refusal)) {
+		auth_cancel(&session->login.op);
+		COUNT(session->worker, auth_failed);
+		refusal_say(session, ticket, &refusal);
 		return;
 	}
 	auth_respond(session->login.op, response);
@@ -175,6 +190,7 @@ void
 login_fini(struct session *session)
 {
 	auth_cancel(&session->login.op);
+	attempt_end(&session->login.attempt, clock_mono_us());
 	free(session->login.cred);
 	free(session->login.owner);
 	free(session->login.class);

@@ -30,6 +30,7 @@ struct login {
 	char *class;
 	enum binding binding;
 	struct auth_op *op;
+	struct attempt *attempt; /* has a place while op looks */
 	uint32_t ticket;
 	bool blocked; /* the password was right, but hit says no */
 	struct block_hit hit;

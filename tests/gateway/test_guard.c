@@ -389,15 +389,16 @@ START_TEST(nothing)
 {
 	const struct limit_who who = {.cred = "bob"};
 	struct limit_verdict verdict;
+	struct attempt *attempt;
 	struct reservation *r;
 	size_t count;
 
 	open_all(&none);
 	for (int i = 0; i < 1000; i++) {
 		ck_assert(connects_now("192.0.2.7"));
-		limits_failed_login(parts->limits, &who.ip, clock_mono_us());
-		ck_assert(limits_may_login(parts->limits, &who.ip,
-					   clock_mono_us(), &verdict));
+		attempt = attempt_create(parts->limits, &who.ip);
+		ck_assert(attempt_begin(attempt, clock_mono_us(), &verdict));
+		attempt_fail(&attempt, clock_mono_us());
 	}
 	r = reservation_create(parts->limits, &who);
 	for (int i = 0; i < 1000; i++) {

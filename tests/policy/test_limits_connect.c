@@ -264,37 +264,115 @@ START_TEST(test_observed_connections)
 }
 END_TEST
 
+#define GUESSES(label, most, grows)                                          \
+	{                                                                    \
+		.name = (label), .per = LIMIT_IP, .bits4 = 32, .bits6 = 64,  \
+		.rates = &(const struct limit_rate){LIMIT_FAILED_LOGINS,     \
+						    (most), 15000, (grows)}, \
+		.rate_count = 1, .over = LIMIT_DEFER,                        \
+	}
+
 START_TEST(test_failed_logins)
 {
-	const struct limit_conf v[] = {
-	    {.name = "guess",
-	     .per = LIMIT_IP,
-	     .bits4 = 32,
-	     .bits6 = 64,
-	     .rates =
-		 &(const struct limit_rate){LIMIT_FAILED_LOGINS, 3, 15000, 0},
-	     .rate_count = 1,
-	     .over = LIMIT_DEFER},
-	};
+	const struct limit_conf v[] = {GUESSES("guess", 3, 0)};
 	struct limits *limits = kit_limits(v, 1, NULL);
 	struct ip_addr a = ip("192.0.2.1"), b = ip("192.0.2.2");
 	struct limit_verdict verdict;
 
-	for (int i = 0; i < 3; i++) {
-		ck_assert(limits_may_login(limits, &a, at(i), &verdict));
-		limits_failed_login(limits, &a, at(i));
-	}
+	for (int i = 0; i < 3; i++)
+		ck_assert(kit_fail(limits, &a, i));
 	for (int i = 3; i < 15; i++)
-		ck_assert(!limits_may_login(limits, &a, at(i), &verdict));
+		ck_assert(!kit_may_login(limits, &a, i, &verdict));
 	ck_assert_str_eq(verdict.hit.name, "guess");
+	ck_assert_int_eq(verdict.action, LIMIT_DEFER);
 	ck_assert_int_eq(verdict.hit.frees_wall_s, KIT_WALL_S + 16);
-	ck_assert(limits_may_login(limits, &b, at(14), &verdict));
-	ck_assert(limits_may_login(limits, &a, at(16), &verdict));
-	/* two were under way together when there was room for one */
-	limits_failed_login(limits, &a, at(16));
-	limits_failed_login(limits, &a, at(16));
-	ck_assert(!limits_may_login(limits, &a, at(17), &verdict));
-	ck_assert_uint_eq(verdict.hit.used, 3);
+	ck_assert(kit_may_login(limits, &b, 14, &verdict));
+	ck_assert(kit_may_login(limits, &a, 16, &verdict));
+	limits_destroy(&limits);
+}
+END_TEST
+
+enum { KNOCK = 45, GUESS = 10 };
+
+static const struct {
+	const char *label;
+	uint64_t burst;
+	int64_t soon_s, later_s; /* frees, while under way and then */
+} guess_rows[] = {
+    {"a window", 0, 6, 17}, {"a burst", GUESS, 3, 3}, /* one each 1.5 s */
+};
+
+/* Forty-five at once: those that end or wait make room, those that fail none.
+ */
+START_TEST(test_attempts_under_way)
+{
+	const struct limit_conf v[] = {
+	    GUESSES("guess", GUESS, guess_rows[_i].burst)};
+	const char *label = guess_rows[_i].label;
+	struct limits *limits = kit_limits(v, 1, NULL);
+	struct limit_who who = bob();
+	struct attempt *attempts[KNOCK];
+	struct limit_verdict verdict;
+	int begun = 0;
+
+	for (int i = 0; i < KNOCK; i++) {
+		attempts[i] = attempt_create(limits, &who.ip);
+		begun += attempt_begin(attempts[i], at(1), &verdict);
+	}
+	ck_assert_msg(begun == GUESS, "%s: %d", label, begun);
+	/* none has failed yet: soon */
+	ck_assert_int_eq(verdict.hit.frees_wall_s,
+			 KIT_WALL_S + guess_rows[_i].soon_s);
+	attempt_pause(attempts[0], at(1));
+	attempt_end(&attempts[1], at(1));
+	ck_assert(attempt_begin(attempts[KNOCK - 1], at(1), &verdict));
+	ck_assert(attempt_begin(attempts[KNOCK - 2], at(1), &verdict));
+	ck_assert(!attempt_begin(attempts[0], at(1), &verdict));
+	for (int i = 2; i < KNOCK; i++)
+		attempt_fail(&attempts[i], at(2));
+	attempt_end(&attempts[0], at(2));
+	attempt_end(&attempts[0], at(2));
+	ck_assert_uint_eq(
+	    kit_used(limits, &who, "guess", LIMIT_FAILED_LOGINS, 2), GUESS);
+	/* now they have */
+	ck_assert(!kit_may_login(limits, &who.ip, 2, &verdict));
+	ck_assert_int_eq(verdict.hit.frees_wall_s,
+			 KIT_WALL_S + guess_rows[_i].later_s);
+	limits_destroy(&limits);
+}
+END_TEST
+
+/* A rule in observe counts them all and tells of an attempt once; who is
+ * refused by another has no place in it. */
+START_TEST(test_attempts_observed)
+{
+	struct limit_conf v[] = {GUESSES("watch", 1, 0),
+				 GUESSES("guess", 2, 0)};
+	struct limit_who who = bob();
+	struct limit_verdict verdict;
+	struct attempt *attempt;
+	struct limits *limits;
+
+	v[0].observe = true;
+	limits = kit_limits(v, 2, NULL);
+	ck_assert(kit_fail(limits, &who.ip, 0));
+	attempt = attempt_create(limits, &who.ip);
+	for (int i = 0; i < 3; i++) {
+		ck_assert(attempt_begin(attempt, at(0), &verdict));
+		ck_assert_int_eq(verdict.action, LIMIT_PASS);
+		ck_assert_uint_eq(verdict.observed_count, i == 0);
+		attempt_pause(attempt, at(0));
+	}
+	ck_assert(attempt_begin(attempt, at(0), &verdict));
+	limits_reload(limits, &(struct limits_conf){0});
+	attempt_fail(&attempt, at(0));
+	limits_reload(limits,
+		      &(struct limits_conf){.limits = v, .limit_count = 2});
+	ck_assert(!kit_fail(limits, &who.ip, 0));
+	ck_assert_uint_eq(
+	    kit_used(limits, &who, "watch", LIMIT_FAILED_LOGINS, 0), 2);
+	ck_assert_uint_eq(
+	    kit_used(limits, &who, "guess", LIMIT_FAILED_LOGINS, 0), 2);
 	limits_destroy(&limits);
 }
 END_TEST
@@ -321,9 +399,9 @@ START_TEST(test_a_connection_is_a_connection)
 
 	ck_assert(presence_login(p, &who, at(0), &verdict));
 	kit_send(limits, &who, 2, 0);
-	limits_failed_login(limits, &who.ip, at(0));
-	limits_failed_login(limits, &who.ip, at(0));
-	limits_failed_login(limits, &who.ip, at(0));
+	kit_fail(limits, &who.ip, 0);
+	kit_fail(limits, &who.ip, 0);
+	kit_fail(limits, &who.ip, 0);
 	for (size_t i = 0; i < COUNT(rates); i++)
 		ck_assert_uint_eq(
 		    kit_used(limits, &who, "a", rates[i].counted, 0),
@@ -367,8 +445,8 @@ START_TEST(test_no_rules_no_trouble)
 	struct presence *p = limits_connect(limits, &who.ip, at(0), &verdict);
 
 	ck_assert_ptr_nonnull(p);
-	ck_assert(limits_may_login(limits, &who.ip, at(0), &verdict));
-	limits_failed_login(limits, &who.ip, at(0));
+	ck_assert(kit_may_login(limits, &who.ip, 0, &verdict));
+	kit_fail(limits, &who.ip, 0);
 	ck_assert(presence_login(p, &who, at(0), &verdict));
 	presence_end(&p, at(0));
 	limits_destroy(&limits);
@@ -392,6 +470,9 @@ main(void)
 	tcase_add_test(tcase, test_live_ones_survive_a_reload);
 	tcase_add_test(tcase, test_observed_connections);
 	tcase_add_test(tcase, test_failed_logins);
+	tcase_add_loop_test(tcase, test_attempts_under_way, 0,
+			    COUNT(guess_rows));
+	tcase_add_test(tcase, test_attempts_observed);
 	tcase_add_test(tcase, test_a_connection_is_a_connection);
 	tcase_add_test(tcase, test_another_login_on_the_same_connection);
 	tcase_add_test(tcase, test_no_rules_no_trouble);

@@ -154,7 +154,7 @@ START_TEST(test_a_restart_changes_no_count)
 	for (int i = 0; i < 3; i++) {
 		p = limits_connect(limits, &who.ip, at(900), &verdict);
 		presence_end(&p, at(900));
-		limits_failed_login(limits, &who.ip, at(900 + i));
+		kit_fail(limits, &who.ip, 900 + i);
 	}
 	ck_assert(lag_keep());
 	ck_assert(!lag_keep());
@@ -388,7 +388,7 @@ START_TEST(test_lag_is_one_change_a_key)
 		p = limits_connect(limits, &a, at(i * 0.01), &verdict);
 		ck_assert_ptr_nonnull(p);
 		presence_end(&p, at(i * 0.01));
-		limits_failed_login(limits, &a, at(i * 0.01));
+		kit_fail(limits, &a, i * 0.01);
 	}
 	lag = limits_lag_take(limits);
 	changes = limits_lag_changes(lag, &count);

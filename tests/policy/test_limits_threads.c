@@ -187,10 +187,9 @@ anything(void *arg)
 		struct reservation *r = NULL;
 
 		p = limits_connect(limits, &who.ip, at(1), &verdict);
-		if (p != NULL &&
-		    limits_may_login(limits, &who.ip, at(1), &verdict)) {
+		if (p != NULL && kit_may_login(limits, &who.ip, 1, &verdict)) {
 			if (draw(&state, 5) == 0)
-				limits_failed_login(limits, &who.ip, at(1));
+				kit_fail(limits, &who.ip, 1);
 			else
 				presence_login(p, &who, at(1), &verdict);
 			r = reservation_create(limits, &who);

@@ -562,6 +562,30 @@ def failed_logins(work):
     case.contains(line, "client=127.0.0.5")
 
 
+@story
+def wrong_passwords_all_at_once(work):
+    """45 connections had 45 guesses: each was counted when it was over."""
+    sluice = gate(work, conf=limit("guess", "per ip; failed-logins 10/10m;",
+                                   "defer"),
+                  auth="backend local; fail-delay 0s; failures 1000;")
+    codes, ready = [], threading.Barrier(45)
+
+    def guess(i):
+        t = Talk(sluice.clear, source="127.0.0.5")
+        t.ehlo()
+        ready.wait(60)
+        codes.append(t.say("AUTH PLAIN " + plain("alice", "wrong%d" % i))[0])
+        t.close()
+    threads = [threading.Thread(target=guess, args=(i,)) for i in range(45)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    case.equal(sorted(codes), [421] * 35 + [535] * 10)
+    case.equal(knock(sluice, "127.0.0.5"), 421)
+    case.equal(knock(sluice, "127.0.0.6"), 235)
+
+
 # --- refusals take longer and longer --------------------------------------------
 
 @story
