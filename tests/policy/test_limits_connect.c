@@ -1,4 +1,5 @@
 #include "tests/policy/limits_kit.h"
+#include "tests/policy/login_kit.h"
 
 static const char *const staff[] = {"staff"}, *const address[] = {"address"};
 

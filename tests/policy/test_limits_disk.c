@@ -1,4 +1,5 @@
 #include "tests/policy/limits_kit.h"
+#include "tests/policy/login_kit.h"
 
 static const struct limit_rate many[] = {
     {LIMIT_RECIPIENTS, 400, 3600000, 0},

@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 
 #include "tests/policy/limits_kit.h"
+#include "tests/policy/login_kit.h"
 
 enum { THREADS = 8, LIMIT = 5000 };
 
