@@ -53,17 +53,31 @@ record_bytes(const struct record *record)
 	return (size_t)((const char *)end(record) - (const char *)record);
 }
 
+void
+record_seek(struct record *record, uint32_t rule, struct record_at *at)
+{
+	if (at->state != NULL && at->index + 1 < record->states) {
+		at->state = after(at->state);
+		at->index++;
+		if (at->state->rule == rule)
+			return;
+	}
+	at->state = first(record);
+	for (at->index = 0; at->index < record->states; at->index++) {
+		if (at->state->rule == rule)
+			return;
+		at->state = after(at->state);
+	}
+	at->state = NULL;
+}
+
 struct state *
 record_find(struct record *record, uint32_t rule)
 {
-	struct state *state = first(record);
+	struct record_at at = {NULL, 0};
 
-	for (uint32_t i = 0; i < record->states; i++) {
-		if (state->rule == rule)
-			return state;
-		state = after(state);
-	}
-	return NULL;
+	record_seek(record, rule, &at);
+	return at.state;
 }
 
 static void

@@ -20,6 +20,14 @@ size_t state_size(const struct state *state);
 size_t record_bytes(const struct record *record);
 /* NULL: this rule has none here. */
 struct state *record_find(struct record *record, uint32_t rule);
+/* As record_find, but looks first behind where it found one before (state
+ * NULL: nowhere): who asks for the same rules in the same order pays one step
+ * for each. */
+struct record_at {
+	struct state *state;
+	uint32_t index;
+};
+void record_seek(struct record *record, uint32_t rule, struct record_at *at);
 /* The one that is worth least, or NULL. */
 struct state *record_least(struct record *record);
 /* Makes `size` bytes of what was state_size of a state, or of the end (state

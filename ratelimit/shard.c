@@ -85,17 +85,36 @@ place_of(struct shard *shard, const struct rate_key *key)
 	return place;
 }
 
+void
+shard_seek(struct shard *shard, const struct rate_key *key,
+	   const struct rate_rule *rule, const struct shard_found *last,
+	   struct shard_found *found)
+{
+	uint32_t block;
+
+	if (last != NULL) {
+		*found = *last;
+	} else {
+		*found = (struct shard_found){.moves = shard->moves};
+		block = *place_of(shard, key);
+		if (block != 0)
+			found->record = record_of(shard, block);
+	}
+	if (found->record == NULL)
+		return;
+	record_seek(found->record, rule->id, &found->at);
+	if (found->at.state != NULL && found->at.state->kind != rule->kind)
+		found->at.state = NULL;
+}
+
 struct state *
 shard_find(struct shard *shard, const struct rate_key *key,
 	   const struct rate_rule *rule)
 {
-	uint32_t block = *place_of(shard, key);
-	struct state *state;
+	struct shard_found found;
 
-	if (block == 0)
-		return NULL;
-	state = record_find(record_of(shard, block), rule->id);
-	return state != NULL && state->kind == rule->kind ? state : NULL;
+	shard_seek(shard, key, rule, NULL, &found);
+	return found.at.state;
 }
 
 /* --- buckets ------------------------------------------------------------ */
@@ -320,6 +339,7 @@ shard_put(struct shard *shard, const struct rate_key *key,
 		forget_least(shard, record, call->now_us);
 	if (state == NULL || state->kind != head->kind ||
 	    state_size(state) != size) {
+		shard->moves++;
 		state = insert(shard, place, state, size);
 		if (head->kind != RATE_WINDOW)
 			memset(state, 0, size);

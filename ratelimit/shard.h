@@ -12,8 +12,8 @@
 
 /*
  * One part of the table: the records of its keys, found by hash. All calls
- * but init and fini with the lock held; pointers hold until the next
- * shard_put or shard_sweep.
+ * but init and fini with the lock held; pointers hold until `moves` differs,
+ * or the lock is given back.
  */
 struct shard {
 	_Alignas(64) pthread_mutex_t lock;
@@ -22,6 +22,7 @@ struct shard {
 	uint32_t keys, key_max;
 	uint32_t hand, swept; /* buckets: where eviction, the sweep go on */
 	uint64_t states, evicted;
+	uint64_t moves; /* shard_puts that were not done in place */
 	struct slab slab;
 };
 
@@ -38,6 +39,16 @@ void shard_fini(struct shard *shard);
 /* NULL: none, or of another kind. */
 struct state *shard_find(struct shard *shard, const struct rate_key *key,
 			 const struct rate_rule *rule);
+/* The same, and where it was; state NULL: none. `last`: what was found for the
+ * same key since the last move, or NULL. */
+struct shard_found {
+	struct record *record;
+	struct record_at at;
+	uint64_t moves; /* of the shard */
+};
+void shard_seek(struct shard *shard, const struct rate_key *key,
+		const struct rate_rule *rule, const struct shard_found *last,
+		struct shard_found *found);
 /* A state with this head, made or made to fit. What follows the head is kept
  * when kind and size are, else undefined for a window and 0 for others. */
 struct state *shard_put(struct shard *shard, const struct rate_key *key,

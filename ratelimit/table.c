@@ -162,20 +162,25 @@ ask_gcra(struct gcra *gcra, struct rate_charge *charge, int64_t now_us)
 }
 
 static void
-ask(struct rate_table *table, struct rate_charge *charge, int64_t now_us)
+ask_window(const struct window *window, struct rate_charge *charge,
+	   int64_t now_us)
 {
-	const struct rate_rule *rule = charge->rule;
-	struct shard *shard = shard_of(table, &charge->key);
-	struct state *state = shard_find(shard, &charge->key, rule);
 	struct window_view view;
 
+	window_read(window, window_width_us(charge->rule->period_us), now_us,
+		    &view);
+	window_ask(&view, charge, now_us);
+}
+
+static void
+ask(struct state *state, struct rate_charge *charge, int64_t now_us)
+{
 	charge->charged = false;
 	charge->tat_us = 0;
-	switch (rule->kind) {
+	switch (charge->rule->kind) {
 	case RATE_WINDOW:
-		window_read((struct window *)state,
-			    window_width_us(rule->period_us), now_us, &view);
-		window_ask(&view, charge, now_us);
+		if (!window_ask_packed((struct window *)state, charge, now_us))
+			ask_window((struct window *)state, charge, now_us);
 		break;
 	case RATE_GCRA:
 		ask_gcra((struct gcra *)state, charge, now_us);
@@ -186,19 +191,56 @@ ask(struct rate_table *table, struct rate_charge *charge, int64_t now_us)
 	}
 }
 
+/* Finds what to charge, in one search for all rules of a key in a row. */
+static void
+ask_all(struct rate_table *table, const struct shard_call *call,
+	struct rate_charge *charges, struct shard_found *found)
+{
+	const struct shard_found *last;
+
+	for (size_t i = 0; i < call->count; i++) {
+		last = NULL;
+		if (i > 0 && memcmp(&charges[i].key, &charges[i - 1].key,
+				    sizeof(charges[i].key)) == 0)
+			last = &found[i - 1];
+		shard_seek(shard_of(table, &charges[i].key), &charges[i].key,
+			   charges[i].rule, last, &found[i]);
+		ask(found[i].at.state, &charges[i], call->now_us);
+	}
+}
+
+/* What was found, or is found again: earlier charges of the same call may have
+ * moved it, or forgotten it. */
+static struct state *
+again(struct rate_table *table, const struct rate_charge *charge,
+      const struct shard_found *found)
+{
+	struct shard *shard = shard_of(table, &charge->key);
+
+	if (found->moves == shard->moves)
+		return found->at.state;
+	return shard_find(shard, &charge->key, charge->rule);
+}
+
+/* state: this charge's, or NULL. */
 static struct state *
 put(struct rate_table *table, const struct rate_charge *charge,
-    struct state head, const struct shard_call *call)
+    struct state *state, struct state head, const struct shard_call *call)
 {
 	head.rule = charge->rule->id;
 	head.kind = (uint8_t)charge->rule->kind;
+	if (state != NULL && state_size(state) == state_size(&head)) {
+		*state = head;
+		return state;
+	}
 	return shard_put(shard_of(table, &charge->key), &charge->key, &head,
 			 call);
 }
 
 static void
 put_window(struct rate_table *table, const struct rate_charge *charge,
-	   const struct window_view *view, const struct shard_call *call)
+	   struct state *state, const struct window_view *view,
+	   const struct shard_call *call)
 {
 	struct state head = {
 	    .cell_log = view->cell_log,
@@ -206,37 +248,39 @@ put_window(struct rate_table *table, const struct rate_charge *charge,
 	    .full = state_full(window_total(view), charge->limit),
 	};
 
-	window_write((struct window *)put(table, charge, head, call), view);
+	window_write((struct window *)put(table, charge, state, head, call),
+		     view);
 }
 
 static void
-read_window(struct rate_table *table, const struct rate_charge *charge,
-	    int64_t now_us, struct window_view *view)
+apply_window(struct rate_table *table, const struct rate_charge *charge,
+	     struct state *state, const struct shard_call *call)
 {
-	struct state *state = shard_find(shard_of(table, &charge->key),
-					 &charge->key, charge->rule);
+	struct window *window = (struct window *)state;
+	struct window_view view;
 
-	window_read((struct window *)state,
-		    window_width_us(charge->rule->period_us), now_us, view);
+	if (window != NULL && window_add_packed(window, charge, call->now_us))
+		return;
+	window_read(window, window_width_us(charge->rule->period_us),
+		    call->now_us, &view);
+	window_add(&view, charge->at_us, charge->amount);
+	put_window(table, charge, state, &view, call);
 }
 
 static void
-apply(struct rate_table *table, struct rate_charge *charge,
+apply(struct rate_table *table, struct rate_charge *charge, struct state *state,
       const struct shard_call *call)
 {
-	struct window_view view;
 	struct level *level;
 	struct gcra *gcra;
 
 	switch (charge->rule->kind) {
 	case RATE_WINDOW:
-		read_window(table, charge, call->now_us, &view);
-		window_add(&view, charge->at_us, charge->amount);
-		put_window(table, charge, &view, call);
+		apply_window(table, charge, state, call);
 		break;
 	case RATE_GCRA:
-		gcra =
-		    (struct gcra *)put(table, charge, (struct state){0}, call);
+		gcra = (struct gcra *)put(table, charge, state,
+					  (struct state){0}, call);
 		gcra_replace(gcra, charge, call->now_us);
 		gcra_add(gcra, charge, call->now_us);
 		gcra->state.full = state_full(
@@ -244,7 +288,7 @@ apply(struct rate_table *table, struct rate_charge *charge,
 		    charge->limit);
 		break;
 	case RATE_LEVEL:
-		level = (struct level *)put(table, charge,
+		level = (struct level *)put(table, charge, state,
 					    (struct state){.full = 255}, call);
 		level->count = u64_add(level->count, charge->amount);
 		break;
@@ -263,20 +307,21 @@ rate_charge(struct rate_table *table, struct rate_charge *charges, size_t count,
 	    int64_t now_us)
 {
 	struct shard_call call = {charges, count, now_us < 0 ? 0 : now_us};
+	struct shard_found found[RATE_CHARGES_MAX];
 	bool all = true;
 	uint64_t mask;
 
 	assert(count <= RATE_CHARGES_MAX);
 	mask = shards_lock(table, &call);
-	for (size_t i = 0; i < count; i++) {
-		ask(table, &charges[i], call.now_us);
+	ask_all(table, &call, charges, found);
+	for (size_t i = 0; i < count; i++)
 		if (charges[i].mode == RATE_ENFORCE && !fits(&charges[i]))
 			all = false;
-	}
 	for (size_t i = 0; all && i < count; i++)
 		if (charges[i].amount > 0 &&
 		    (fits(&charges[i]) || charges[i].mode == RATE_OBSERVE))
-			apply(table, &charges[i], &call);
+			apply(table, &charges[i],
+			      again(table, &charges[i], &found[i]), &call);
 	shards_unlock(table, mask);
 	return all;
 }
@@ -290,7 +335,8 @@ rate_look(struct rate_table *table, struct rate_charge *charge, int64_t now_us)
 	if (amount == 0)
 		charge->amount = 1;
 	pthread_mutex_lock(&shard->lock);
-	ask(table, charge, now_us < 0 ? 0 : now_us);
+	ask(shard_find(shard, &charge->key, charge->rule), charge,
+	    now_us < 0 ? 0 : now_us);
 	pthread_mutex_unlock(&shard->lock);
 	charge->amount = amount;
 }
@@ -311,9 +357,11 @@ take(struct rate_table *table, const struct rate_charge *charge,
 		return;
 	switch (charge->rule->kind) {
 	case RATE_WINDOW:
-		read_window(table, charge, call->now_us, &view);
+		window_read((struct window *)state,
+			    window_width_us(charge->rule->period_us),
+			    call->now_us, &view);
 		window_take(&view, charge->at_us, charge->amount);
-		put_window(table, charge, &view, call);
+		put_window(table, charge, state, &view, call);
 		break;
 	case RATE_GCRA:
 		gcra_convert((struct gcra *)state, charge->rule, call->now_us);
@@ -391,21 +439,25 @@ rate_load(struct rate_table *table, const struct rate_key *key,
 	struct shard_call call = {&charge, 1, now_us < 0 ? 0 : now_us};
 	struct shard *shard = shard_of(table, key);
 	struct window_view view;
+	struct state *state;
 	struct gcra *gcra;
 
 	pthread_mutex_lock(&shard->lock);
+	state = shard_find(shard, key, rule);
 	switch (rule->kind) {
 	case RATE_WINDOW:
-		read_window(table, &charge, call.now_us, &view);
+		window_read((struct window *)state,
+			    window_width_us(rule->period_us), call.now_us,
+			    &view);
 		window_load(&view, rule, cell->slot, cell->value);
 		if (!window_empty(&view))
-			put_window(table, &charge, &view, &call);
+			put_window(table, &charge, state, &view, &call);
 		break;
 	case RATE_GCRA:
 		if (cell->value <= (uint64_t)call.now_us)
 			break;
-		gcra = (struct gcra *)put(table, &charge, (struct state){0},
-					  &call);
+		gcra = (struct gcra *)put(table, &charge, state,
+					  (struct state){0}, &call);
 		gcra_load(gcra, rule, cell->value, call.now_us);
 		gcra->state.full =
 		    state_full(gcra_total(gcra, rule->period_us, call.now_us),

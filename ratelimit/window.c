@@ -49,22 +49,10 @@ window_width_us(int64_t period_us)
 	return (period_us + WINDOW_SLOTS - 2) / (WINDOW_SLOTS - 1);
 }
 
-static size_t
-packed(unsigned cells, unsigned cell_log)
-{
-	return sizeof(struct window) + ((size_t)cells << cell_log);
-}
-
-size_t
-window_size(const struct state *state)
-{
-	return packed(state->rows * WINDOW_SLOTS, state->cell_log);
-}
-
 size_t
 window_packed(const struct window_view *view)
 {
-	return packed(view->count, view->cell_log);
+	return window_bytes(view->count, view->cell_log);
 }
 
 /* --- packed cells ------------------------------------------------------- */
@@ -381,4 +369,115 @@ window_load(struct window_view *view, const struct rate_rule *rule,
 	if (slot > view->slot + horizon(rule))
 		slot = view->slot;
 	put(view, (unsigned)(slot - view->slot + WINDOW_NOW), value);
+}
+
+/* --- without a view ------------------------------------------------------- */
+
+/* By how many slots a window of one row of narrow cells is behind, at most all
+ * of them; -1: it is not such a window, or time went backwards. */
+static int
+behind(const struct window *window, int64_t width_us, int64_t now_us)
+{
+	int64_t since_us = now_us - window->slot * window->width_us;
+
+	if (window->state.rows != 1 || window->state.cell_log > 2 ||
+	    window->width_us != width_us || since_us < 0)
+		return -1;
+	if (since_us < width_us)
+		return 0;
+	if (since_us / width_us >= WINDOW_SLOTS)
+		return WINDOW_SLOTS;
+	return (int)(since_us / width_us);
+}
+
+/* No overflow: 16 cells of 32 bits. */
+static uint64_t
+narrow_sum(const struct window *window, unsigned from)
+{
+	const uint16_t *c16 = (const uint16_t *)(window + 1);
+	const uint32_t *c32 = (const uint32_t *)(window + 1);
+	uint32_t low = 0;
+	uint64_t n = 0;
+
+	if (window->state.cell_log == 2) {
+		for (unsigned i = from; i < WINDOW_SLOTS; i++)
+			n += c32[i];
+		return n;
+	}
+	if (from == 0) { /* of a known length: it is done in vectors */
+		for (unsigned i = 0; i < WINDOW_SLOTS; i++)
+			low += c16[i];
+		return low;
+	}
+	for (unsigned i = from; i < WINDOW_SLOTS; i++)
+		low += c16[i];
+	return low;
+}
+
+bool
+window_ask_packed(const struct window *window, struct rate_charge *charge,
+		  int64_t now_us)
+{
+	uint64_t used = 0;
+	int gone;
+
+	if (window != NULL) {
+		gone = behind(window, window_width_us(charge->rule->period_us),
+			      now_us);
+		if (gone < 0)
+			return false;
+		used = narrow_sum(window, (unsigned)gone);
+	}
+	/* Nothing is to come, so what fits now fits for as long as it stays;
+	 * a paced rule's share is never less than its limit. */
+	if (charge->amount > charge->limit ||
+	    used > charge->limit - charge->amount)
+		return false;
+	charge->result = RATE_FITS;
+	charge->used = used;
+	charge->paced = 0;
+	charge->frees_us = 0;
+	charge->at_us = now_us;
+	return true;
+}
+
+static void
+shift(struct window *window, unsigned gone)
+{
+	size_t out = (size_t)gone << window->state.cell_log;
+	size_t row = (size_t)WINDOW_SLOTS << window->state.cell_log;
+	char *cells = (char *)(window + 1);
+
+	memmove(cells, cells + out, row - out);
+	memset(cells + row - out, 0, out);
+}
+
+bool
+window_add_packed(struct window *window, const struct rate_charge *charge,
+		  int64_t now_us)
+{
+	uint16_t *c16 = (uint16_t *)(window + 1) + WINDOW_NOW;
+	uint32_t *c32 = (uint32_t *)(window + 1) + WINDOW_NOW;
+	bool wide = window->state.cell_log == 2;
+	uint64_t now = 0;
+	int gone =
+	    behind(window, window_width_us(charge->rule->period_us), now_us);
+
+	if (gone < 0 || charge->at_us != now_us)
+		return false;
+	if (gone == 0)
+		now = wide ? *c32 : *c16;
+	if (charge->amount > (wide ? UINT32_MAX : UINT16_MAX) - now)
+		return false;
+	if (gone > 0) {
+		shift(window, (unsigned)gone);
+		window->slot = now_us / window->width_us;
+	}
+	if (wide)
+		*c32 = (uint32_t)(now + charge->amount);
+	else
+		*c16 = (uint16_t)(now + charge->amount);
+	window->state.full =
+	    state_full(charge->used + charge->amount, charge->limit);
+	return true;
 }

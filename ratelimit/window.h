@@ -36,7 +36,18 @@ struct window_view {
 };
 
 int64_t window_width_us(int64_t period_us);
-size_t window_size(const struct state *state);
+
+static inline size_t
+window_bytes(unsigned cells, unsigned cell_log)
+{
+	return sizeof(struct window) + ((size_t)cells << cell_log);
+}
+
+static inline size_t
+window_size(const struct state *state)
+{
+	return window_bytes(state->rows * WINDOW_SLOTS, state->cell_log);
+}
 
 /* As it is at now_us; window NULL: nothing was charged. A window of another
  * width is converted so that nothing is free earlier than it would be. */
@@ -58,6 +69,17 @@ void window_take(struct window_view *view, int64_t at_us, uint64_t amount);
 /* From disk: future slots that the rule could not have used become now. */
 void window_load(struct window_view *view, const struct rate_rule *rule,
 		 int64_t slot, uint64_t value);
+/*
+ * The common case in place: nothing is to come, the cells are narrow, and the
+ * amount fits now. Same result as through a view; false: do it through one,
+ * nothing was touched (of charge but its outputs).
+ */
+bool window_ask_packed(const struct window *window, struct rate_charge *charge,
+		       int64_t now_us);
+/* charge: as this window's ask left it, in whichever way. */
+bool window_add_packed(struct window *window, const struct rate_charge *charge,
+		       int64_t now_us);
+
 /* In the window and to come. */
 uint64_t window_total(const struct window_view *view);
 
