@@ -47,6 +47,7 @@ limits_destroy(struct limits **limits)
 	*limits = NULL;
 	lag = limits_lag_take(l);
 	limits_lag_free(&lag);
+	limits_cache_free(l->cache);
 	limit_rules_unref(&l->rules);
 	rate_destroy(&l->table);
 	pthread_mutex_destroy(&l->lock);
@@ -58,12 +59,15 @@ void
 limits_reload(struct limits *limits, const struct limits_conf *conf)
 {
 	struct limit_rules *rules = limit_rules_create(conf), *old;
+	struct limit_shared *cached[LIMIT_CACHE_SIZE];
 
 	pthread_mutex_lock(&limits->lock);
 	old = limits->rules;
 	limits->rules = rules;
 	limits->reloads++;
+	limits_cache_take(limits, cached);
 	pthread_mutex_unlock(&limits->lock);
+	limits_cache_free(cached);
 	limit_rules_unref(&old);
 }
 

@@ -21,6 +21,8 @@
  * lost when the process dies within that second. */
 #define LAG_KEYS_MAX 100000
 #define US_PER_S 1000000
+/* Three keys with ten cells. */
+#define BYTES_FIRST 500
 
 /* --- changes --------------------------------------------------------- */
 
@@ -68,6 +70,24 @@ by_slot(const void *pa, const void *pb)
 	return a->slot < b->slot ? -1 : a->slot > b->slot;
 }
 
+/* Mostly a few, and nearly in order. */
+static void
+sort_cells(struct rate_cell *cells, size_t count)
+{
+	if (count > 32) {
+		qsort(cells, count, sizeof(*cells), by_slot);
+		return;
+	}
+	for (size_t i = 1; i < count; i++) {
+		struct rate_cell cell = cells[i];
+		size_t j = i;
+
+		for (; j > 0 && by_slot(&cells[j - 1], &cell) > 0; j--)
+			cells[j] = cells[j - 1];
+		cells[j] = cell;
+	}
+}
+
 static void
 cell_put(struct buf *out, const struct rate_cell *cell)
 {
@@ -89,10 +109,12 @@ limit_changes_add(struct limit_changes *list, struct slice key,
 	struct limit_span *span = NULL;
 	size_t in_span = 0;
 
-	qsort(cells, count, sizeof(*cells), by_slot);
+	sort_cells(cells, count);
 	for (size_t i = 0; i < count; i++) {
 		if (cells[i].expires_wall_s <= now_s || cells[i].value == 0)
 			continue;
+		if (list->bytes.n == 0)
+			buf_reserve(&list->bytes, BYTES_FIRST);
 		if (span == NULL || in_span == TALLY_CELLS_MAX) {
 			span = span_add(list, key);
 			tally_begin(&list->bytes, now_s);

@@ -107,6 +107,25 @@ struct limit_binding {
 void limit_bind(struct limit_binding *binding, struct limit_rules **rules,
 		const struct limit_who *who, unsigned counted);
 void limit_unbind(struct limit_binding *binding);
+
+/* What a session's messages are bound to, shared by them and never changed
+ * (limits_cache.c). */
+struct limit_shared {
+	_Atomic size_t refs;
+	char *cred, *class;
+	struct ip_addr ip;
+	struct limit_binding binding; /* LIMIT_OF_MESSAGES */
+};
+
+/* A reference. *reloads: how many there have been, of its rules. */
+struct limit_shared *limits_bind_message(struct limits *limits,
+					 const struct limit_who *who,
+					 uint64_t *reloads);
+void limit_shared_unref(struct limit_shared **shared);
+/* Under the lock: all that is in the cache; to be freed outside of it. */
+void limits_cache_take(struct limits *limits, struct limit_shared **out);
+void limits_cache_free(struct limit_shared **taken);
+
 /* A key as on disk, read back. */
 bool limit_key_valid(struct slice name);
 
@@ -169,15 +188,19 @@ void limits_lag_add(struct limits *limits, const struct limit_binding *binding,
 
 struct limit_lag_key;
 
+/* A few kB each. */
+#define LIMIT_CACHE_SIZE 1024
+
 struct limits {
 	struct rate_table *table;
 	struct accounts *accounts; /* or NULL */
 	int64_t ahead_us;	   /* rate time less monotonic time */
 	_Atomic int64_t set_s;	   /* the wall clock has been set by so much */
 	_Atomic int64_t now_us;	   /* the latest that anybody told */
-	pthread_mutex_t lock;	   /* of rules, the pointer */
+	pthread_mutex_t lock;	   /* of rules, the pointer, and the cache */
 	struct limit_rules *rules;
 	_Atomic uint64_t reloads; /* so many; raised after rules is set */
+	struct limit_shared *cache[LIMIT_CACHE_SIZE];
 	pthread_mutex_t lag_lock;
 	struct limit_lag_key *lag;
 	size_t lag_count;

@@ -25,6 +25,7 @@
  * charged for it: the message does not leave by that rule.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "gateway/base/mem.h"
 #include "policy/limits_stake.h"
@@ -36,14 +37,18 @@ struct wait {
 	struct limit_hit hit;
 };
 
+struct move;
+
 struct reservation {
 	struct limits *limits;
-	char *cred, *class;
-	struct ip_addr ip;
-	uint64_t reloads; /* of the rules that it has seen */
+	struct limit_shared *shared; /* what it was bound to */
+	uint64_t reloads;	     /* of the rules that it has seen */
 	struct stakes stakes;
-	struct rate_charge *charges; /* room for one a bound rule */
+	void *room;		     /* of all that is one a bound rule */
+	struct rate_charge *charges; /* under way */
 	size_t *of;		     /* the bound rule of a charge */
+	struct move *moves;
+	struct rate_back *backs; /* where that is not too few */
 	size_t charge_count;
 	bool started;		    /* has a recipient */
 	struct limit_verdict stuck; /* hold or bulk; never less */
@@ -57,36 +62,63 @@ struct reservation {
 
 /* --- its rules ------------------------------------------------------- */
 
-static void
-bind_to(struct reservation *r, struct limit_binding *binding)
-{
-	size_t n = binding->count;
+/* What the dot changes in one rule: a charge first, then refunds. */
+struct move {
+	struct stake_old old;
+	uint64_t less;			  /* back, of what is not old */
+	const struct rate_charge *charge; /* NULL: none */
+};
 
-	r->stakes.binding = *binding;
-	stakes_init(&r->stakes, r->limits->table);
-	r->charges = mem_array(n + 1, sizeof(*r->charges));
-	r->of = mem_array(n + 1, sizeof(*r->of));
+/* n of one size; size only where room is NULL. */
+static void *
+room_take(char *room, size_t *used, size_t n, size_t size)
+{
+	char *p = room == NULL ? NULL : room + *used;
+
+	*used += n * size;
+	return p;
+}
+
+/* Everything has sizes that are multiples of eight. */
+static size_t
+room_lay(struct reservation *r, const struct limit_binding *from)
+{
+	struct limit_binding binding = *from;
+	size_t n = from->count, used = 0;
+	struct stake_entry *entries;
+	struct stake *v;
+
+	binding.bound = room_take(r->room, &used, n, sizeof(*binding.bound));
+	v = room_take(r->room, &used, n, sizeof(*v));
+	entries = room_take(r->room, &used, n, sizeof(*entries));
+	r->charges = room_take(r->room, &used, n, sizeof(*r->charges));
+	r->of = room_take(r->room, &used, n, sizeof(*r->of));
+	r->moves = room_take(r->room, &used, n, sizeof(*r->moves));
+	r->backs = room_take(r->room, &used, n, sizeof(*r->backs));
+	if (r->room == NULL)
+		return used;
+	if (n > 0)
+		memcpy(binding.bound, from->bound, n * sizeof(*binding.bound));
+	stakes_init(&r->stakes, r->limits->table, &binding, v, entries);
+	return used;
+}
+
+/* Takes the reference. */
+static void
+bind_to(struct reservation *r, struct limit_shared *shared)
+{
+	r->shared = shared;
+	r->room = NULL;
+	r->room = mem_alloc(room_lay(r, &shared->binding) + 1);
+	room_lay(r, &shared->binding);
 }
 
 static void
 unbind(struct reservation *r)
 {
 	stakes_fini(&r->stakes);
-	free(r->charges);
-	free(r->of);
-}
-
-static void
-find_rules(struct reservation *r, struct limit_binding *binding)
-{
-	const struct limit_who who = {
-	    .cred = r->cred, .class = r->class, .ip = r->ip};
-	struct limit_rules *rules;
-
-	/* first: rules may be newer than it, never older */
-	r->reloads = r->limits->reloads;
-	rules = limits_rules(r->limits);
-	limit_bind(binding, &rules, &who, LIMIT_OF_MESSAGES);
+	free(r->room);
+	limit_shared_unref(&r->shared);
 }
 
 static const struct limit_bound *
@@ -130,17 +162,21 @@ tighten(struct limit_binding *b, const struct limit_binding *now)
 static void
 follow_reloads(struct reservation *r)
 {
-	struct limit_binding now;
+	struct limit_shared *now;
 
 	if (r->reloads == r->limits->reloads)
 		return;
-	find_rules(r, &now);
+	now = limits_bind_message(r->limits,
+				  &(struct limit_who){.cred = r->shared->cred,
+						      .class = r->shared->class,
+						      .ip = r->shared->ip},
+				  &r->reloads);
 	if (r->started) {
-		tighten(&r->stakes.binding, &now);
-		limit_unbind(&now);
+		tighten(&r->stakes.binding, &now->binding);
+		limit_shared_unref(&now);
 	} else {
 		unbind(r);
-		bind_to(r, &now);
+		bind_to(r, now);
 	}
 }
 
@@ -148,14 +184,9 @@ struct reservation *
 reservation_create(struct limits *limits, const struct limit_who *who)
 {
 	struct reservation *r = mem_zalloc(sizeof(*r));
-	struct limit_binding binding;
 
 	r->limits = limits;
-	r->cred = mem_strdup(who->cred);
-	r->class = mem_strdup(who->class);
-	r->ip = who->ip;
-	find_rules(r, &binding);
-	bind_to(r, &binding);
+	bind_to(r, limits_bind_message(limits, who, &r->reloads));
 	r->grants_until_us = INT64_MIN;
 	limit_changes_init(&r->changes);
 	return r;
@@ -169,8 +200,6 @@ reservation_free(struct reservation **rp)
 	*rp = NULL;
 	limit_changes_fini(&r->changes);
 	unbind(r);
-	free(r->cred);
-	free(r->class);
 	free(r);
 }
 
@@ -180,7 +209,7 @@ look_at_grants(struct reservation *r)
 	int64_t now_us = r->stakes.now_us;
 	uint64_t seen;
 
-	if (r->limits->accounts == NULL || r->cred == NULL)
+	if (r->limits->accounts == NULL || r->shared->cred == NULL)
 		return;
 	seen = accounts_generation(r->limits->accounts);
 	if (seen == r->grants_seen && now_us < r->grants_until_us)
@@ -188,9 +217,9 @@ look_at_grants(struct reservation *r)
 	r->grants_seen = seen;
 	r->grants_until_us = INT64_MAX;
 	for (int i = 0; i < LIMIT_COUNTED; i++)
-		r->granted[i] =
-		    limits_granted(r->limits, r->cred, (enum limit_counted)i,
-				   now_us, &r->grants_until_us);
+		r->granted[i] = limits_granted(r->limits, r->shared->cred,
+					       (enum limit_counted)i, now_us,
+					       &r->grants_until_us);
 }
 
 /* --- charging -------------------------------------------------------- */
@@ -342,13 +371,6 @@ reservation_rcpt(struct reservation *r, bool internal, uint64_t declared_bytes,
 
 /* --- the dot --------------------------------------------------------- */
 
-/* What the dot changes in one rule: a charge first, then refunds. */
-struct move {
-	struct stake_old old;
-	uint64_t less;			  /* back, of what is not old */
-	const struct rate_charge *charge; /* NULL: none */
-};
-
 static void
 move_charge(struct reservation *r, size_t index, uint64_t bytes,
 	    struct move *move)
@@ -358,6 +380,7 @@ move_charge(struct reservation *r, size_t index, uint64_t bytes,
 	struct stake_old *old = &move->old;
 	struct rate_charge *charge;
 
+	move->less = 0;
 	stake_find_old(&r->stakes, index, old);
 	amount = old->amount;
 	if (rule->counted == LIMIT_BYTES)
@@ -398,20 +421,19 @@ move_finish(struct reservation *r, size_t index, const struct move *move)
 	stake->gone = 0;
 	if (charge != NULL && charge->charged && move->old.back_count > 0)
 		stake_forget(&r->stakes, index);
-	else
+	else if (move->old.any)
 		stake_refund(&r->stakes, index, true, UINT64_MAX);
-	stake_refund(&r->stakes, index, false, move->less);
+	if (move->less > 0)
+		stake_refund(&r->stakes, index, false, move->less);
 }
 
 void
 reservation_settle(struct reservation *r, uint64_t bytes, int64_t mono_us,
 		   struct limit_verdict *verdict)
 {
-	size_t n = r->started ? r->stakes.binding.count : 0;
-	struct move *moves = mem_array(n + 1, sizeof(*moves));
-	struct rate_back *backs =
-	    mem_array(r->stakes.count + 1, sizeof(*backs));
-	size_t used = 0;
+	size_t n = r->started ? r->stakes.binding.count : 0, used = 0;
+	struct rate_back *backs = r->backs;
+	struct move *moves = r->moves;
 	bool ok;
 
 	limit_verdict_init(verdict);
@@ -419,7 +441,10 @@ reservation_settle(struct reservation *r, uint64_t bytes, int64_t mono_us,
 		follow_reloads(r);
 	r->stakes.now_us = limits_time(r->limits, mono_us);
 	r->charge_count = 0;
+	if (r->stakes.count > n)
+		backs = mem_array(r->stakes.count, sizeof(*backs));
 	for (size_t i = 0; i < n; i++) {
+		moves[i].charge = NULL;
 		if (r->stakes.binding.bound[i].off)
 			continue;
 		moves[i].old.back = backs + used;
@@ -444,8 +469,8 @@ reservation_settle(struct reservation *r, uint64_t bytes, int64_t mono_us,
 		tell_refused(r, verdict);
 	}
 	limit_verdict_tell(verdict, r->limits);
-	free(backs);
-	free(moves);
+	if (backs != r->backs)
+		free(backs);
 }
 
 /* --- the end --------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "policy/limits_stake.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "gateway/base/mem.h"
 
@@ -18,22 +19,43 @@
 #define GCRA_PARTS 16
 
 void
-stakes_init(struct stakes *s, struct rate_table *table)
+stakes_init(struct stakes *s, struct rate_table *table,
+	    const struct limit_binding *binding, struct stake *v,
+	    struct stake_entry *entries)
 {
-	s->table = table;
-	s->unused = STAKE_NONE;
-	s->v = mem_array(s->binding.count + 1, sizeof(*s->v));
-	for (size_t i = 0; i < s->binding.count; i++)
-		s->v[i].first = STAKE_NONE;
+	*s = (struct stakes){
+	    .table = table,
+	    .binding = *binding,
+	    .v = v,
+	    .entries = entries,
+	    .size = binding->count,
+	    .unused = STAKE_NONE,
+	    .probe = {.amount = 1, .charged = true},
+	};
+	for (size_t i = 0; i < binding->count; i++)
+		v[i] = (struct stake){.first = STAKE_NONE};
 }
 
 void
 stakes_fini(struct stakes *s)
 {
-	limit_unbind(&s->binding);
-	free(s->v);
-	free(s->entries);
+	if (s->grown)
+		free(s->entries);
 	*s = (struct stakes){0};
+}
+
+static void
+entries_grow(struct stakes *s)
+{
+	struct stake_entry *start = s->grown ? NULL : s->entries;
+	size_t size = s->size < 8 ? 8 : s->size * 2;
+
+	s->entries = mem_resize(s->grown ? s->entries : NULL,
+				size * sizeof(*s->entries));
+	if (start != NULL && s->count > 0)
+		memcpy(s->entries, start, s->count * sizeof(*start));
+	s->size = size;
+	s->grown = true;
 }
 
 static size_t
@@ -45,11 +67,8 @@ entry_new(struct stakes *s)
 		s->unused = s->entries[i].next;
 		return i;
 	}
-	if (s->count == s->size) {
-		s->size = s->size == 0 ? 8 : s->size * 2;
-		s->entries =
-		    mem_resize(s->entries, s->size * sizeof(*s->entries));
-	}
+	if (s->count == s->size)
+		entries_grow(s);
 	return s->count++;
 }
 
@@ -117,12 +136,14 @@ stake_add(struct stakes *s, size_t index, const struct rate_charge *charge)
 	struct stake *stake = &s->v[index];
 	struct stake_entry *entry;
 	struct rate_cell cell;
+	int64_t slot;
 	size_t i;
 
 	if (charge->amount == 0 || !rate_cell_of(charge, &cell))
 		return;
 	stake->total += charge->amount;
-	entry = entry_find(s, stake, slot_of(charge, &cell));
+	slot = slot_of(charge, &cell);
+	entry = entry_find(s, stake, slot);
 	if (entry != NULL) {
 		entry_merge(entry, charge, &cell);
 		return;
@@ -130,7 +151,7 @@ stake_add(struct stakes *s, size_t index, const struct rate_charge *charge)
 	i = entry_new(s);
 	s->entries[i] = (struct stake_entry){
 	    .cell = cell,
-	    .slot = slot_of(charge, &cell),
+	    .slot = slot,
 	    .at_us = charge->at_us,
 	    .amount = charge->amount,
 	    .next = stake->first,
@@ -206,28 +227,29 @@ stake_leave(struct stakes *s, size_t index)
 
 /* The present slot of a window. */
 static int64_t
-slot_now(const struct stakes *s, const struct limit_bound *bound)
+slot_now(struct stakes *s, const struct rate_rule *rate)
 {
-	struct rate_charge now;
 	struct rate_cell cell;
 
-	limit_charge_init(&now, &s->binding, bound, 1, 0);
-	now.at_us = s->now_us;
-	now.charged = true;
-	return rate_cell_of(&now, &cell) ? cell.slot : 0;
+	s->probe.rule = rate;
+	s->probe.at_us = s->now_us;
+	return rate_cell_of(&s->probe, &cell) ? cell.slot : 0;
 }
 
 void
 stake_find_old(struct stakes *s, size_t index, struct stake_old *old)
 {
-	const struct limit_bound *bound = &s->binding.bound[index];
-	const struct rate_rule *rate = &bound->rule->rate;
+	const struct rate_rule *rate = &s->binding.bound[index].rule->rate;
 	bool burst = rate->kind == RATE_GCRA;
-	int64_t slot = slot_now(s, bound);
+	int64_t slot;
 
 	old->amount = s->v[index].gone;
 	old->counted = 0;
 	old->back_count = 0;
+	old->any = false;
+	if (s->v[index].first == STAKE_NONE)
+		return;
+	slot = burst ? 0 : slot_now(s, rate);
 	for (size_t i = s->v[index].first; i != STAKE_NONE;
 	     i = s->entries[i].next) {
 		struct stake_entry *entry = &s->entries[i];
@@ -236,6 +258,7 @@ stake_find_old(struct stakes *s, size_t index, struct stake_old *old)
 				   : entry->slot < slot;
 		if (!entry->old)
 			continue;
+		old->any = true;
 		old->amount += entry->amount;
 		if (burst)
 			old->back[old->back_count++] = (struct rate_back){
@@ -248,8 +271,11 @@ stake_find_old(struct stakes *s, size_t index, struct stake_old *old)
 void
 stakes_changes(const struct stakes *s, struct limit_changes *out)
 {
-	struct rate_cell *cells = mem_array(s->count + 1, sizeof(*cells));
 	const struct limit_binding *b = &s->binding;
+	struct rate_cell few[16], *cells = few;
+
+	if (s->count > sizeof(few) / sizeof(*few))
+		cells = mem_array(s->count, sizeof(*cells));
 
 	for (size_t k = 0; k < b->key_count; k++) {
 		const struct limit_key *key = &b->keys[k];
@@ -265,5 +291,6 @@ stakes_changes(const struct stakes *s, struct limit_changes *out)
 		limit_changes_add(out, slice_of(key->name, key->n), cells, n,
 				  s->now_us / US_PER_S);
 	}
-	free(cells);
+	if (cells != few)
+		free(cells);
 }

@@ -28,15 +28,20 @@ struct stake {
 
 struct stakes {
 	struct rate_table *table;
+	/* Its keys are borrowed; `bound` are this message's own. */
 	struct limit_binding binding;
 	struct stake *v; /* one a bound rule */
 	struct stake_entry *entries;
 	size_t count, size, unused;
+	struct rate_charge probe; /* asks for the present slot */
+	bool grown;	/* entries are not those of the start any more */
 	int64_t now_us; /* the caller sets it */
 };
 
-/* The binding is the caller's to fill in before and stakes_fini's to free. */
-void stakes_init(struct stakes *stakes, struct rate_table *table);
+/* v and entries: room for one a bound rule, the caller's. */
+void stakes_init(struct stakes *stakes, struct rate_table *table,
+		 const struct limit_binding *binding, struct stake *v,
+		 struct stake_entry *entries);
 void stakes_fini(struct stakes *stakes);
 
 /* index: of the bound rule. */
@@ -57,6 +62,7 @@ struct stake_old {
 	uint64_t amount, counted;
 	struct rate_back *back;
 	size_t back_count;
+	bool any;
 };
 void stake_find_old(struct stakes *stakes, size_t index, struct stake_old *old);
 /* The cells as changes to STORE_RATE, one a key. */

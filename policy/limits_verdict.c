@@ -142,7 +142,9 @@ limit_hit_fill(struct limit_hit *hit, const struct limit_rule *rule,
 void
 limit_verdict_init(struct limit_verdict *verdict)
 {
-	memset(verdict, 0, sizeof(*verdict));
+	/* without the observed ones, which are most of it */
+	memset(verdict, 0, offsetof(struct limit_verdict, observed));
+	verdict->observed_count = 0;
 }
 
 static void
