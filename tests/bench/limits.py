@@ -8,13 +8,14 @@ import time
 import peers
 
 GENEROUS = """
-limit a { per credential; messages 10000000/m burst 10000000; recipients 10000000/10m;
+limit a { per credential; messages 60000/m burst 10000000; recipients 10000000/10m;
           recipients 100000000/h; all-recipients 100000000/d; over pace; }
 limit b { per ip; messages 100000000/h; recipients 100000000/h; bytes 1000G/d;
           over defer; }
 limit c { per credential-ip; recipients 100000000/h; over hold; }
 limit d { per site; recipients 100000000/h; internal-recipients 100000000/h;
           messages 100000000/d; over reject; }
+internal example.org;
 """  # ten rules that every message asks, and one that it does not
 NOISY = "limit flood { per credential; cred noisy; messages 60/m; over defer; }\n"
 
