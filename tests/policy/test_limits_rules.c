@@ -246,6 +246,42 @@ START_TEST(test_a_class_in_observe)
 }
 END_TEST
 
+/* Bindings are used again: never those of somebody else. */
+START_TEST(test_who_is_who_in_turn)
+{
+	struct limit_conf v[] = {
+	    LIMIT_ONE("login", LIMIT_RECIPIENTS, 5, KIT_HOUR, LIMIT_DEFER),
+	    LIMIT_ONE("address", LIMIT_RECIPIENTS, 7, KIT_HOUR, LIMIT_DEFER),
+	    LIMIT_ONE("class", LIMIT_RECIPIENTS, 2, KIT_HOUR, LIMIT_DEFER)};
+	const struct {
+		struct limit_who who;
+		unsigned accepted; /* of three */
+	} turns[] = {
+	    {kit_who("bob", NULL, "192.0.2.1"), 3},
+	    {kit_who("bob", NULL, "192.0.2.1"), 2},
+	    {kit_who("ann", NULL, "192.0.2.1"), 2},
+	    {kit_who("ann", NULL, "192.0.2.2"), 3},
+	    {kit_who("eve", "staff", "192.0.2.3"), 2},
+	    {kit_who("eve", NULL, "192.0.2.3"), 3},
+	    {kit_who("eve", "staff", "192.0.2.3"), 0},
+	    {kit_who(NULL, NULL, "192.0.2.4"), 3},
+	};
+	struct limits *limits;
+
+	v[1].per = LIMIT_IP;
+	v[2].classes = staff;
+	v[2].class_count = 1;
+	limits = kit_limits(v, COUNT(v), NULL);
+	for (size_t i = 0; i < COUNT(turns); i++) {
+		unsigned n = kit_send(limits, &turns[i].who, 3, 0);
+
+		ck_assert_msg(n == turns[i].accepted, "turn %u: %u",
+			      (unsigned)i, n);
+	}
+	limits_destroy(&limits);
+}
+END_TEST
+
 /* --- a reload -------------------------------------------------------- */
 
 struct reload_row {
@@ -481,6 +517,7 @@ main(void)
 	tcase_add_test(tcase, test_observed_replacements);
 	tcase_add_loop_test(tcase, test_shares, 0, COUNT(share_rows));
 	tcase_add_test(tcase, test_a_class_in_observe);
+	tcase_add_test(tcase, test_who_is_who_in_turn);
 	tcase_add_loop_test(tcase, test_reload, 0, COUNT(reload_rows));
 	tcase_add_loop_test(tcase, test_a_reload_binds_open_messages, 0,
 			    COUNT(open_rows));
