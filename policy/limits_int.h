@@ -8,7 +8,11 @@
 #include "policy/limits.h"
 #include "ratelimit/rate.h"
 
-/* Shared by policy/limits*.c only. */
+/*
+ * Shared by policy/limits*.c only.
+ *
+ * size: the structs of one object that several files work on.
+ */
 
 /* --- the rules of one configuration (limits_rules.c) ----------------- */
 
