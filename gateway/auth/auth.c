@@ -443,6 +443,14 @@ auth_respond(struct auth_op *op, struct slice response)
 	}
 }
 
+bool
+auth_hanging_up_fails(const struct auth_op *op)
+{
+	if (op == NULL || op->awaiting)
+		return false;
+	return op->timer == NULL || op->verdict == AUTH_DENIED;
+}
+
 void
 auth_cancel(struct auth_op **opp)
 {

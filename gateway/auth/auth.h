@@ -105,5 +105,8 @@ struct auth_op *auth_start(struct auth *auth, const struct auth_req *req,
 			   auth_done_fn *done, void *arg);
 void auth_respond(struct auth_op *op, struct slice response); /* base64 */
 void auth_cancel(struct auth_op **op);
+/* Its password is looked at, or was wrong and the answer is on its way: who
+ * hangs up now has failed, or a guess would be free. NULL is fine. */
+bool auth_hanging_up_fails(const struct auth_op *op);
 
 #endif

@@ -189,8 +189,11 @@ login_auth_more(void *arg, uint32_t ticket, enum smtp_auth_end end,
 void
 login_fini(struct session *session)
 {
+	if (auth_hanging_up_fails(session->login.op))
+		attempt_fail(&session->login.attempt, clock_mono_us());
+	else
+		attempt_end(&session->login.attempt, clock_mono_us());
 	auth_cancel(&session->login.op);
-	attempt_end(&session->login.attempt, clock_mono_us());
 	free(session->login.cred);
 	free(session->login.owner);
 	free(session->login.class);
