@@ -25,7 +25,7 @@ static const struct row rows[] = {
     {"a column counts characters",
      "# \xc3\xa4\n internal \xc3\xa4..example; "
      "xyzzy 1;\n",
-     "t:2:11: '\xc3\xa4..example' is no domain: write it in its xn-- form\n"
+     "t:2:11: '\xc3\xa4..example' is no domain: it has an empty label\n"
      "t:2:23: unknown directive 'xyzzy'\n"},
 
     {"duplicate", "idle 1m;\nidle 2m;\n",

@@ -63,6 +63,8 @@ SELECTORS = {
 MORE = {
     "login and domain": ("--cred bob --domain hub.example",
                          ["b3@hub.example", "y4@hub.example"]),
+    "mailing": ("--cred bob --body " + digest(3), ["b3@hub.example"]),
+    "another's mailing": ("--cred alice --body " + digest(3), []),
     "since": ("--cred alice --since 1h", SELECTORS["login"][1]),
     "before": ("--cred alice --before 1h", []),
     "nobody": ("--cred nobody", []),
