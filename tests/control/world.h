@@ -24,7 +24,7 @@ struct spool {
 	size_t msg_count;
 	struct spool_status status;
 	struct spool_ledger ledger;
-	int change_err;		  /* what commits end with */
+	_Atomic int change_err;	  /* what commits end with */
 	enum spool_answer answer; /* what mail ends with */
 	struct spool_msg *mail;	  /* the last one taken */
 	struct buf mail_body;
