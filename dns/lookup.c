@@ -511,20 +511,6 @@ dns_lookup_cancel(struct dns_op **opp)
 	op_free(op);
 }
 
-const char *
-dns_type_text(enum dns_type type)
-{
-	switch (type) {
-	case DNS_A:
-		return "A";
-	case DNS_MX:
-		return "MX";
-	case DNS_AAAA:
-		return "AAAA";
-	}
-	return "?";
-}
-
 uint32_t
 dns_inflight_count(const struct dns *dns)
 {

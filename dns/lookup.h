@@ -72,7 +72,6 @@ struct dns_op *dns_lookup_start(struct dns *dns, const struct dns_req *req,
 				dns_done_fn *done, void *arg);
 void dns_lookup_cancel(struct dns_op **op);
 
-const char *dns_type_text(enum dns_type type); /* "MX" */
 uint32_t dns_inflight_count(const struct dns *dns);
 struct loop *dns_loop(const struct dns *dns);
 const char *dns_hosts_path(const struct dns *dns);

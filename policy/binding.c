@@ -7,16 +7,6 @@
 
 #define ADDRESS_MAX 1024
 
-/* Key forms; ".b" is all below b, as in `internal` and `route`. */
-static bool
-domain_covers(struct slice pattern, struct slice domain)
-{
-	if (pattern.n == 0 || pattern.p[0] != '.')
-		return slice_eq(pattern, domain);
-	return domain.n > pattern.n &&
-	       slice_eq(slice_from(domain, domain.n - pattern.n), pattern);
-}
-
 static bool
 domain_is_ours(const struct binding_who *who, struct slice domain)
 {
@@ -25,7 +15,7 @@ domain_is_ours(const struct binding_who *who, struct slice domain)
 	if (who->domain != NULL && slice_ieq(slice_str(who->domain), domain))
 		return true;
 	for (size_t i = 0; i < who->internal_count; i++) {
-		if (domain_covers(slice_str(who->internal[i]), domain))
+		if (address_domain_covers(slice_str(who->internal[i]), domain))
 			return true;
 	}
 	return false;

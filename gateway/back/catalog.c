@@ -315,23 +315,3 @@ catalog_count(const struct catalog *catalog)
 {
 	return catalog->jobs;
 }
-
-static struct job *
-same_message(struct job *job, uint64_t id)
-{
-	while (job && job->id != id)
-		job = LIST_NEXT(job, by_id);
-	return job;
-}
-
-struct job *
-catalog_of_message(struct catalog *catalog, uint64_t id)
-{
-	return same_message(LIST_FIRST(catalog_ids(catalog, id)), id);
-}
-
-struct job *
-catalog_next_of_message(struct job *job)
-{
-	return same_message(LIST_NEXT(job, by_id), job->id);
-}

@@ -67,10 +67,6 @@ void catalog_add(struct catalog *catalog, struct job *job);
 void catalog_remove(struct catalog *catalog, struct job *job);
 uint64_t catalog_count(const struct catalog *catalog);
 
-/* A job of the message, then the next of it. */
-struct job *catalog_of_message(struct catalog *catalog, uint64_t id);
-struct job *catalog_next_of_message(struct job *job);
-
 /* --- walks ---------------------------------------------------------------- */
 
 struct catalog_keys { /* borrowed during the walk; what is not given: NULL, 0 */

@@ -250,16 +250,6 @@ settings_destroy(struct settings **settings)
 	free(s);
 }
 
-/* ".b": all below b. */
-static bool
-is_ours(struct slice ours, struct slice domain)
-{
-	if (ours.n == 0 || ours.p[0] != '.')
-		return slice_eq(ours, domain);
-	return domain.n > ours.n &&
-	       slice_eq(slice_from(domain, domain.n - ours.n), ours);
-}
-
 bool
 settings_own_domain(const struct settings *settings, struct slice domain)
 {
@@ -269,7 +259,8 @@ settings_own_domain(const struct settings *settings, struct slice domain)
 	buf_init(&key, 1024);
 	address_domain_key(&key, domain);
 	for (size_t i = 0; i < settings->conf.own_domain_count && !own; i++)
-		own = is_ours(settings->own_domains[i], buf_slice(&key));
+		own = address_domain_covers(settings->own_domains[i],
+					    buf_slice(&key));
 	buf_fini(&key);
 	return own;
 }

@@ -91,9 +91,21 @@ address_domain_fold(struct slice domain, char *out, size_t size)
 	}
 	if (ascii != NULL && n + strlen(ascii) < size)
 		domain = slice_str(ascii);
+	/* an ideographic full stop became one */
+	if (ascii != NULL && domain.n > 0 && domain.p[domain.n - 1] == '.')
+		domain.n--;
 	n += lower(domain, out + n);
 	idn2_free(ascii);
 	return n;
+}
+
+bool
+address_domain_covers(struct slice rule, struct slice domain)
+{
+	if (rule.n == 0 || rule.p[0] != '.')
+		return slice_eq(rule, domain);
+	return domain.n > rule.n &&
+	       slice_eq(slice_from(domain, domain.n - rule.n), rule);
 }
 
 void

@@ -18,5 +18,8 @@ struct slice address_local(struct slice address); /* all, without an '@' */
 size_t address_domain_fold(struct slice domain, char *out, size_t size);
 /* Appended. */
 void address_domain_key(struct buf *out, struct slice domain);
+/* Both in key form. A rule ".b" is all below b, as `internal` and `route` say;
+ * any other is itself alone. */
+bool address_domain_covers(struct slice rule, struct slice domain);
 
 #endif

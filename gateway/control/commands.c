@@ -289,21 +289,6 @@ command_operand(const struct command_line *line, size_t i)
 }
 
 void
-command_synopsis(const struct command *command, struct buf *out)
-{
-	buf_add_str(out, command->words);
-	if (command->operands[0] != '\0')
-		buf_printf(out, " %s", command->operands);
-	for (const struct command_option *o = command->options; o->name != NULL;
-	     o++) {
-		if (o->value != NULL)
-			buf_printf(out, " [--%s %s]", o->name, o->value);
-		else
-			buf_printf(out, " [--%s]", o->name);
-	}
-}
-
-void
 command_help(const struct command *command, struct buf *out)
 {
 	struct buf left = {.cap = 256};

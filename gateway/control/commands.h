@@ -93,8 +93,6 @@ int command_parse(const char *const *words, size_t count,
 const char *command_option(const struct command_line *line, const char *name);
 const char *command_operand(const struct command_line *line, size_t i);
 
-/* "user add NAME [--class CLASS] [--address ADDRESS]" */
-void command_synopsis(const struct command *command, struct buf *out);
 void command_help(const struct command *command, struct buf *out);
 /* One line a command; group NULL: all of them. */
 void command_overview(const char *group, struct buf *out);

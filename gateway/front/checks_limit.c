@@ -293,19 +293,13 @@ is_internal(const struct front_conf *conf, struct slice domain)
 {
 	struct buf key = {.cap = 255};
 	bool found = domain.n == 0;
-	struct slice name;
 
 	if (found || conf->internal_count == 0)
 		return found;
 	address_domain_key(&key, domain);
-	name = buf_slice(&key);
-	for (size_t i = 0; i < conf->internal_count && !found; i++) {
-		struct slice ours = slice_str(conf->internal[i]);
-
-		found = ours.p[0] == '.'
-			    ? name.n > ours.n && slice_iends(name, ours)
-			    : slice_eq(name, ours);
-	}
+	for (size_t i = 0; i < conf->internal_count && !found; i++)
+		found = address_domain_covers(slice_str(conf->internal[i]),
+					      buf_slice(&key));
 	buf_fini(&key);
 	return found;
 }

@@ -45,6 +45,9 @@ START_TEST(one_key_a_domain)
 	    {"XN--M-0FA.de", "xn--m-0fa.de"},
 	    {".m\xc3\xa4.de", ".xn--m-0fa.de"},
 	    {"\xff\xfe.De", "\xff\xfe.de"}, /* no UTF-8 */
+	    {"m\xc3\xa4\xe3\x80\x82"
+	     "de\xe3\x80\x82",
+	     "xn--m-0fa.de"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -54,6 +57,26 @@ START_TEST(one_key_a_domain)
 		ck_assert_str_eq(buf_cstr(&out), rows[i][1]);
 		buf_fini(&out);
 	}
+}
+END_TEST
+
+START_TEST(what_a_rule_covers)
+{
+	static const struct {
+		const char *rule, *domain;
+		bool covers;
+	} rows[] = {
+	    {"a.b", "a.b", true},    {"a.b", "x.a.b", false},
+	    {".a.b", "a.b", false},  {".a.b", "x.a.b", true},
+	    {".a.b", "xa.b", false}, {".a.b", ".a.b", false},
+	    {"", "a.b", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ck_assert_msg(address_domain_covers(
+				  slice_str(rows[i].rule),
+				  slice_str(rows[i].domain)) == rows[i].covers,
+			      "%s %s", rows[i].rule, rows[i].domain);
 }
 END_TEST
 
@@ -67,6 +90,7 @@ main(void)
 
 	tcase_add_test(tc, splits_at_the_last_at);
 	tcase_add_test(tc, one_key_a_domain);
+	tcase_add_test(tc, what_a_rule_covers);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

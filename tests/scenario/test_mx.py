@@ -29,12 +29,22 @@ class Dns:
     def __init__(self, zone):
         self.zone, self.codes, self.large = zone, {}, set()
         self.asked = collections.Counter()
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", 0))
+        self.udp, self.tcp = self.listen()
         self.port = self.udp.getsockname()[1]
-        self.tcp = socket.create_server(("127.0.0.1", self.port))
         for loop in (self.serve_udp, self.serve_tcp):
             threading.Thread(target=loop, daemon=True).start()
+
+    @staticmethod
+    def listen():
+        """One port, free for both: a client's TCP may sit on what UDP gets."""
+        for _ in range(50):
+            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            udp.bind(("127.0.0.1", 0))
+            try:
+                return udp, socket.create_server(udp.getsockname())
+            except OSError:
+                udp.close()
+        raise AssertionError("no port is free for both UDP and TCP")
 
     def serve_udp(self):
         while True:
