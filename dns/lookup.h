@@ -15,28 +15,47 @@
  */
 struct dns;
 
+struct dns_cache;
+
 struct dns_opts {
-	const char *servers;	/* "127.0.0.1, [::1]:5353"; NULL: resolv.conf */
+	const char *servers;	/* "127.0.0.1, [::1]:5353"; NULL: resolv.conf,
+				 * whose changes are noticed */
+	const char *second;	/* other resolvers, for a second opinion on
+				 * NXDOMAIN; NULL: none */
 	int64_t timeout_ms;	/* of the first try, doubled on each; 0: 2000 */
 	int tries;		/* 0: 2, which makes 6 s in all */
-	uint32_t inflight_max;	/* on the wire at once; 0: 500 */
+	uint32_t inflight_max;	/* on the wire at once; 0: 500. What is not
+				 * answered after 300 ms leaves these for the
+				 * slow pool, of twice as many; when that is
+				 * full, the oldest in it fails at once */
 	const char *hosts_path; /* for dns/route.h; NULL: /etc/hosts */
+	const char *resolv_path; /* NULL: /etc/resolv.conf */
+	struct dns_cache *cache; /* shared by the loops, outlives them; NULL:
+				  * no verdicts can be asked for */
 };
 
 /* NULL: servers is not a list of addresses, or out of descriptors. */
 struct dns *dns_create(struct loop *loop, const struct dns_opts *opts);
+/* Other servers, time-outs, caps; questions under way end as they began.
+ * GW_EINVAL, GW_EIO: as above, and nothing changed. */
+int dns_reconfigure(struct dns *dns, const struct dns_opts *opts);
 /* Ops still open are dropped silently; their handles dangle: cancel first. */
 void dns_destroy(struct dns **dns);
 
-enum dns_type { DNS_A = 1, DNS_MX = 15, DNS_AAAA = 28 }; /* as on the wire */
+enum dns_type { /* as on the wire */
+		DNS_A = 1,
+		DNS_MX = 15,
+		DNS_AAAA = 28,
+		DNS_TLSA = 52, /* RFC 6698 */
+};
 
 enum dns_status {
 	DNS_OK,	      /* at least one record */
 	DNS_NXDOMAIN, /* there is no such name */
 	DNS_NODATA,   /* the name is there, such a record is not */
-	DNS_FAIL,     /* SERVFAIL, REFUSED, malformed, not reachable; also when
-		       * too many questions wait already */
+	DNS_FAIL,     /* SERVFAIL, REFUSED, malformed, not reachable */
 	DNS_TIMEOUT,
+	DNS_BUSY, /* not asked, or given up early: a cap of ours */
 };
 
 #define DNS_NAME_SIZE 256 /* text of a name, no trailing dot, NUL */
@@ -48,10 +67,16 @@ struct dns_record {
 	/* MX, lower case. "" is the root (null MX). NULL: not a host name
 	 * (only letters, digits, '-' and '_' are let through). */
 	const char *host;
+	/* TLSA: as in RFC 6698, 2.1 */
+	uint8_t usage, selector, matching;
+	struct slice data;
 };
 
 struct dns_answer {
 	enum dns_status status;
+	/* The resolver validated it (AD), and is on loopback, so that its word
+	 * was not changed on the way. */
+	bool authentic;
 	/* OK: the smallest on the way, aliases included. NXDOMAIN, NODATA:
 	 * from the SOA, 0 without one. Else 0. */
 	uint32_t ttl_s;
@@ -61,8 +86,10 @@ struct dns_answer {
 };
 
 struct dns_req {
-	const char *name; /* ASCII; at most one trailing dot */
+	const char *name; /* ASCII; at most one trailing dot; of TLSA with its
+			   * underscore labels */
 	enum dns_type type;
+	bool second; /* of the second resolvers; DNS_FAIL without any */
 };
 
 struct dns_op;
@@ -73,6 +100,16 @@ struct dns_op *dns_lookup_start(struct dns *dns, const struct dns_req *req,
 void dns_lookup_cancel(struct dns_op **op);
 
 uint32_t dns_inflight_count(const struct dns *dns);
+struct dns_cache *dns_cache_of(const struct dns *dns); /* or NULL */
+bool dns_has_second(const struct dns *dns);
+
+/* The resolvers in use, for status and warnings. */
+struct dns_servers {
+	char text[256]; /* "127.0.0.1, 192.0.2.53" */
+	bool all_loopback;
+	bool from_file; /* resolv.conf */
+};
+void dns_servers_get(const struct dns *dns, struct dns_servers *servers);
 struct loop *dns_loop(const struct dns *dns);
 const char *dns_hosts_path(const struct dns *dns);
 

@@ -222,6 +222,16 @@ record_read(const struct walk *w, const struct rr *rr, struct arena *arena,
 		if (!host.strange)
 			record->host = arena_dup(arena, slice_str(host.text));
 		return true;
+	case DNS_TLSA:
+		if (rr->data_size < 4)
+			return false;
+		record->usage = (uint8_t)data[0];
+		record->selector = (uint8_t)data[1];
+		record->matching = (uint8_t)data[2];
+		record->data.n = rr->data_size - 3;
+		record->data.p =
+		    arena_dup(arena, slice_of(data + 3, record->data.n));
+		return true;
 	}
 	return false;
 }

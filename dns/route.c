@@ -155,6 +155,7 @@ status_text(enum dns_status status)
 	case DNS_NODATA:
 		return "no such record";
 	case DNS_FAIL:
+	case DNS_BUSY:
 		return "no usable answer";
 	case DNS_TIMEOUT:
 		return "timed out";
@@ -196,7 +197,7 @@ judge_empty(struct dns_targets_op *op)
 			all_gone = false;
 	}
 	name = op->hosts[(worst - op->queries) / queries_per_host(op)].name;
-	if (worst->status == DNS_FAIL || worst->status == DNS_TIMEOUT)
+	if (worst->status >= DNS_FAIL)
 		verdict(op, TARGETS_UNKNOWN, "address of", name,
 			status_text(worst->status));
 	else if (op->kind == TARGET_HOST && all_gone)
@@ -373,6 +374,7 @@ on_mx(void *arg, const struct dns_answer *answer)
 		break;
 	case DNS_FAIL:
 	case DNS_TIMEOUT:
+	case DNS_BUSY:
 		verdict(op, TARGETS_UNKNOWN, "MX", op->domain, answer->text);
 		break;
 	}

@@ -43,6 +43,7 @@ struct dns_target {
 	uint16_t preference; /* 0 without MX */
 	const char *host;    /* A-labels: for SNI and the certificate check; the
 			      * text of the address for a literal */
+	bool authentic; /* MX and address are validated: DANE is possible */
 };
 
 struct dns_targets {

@@ -276,7 +276,7 @@ make_back(struct plan *plan, const struct config *c, const char *postmaster)
 	back->expire_s = c->retry.expire_ms / 1000;
 	/* told in seconds: half a second must not become "never" */
 	back->delay_notice_s = (c->retry.delay_notice_ms + 999) / 1000;
-	back->dns_servers = dns_servers(plan, c);
+	back->dns.servers = dns_servers(plan, c);
 	back->connection_max = (uint32_t)c->delivery_connections;
 }
 

@@ -33,7 +33,7 @@ struct grant {
 	uint64_t amount;
 	int64_t until_wall_s;
 };
-#define GRANTS_MAX 8
+#define GRANTS_MAX 9
 int accounts_grant(struct accounts *accounts, const char *cred,
 		   const struct grant *grant, int64_t now_wall_s);
 /* What is granted now on top of a limit; *until_wall_s may be NULL. */

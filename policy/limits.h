@@ -28,6 +28,7 @@ enum limit_counted { /* on disk in rule ids: never renumber */
 		     LIMIT_CONNECTIONS, /* at once */
 		     LIMIT_NEW_CONNECTIONS,
 		     LIMIT_FAILED_LOGINS,
+		     LIMIT_DEAD_DOMAINS, /* each new one of a login */
 		     LIMIT_COUNTED
 };
 /* "messages", "recipients" ...: words of gateway.conf. */
@@ -150,6 +151,13 @@ void reservation_rcpt(struct reservation *r, bool internal,
 /* The dot: the true size. verdict as above, the strongest of all so far. */
 void reservation_settle(struct reservation *r, uint64_t bytes, int64_t mono_us,
 			struct limit_verdict *verdict);
+/* A recipient's domain is dead, the first time for this login: charged at once
+ * and for good, to be kept like failed logins. Once a rule that counts them is
+ * used up, its action is for every recipient of the login's messages, until it
+ * frees. */
+void limits_dead_domain(struct limits *limits, const struct limit_who *who,
+			int64_t mono_us);
+
 /* What the acceptance transaction has to keep. Borrowed until the end. */
 const struct store_change *reservation_changes(struct reservation *r,
 					       size_t *count);

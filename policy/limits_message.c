@@ -311,6 +311,7 @@ amount_of(const struct reservation *r, enum limit_counted counted,
 	case LIMIT_CONNECTIONS:
 	case LIMIT_NEW_CONNECTIONS:
 	case LIMIT_FAILED_LOGINS:
+	case LIMIT_DEAD_DOMAINS:
 	case LIMIT_COUNTED:
 		break;
 	}

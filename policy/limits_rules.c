@@ -32,6 +32,7 @@ limit_counted_name(enum limit_counted counted)
 	    [LIMIT_CONNECTIONS] = "connections",
 	    [LIMIT_NEW_CONNECTIONS] = "new-connections",
 	    [LIMIT_FAILED_LOGINS] = "failed-logins",
+	    [LIMIT_DEAD_DOMAINS] = "dead-domains",
 	};
 
 	return names[counted];

@@ -105,6 +105,27 @@ static const struct row rows[REPLY_IDS] = {
     [REPLY_SENDER_UNREADABLE] = {550, "5.7.1",
 				 "The {what} field cannot be read, so it is "
 				 "not clear who it names [{ref}]"},
+    [REPLY_DOMAIN_MISSING] = {550, "5.1.2", "Domain {domain} does not exist"},
+    [REPLY_DOMAIN_MISSING_HINT] = {550, "5.1.2",
+				   "Domain {domain} does not exist; did you "
+				   "mean {hint}?"},
+    [REPLY_DOMAIN_NO_MAIL] = {550, "5.1.2",
+			      "Domain {domain} has no mail server"},
+    [REPLY_DOMAIN_BAD_NAME] = {550, "5.1.2", "{domain} is not a domain name"},
+    [REPLY_DOMAIN_REFUSES] = {556, "5.1.10",
+			      "Domain {domain} does not accept mail"},
+    [REPLY_DOMAIN_RESERVED] = {550, "5.1.2",
+			       "{domain} is a reserved name and cannot "
+			       "receive mail"},
+    [REPLY_DOMAIN_UNROUTABLE] = {550, "5.4.4",
+				 "Domain {domain} has no usable mail server"},
+    [REPLY_DOMAIN_UNVERIFIED] = {250, "2.1.5", "OK (domain not yet verified)"},
+    [REPLY_DOMAIN_UNVERIFIED_WAIT] = {451, "4.4.3",
+				      "Domain {domain} cannot be verified now, "
+				      "try again later"},
+    [REPLY_SENDER_DOMAIN_MISSING] = {550, "5.1.8",
+				     "Your sender address {address} has a "
+				     "domain that does not exist"},
 };
 
 /* The argument whose {name} stands at text, or NULL. */

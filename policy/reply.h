@@ -59,6 +59,17 @@ enum reply_id {
 	/* FROM binding */
 	REPLY_SENDER_DENIED,	 /* {login} {address} {ref} */
 	REPLY_SENDER_UNREADABLE, /* {what} {ref} */
+	/* domains */
+	REPLY_DOMAIN_MISSING,	      /* {domain}: NXDOMAIN */
+	REPLY_DOMAIN_MISSING_HINT,    /* {domain} {hint} */
+	REPLY_DOMAIN_NO_MAIL,	      /* {domain}: no MX, A, AAAA */
+	REPLY_DOMAIN_BAD_NAME,	      /* {domain} */
+	REPLY_DOMAIN_REFUSES,	      /* {domain}: null MX */
+	REPLY_DOMAIN_RESERVED,	      /* {domain} */
+	REPLY_DOMAIN_UNROUTABLE,      /* {domain} */
+	REPLY_DOMAIN_UNVERIFIED,      /* 250 2.1.5 */
+	REPLY_DOMAIN_UNVERIFIED_WAIT, /* 451 4.4.3 {domain} */
+	REPLY_SENDER_DOMAIN_MISSING,  /* {address}: 550 5.1.8 */
 	REPLY_IDS
 };
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dns/lookup.h"
 #include "gateway/base/addr.h"
 #include "gateway/base/digest.h"
 #include "gateway/spool/spool.h"
@@ -17,6 +18,7 @@
  */
 struct back;
 struct blocklist; /* policy/blocklist.h */
+struct domains;	  /* policy/domains.h */
 
 enum back_hop_kind { BACK_SMTP, BACK_MX, BACK_MAILDIR };
 enum back_tls {
@@ -51,8 +53,11 @@ struct back_hop {
 	uint32_t connection_max; /* at once, to this hop; MX: to one domain */
 	uint32_t messages_max;	 /* a connection; then a fresh one */
 	const struct ip_addr *source; /* or NULL */
-	int64_t timeout_ms;	      /* each command; 0: RFC 5321's */
-	int64_t idle_ms; /* an unused connection is kept; below 0: 5 s */
+	/* Of a lane (LANE_*), before source; or NULL. */
+	const struct ip_addr *lane_source[3];
+	bool dane; /* BACK_MX: TLSA records count where they are validated */
+	int64_t timeout_ms; /* each command; 0: RFC 5321's */
+	int64_t idle_ms;    /* an unused connection is kept; below 0: 5 s */
 };
 
 struct back_route {
@@ -76,7 +81,7 @@ struct back_conf {
 	size_t retry_count;
 	int64_t expire_s;	 /* 4 days: then bounce */
 	int64_t delay_notice_s;	 /* 0: none */
-	const char *dns_servers; /* NULL: resolv.conf */
+	struct dns_opts dns;	 /* cache is back_opts' */
 	uint32_t connection_max; /* in all */
 };
 
@@ -84,6 +89,9 @@ struct back_opts {
 	struct spool *spool; /* opened; outlives back */
 	/* Asked before each delivery; NULL: nothing is held by rule. */
 	struct blocklist *blocklist;
+	/* NULL, both: what is undecided is sent as if it were fine. */
+	struct dns_cache *dns_cache;
+	struct domains *domains; /* policy/domains.h */
 	const struct back_conf *conf;
 };
 

@@ -303,7 +303,7 @@ make_hops(struct relay *relay, size_t old_count)
 static struct dns *
 make_dns(struct relay *relay)
 {
-	struct dns_opts opts = {.servers = relay->settings->conf.dns_servers};
+	struct dns_opts opts = {.servers = relay->settings->conf.dns.servers};
 
 	return dns_create(relay->loop, &opts);
 }

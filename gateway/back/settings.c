@@ -107,7 +107,8 @@ copy_conf(struct settings *settings, const struct back_conf *from)
 	*conf = *from;
 	conf->hostname = copy_str(arena, from->hostname);
 	conf->postmaster = copy_str(arena, from->postmaster);
-	conf->dns_servers = copy_str(arena, from->dns_servers);
+	conf->dns.servers = copy_str(arena, from->dns.servers);
+	conf->dns.second = copy_str(arena, from->dns.second);
 	copy_own_domains(settings, from);
 	hops = copy_array(arena, from->hops, from->hop_count, sizeof(*hops));
 	for (size_t i = 0; i < from->hop_count; i++)

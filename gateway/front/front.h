@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dns/cache.h"
+#include "dns/lookup.h"
 #include "gateway/auth/auth.h"
 #include "gateway/base/addr.h"
 #include "gateway/net/tls.h"
@@ -12,6 +14,7 @@
 #include "policy/binding.h"
 #include "policy/blocklist.h"
 #include "policy/decisions.h"
+#include "policy/domains.h"
 #include "policy/limits.h"
 #include "policy/top.h"
 
@@ -58,6 +61,11 @@ struct front_conf {
 	size_t internal_count;
 	const char *auth_domain; /* or NULL */
 	const char *contact;	 /* whom replies send people to */
+	/* How RCPT asks about domains (cache is front_opts'): a recipient
+	 * waits so long for an answer, a message so long in all. */
+	struct dns_opts dns;
+	int64_t domain_wait_ms;		/* 0: 3 s */
+	int64_t domain_wait_message_ms; /* 0: 6 s */
 	const struct front_listener *listeners;
 	size_t listener_count;
 	struct tls_ctx *tls; /* shared; NULL: no TLS listener */
@@ -72,6 +80,9 @@ struct front_opts {
 	struct accounts *accounts;
 	struct decisions *decisions;
 	struct top *top;
+	/* NULL, both: no domain is asked about. */
+	struct dns_cache *dns_cache;
+	struct domains *domains;
 	unsigned thread_count; /* 0: one a core */
 	const struct front_conf *conf;
 	/* May SMTPUTF8 be offered now? Any thread. */
@@ -104,6 +115,9 @@ struct front_status {
 	uint64_t limit_observed; /* hits that changed nothing */
 	uint64_t blocked;	 /* refused by the block list */
 	uint64_t sender_refused, sender_observed; /* FROM binding */
+	/* recipients, by what their domain's verdict did */
+	uint64_t domain_refused, domain_dropped, domain_unverified;
+	double rcpt_wait_p99_ms; /* of those that had to ask */
 	/* final dot -> 250, milliseconds, of the last minute-or-so */
 	double dot_p50_ms, dot_p99_ms;
 };

@@ -55,6 +55,12 @@ enum {			       /* message flags */
 
 enum { LANE_PERSONAL, LANE_BULK, LANE_DSN, LANES };
 
+enum rcpt_domain { /* on disk: never renumber */
+		   RCPT_DOMAIN_FINE = 0,
+		   RCPT_DOMAIN_UNDECIDED = 1, /* asked before delivery */
+		   RCPT_DOMAIN_DEAD = 2, /* for the report; never delivered */
+};
+
 struct spool_rcpt {
 	/* Names the recipient for good: a loaded message has no final ones, so
 	 * this may differ from the place in rcpts. Outcomes want this one. */
@@ -63,6 +69,8 @@ struct spool_rcpt {
 	const char *orcpt; /* as given, "rfc822;xtext" */
 	uint8_t notify;
 	uint8_t state;
+	uint8_t domain;	    /* enum rcpt_domain */
+	uint8_t domain_why; /* DEAD: enum domain_reason of dns/verdict.h */
 	uint16_t attempts;
 	uint32_t holds;
 	int64_t next_wall_s;	/* not before; 0: at once */

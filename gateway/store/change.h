@@ -23,6 +23,8 @@ enum store_table {
 	STORE_AUDIT,   /* administrators' changes, in order of time */
 	STORE_ACCOUNT, /* normalised login -> grants, senders (policy) */
 	STORE_TRASH,   /* what purges took, to bring back (gateway/spool) */
+	STORE_DNS,     /* domain -> verdict (dns) */
+	STORE_DOMAIN,  /* domain -> what administrators allowed (policy) */
 	STORE_TABLES
 };
 

@@ -41,6 +41,7 @@ static const char *const table_names[STORE_TABLES] = {
     [STORE_USER] = "user",	 [STORE_RATE] = "rate",
     [STORE_BLOCK] = "block",	 [STORE_AUDIT] = "audit",
     [STORE_ACCOUNT] = "account", [STORE_TRASH] = "trash",
+    [STORE_DNS] = "dns",	 [STORE_DOMAIN] = "domain",
 };
 
 int

@@ -90,7 +90,7 @@ open_mx(struct world *w, struct dns_server **dns, bool loopback)
 {
 	world_open(w, NULL);
 	*dns = dns_server_create(w->loop, rows, sizeof(rows) / sizeof(rows[0]));
-	w->conf.dns_servers = dns_server_text(*dns);
+	w->conf.dns.servers = dns_server_text(*dns);
 	w->hops[0].kind = BACK_MX;
 	w->hops[0].name = "world";
 	w->hops[0].mx_loopback = loopback;

@@ -84,7 +84,7 @@ world_open(struct world *w, const char *const *offers)
 				     .retry_s = w->retry_s,
 				     .retry_count = 2,
 				     .expire_s = 345600,
-				     .dns_servers = "127.0.0.1:9"};
+				     .dns.servers = "127.0.0.1:9"};
 }
 
 void
