@@ -77,18 +77,6 @@ rcpts_put(struct batch *batch, struct store_txn *txn,
 	}
 }
 
-static void
-cred_put(struct spool *spool, struct store_txn *txn,
-	 const struct spool_msg *msg)
-{
-	uint8_t key[KEY_CRED_SIZE];
-
-	if (msg->cred == NULL || msg->cred[0] == '\0')
-		return;
-	key_cred(spool->digest, msg->cred, msg->id, key);
-	store_put(txn, STORE_CRED, slice_of(key, sizeof(key)), SLICE_NONE);
-}
-
 /* The body's row. A small one was given its place before. */
 static void
 body_gain(struct spool *spool, struct spool_msg *msg,
@@ -121,7 +109,6 @@ msg_put(struct spool *spool, struct batch *batch, struct store_txn *txn,
 			       record_msg_size(msg));
 	if (p != NULL)
 		record_msg_encode(msg, p);
-	cred_put(spool, txn, msg);
 }
 
 /* The last moment: whatever was forbidden before this commit, nothing slips in
@@ -217,20 +204,13 @@ rcpts_left(struct store_txn *txn, uint64_t id)
 static void
 msg_remove(struct spool *spool, struct store_txn *txn, uint64_t id)
 {
-	uint8_t cred[KEY_CRED_SIZE];
 	uint8_t key[KEY_ID_SIZE];
 	struct spool_msg msg;
-	int err = msg_get(txn, id, &msg);
-	bool indexed = err == 0 && msg.cred != NULL && msg.cred[0] != '\0';
 
-	if (err != 0)
+	if (msg_get(txn, id, &msg) != 0)
 		record_complain("spool-message-bad", id);
 	else
 		segments_lose(&spool->segs, &msg.body);
-	if (indexed) {
-		key_cred(spool->digest, msg.cred, id, cred);
-		store_delete(txn, STORE_CRED, slice_of(cred, sizeof(cred)));
-	}
 	store_delete(txn, STORE_MESSAGE, key_id(id, key));
 }
 

@@ -73,7 +73,6 @@ struct spool {
 	struct ledger ledger;
 	uint64_t largest_id;
 	uint64_t largest_segment;
-	struct digest *digest;
 	struct buf scratch;
 	int64_t space_checked_ms;
 	int64_t swept_s;

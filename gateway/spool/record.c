@@ -393,19 +393,6 @@ key_rcpt_decode(struct slice s, uint64_t *id, uint32_t *index)
 	return 0;
 }
 
-/* Half of the digest is enough to tell logins apart. */
-void
-key_cred(struct digest *d, const char *cred, uint64_t id,
-	 uint8_t p[KEY_CRED_SIZE])
-{
-	uint8_t sum[DIGEST_SIZE];
-
-	digest_add(d, slice_str(cred));
-	digest_final(d, sum);
-	memcpy(p, sum, KEY_CRED_SIZE - KEY_ID_SIZE);
-	key_put_u64(p + KEY_CRED_SIZE - KEY_ID_SIZE, id);
-}
-
 void
 key_expiry(int64_t wall_s, const uint8_t resub[DIGEST_SIZE],
 	   uint8_t p[KEY_EXPIRY_SIZE])

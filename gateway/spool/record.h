@@ -67,12 +67,9 @@ int record_purge_decode(struct slice s, struct record_purge *purge);
 /* Keys. */
 #define KEY_ID_SIZE 8
 #define KEY_RCPT_SIZE 12
-#define KEY_CRED_SIZE 24
 #define KEY_EXPIRY_SIZE (8 + DIGEST_SIZE)
 void key_rcpt(uint64_t id, uint32_t index, uint8_t p[KEY_RCPT_SIZE]);
 int key_rcpt_decode(struct slice s, uint64_t *id, uint32_t *index);
-void key_cred(struct digest *d, const char *cred, uint64_t id,
-	      uint8_t p[KEY_CRED_SIZE]);
 void key_expiry(int64_t wall_s, const uint8_t resub[DIGEST_SIZE],
 		uint8_t p[KEY_EXPIRY_SIZE]);
 

@@ -62,7 +62,6 @@ spool_create(const struct spool_opts *opts)
 	spool->accepts.tail = &spool->accepts.head;
 	spool->undos.tail = &spool->undos.head;
 	spool->trash_slice = TRASH_SLICE;
-	spool->digest = digest_create();
 	buf_init(&spool->scratch, RECORD_MAX);
 	pthread_mutex_init(&spool->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -80,7 +79,6 @@ spool_free(struct spool *spool)
 	store_close(&spool->store);
 	io_close(&spool->reserve_fd);
 	io_close(&spool->dir_fd);
-	digest_destroy(&spool->digest);
 	buf_fini(&spool->scratch);
 	pthread_cond_destroy(&spool->wake);
 	pthread_mutex_destroy(&spool->lock);

@@ -12,7 +12,6 @@ enum store_table {
 	STORE_META,    /* name -> u64: format version, largest id */
 	STORE_MESSAGE, /* id -> message record */
 	STORE_RCPT,    /* id, recipient index -> recipient record */
-	STORE_CRED,    /* credential digest, id -> nothing */
 	STORE_RESUB,   /* resubmission key -> id, expiry */
 	STORE_EXPIRY,  /* wall second, resubmission key -> nothing */
 	STORE_SEGMENT, /* segment -> live messages, live bytes */

@@ -34,15 +34,19 @@
 #define STORE_FLAGS MDB_NOTLS
 
 static const char *const table_names[STORE_TABLES] = {
-    [STORE_META] = "meta",	 [STORE_MESSAGE] = "message",
-    [STORE_RCPT] = "rcpt",	 [STORE_CRED] = "cred",
-    [STORE_RESUB] = "resub",	 [STORE_EXPIRY] = "expiry",
-    [STORE_SEGMENT] = "segment", [STORE_LEDGER] = "ledger",
-    [STORE_USER] = "user",	 [STORE_RATE] = "rate",
-    [STORE_BLOCK] = "block",	 [STORE_AUDIT] = "audit",
-    [STORE_ACCOUNT] = "account", [STORE_TRASH] = "trash",
-    [STORE_DNS] = "dns",	 [STORE_DOMAIN] = "domain",
+    [STORE_META] = "meta",     [STORE_MESSAGE] = "message",
+    [STORE_RCPT] = "rcpt",     [STORE_RESUB] = "resub",
+    [STORE_EXPIRY] = "expiry", [STORE_SEGMENT] = "segment",
+    [STORE_LEDGER] = "ledger", [STORE_USER] = "user",
+    [STORE_RATE] = "rate",     [STORE_BLOCK] = "block",
+    [STORE_AUDIT] = "audit",   [STORE_ACCOUNT] = "account",
+    [STORE_TRASH] = "trash",   [STORE_DNS] = "dns",
+    [STORE_DOMAIN] = "domain",
 };
+
+/* Tables of earlier versions that nobody reads any more. */
+static const char *const retired_names[] = {"cred"};
+#define RETIRED (sizeof(retired_names) / sizeof(retired_names[0]))
 
 int
 store_err_from_mdb(int rc)
@@ -167,7 +171,7 @@ environment_open(struct store_env *env, const struct store_opts *opts,
 		return say_mdb(error, size, rc, "create", path);
 	rc = mdb_env_set_mapsize(env->mdb, opts->map_bytes);
 	if (rc == 0)
-		rc = mdb_env_set_maxdbs(env->mdb, STORE_TABLES);
+		rc = mdb_env_set_maxdbs(env->mdb, STORE_TABLES + RETIRED);
 	if (rc == 0)
 		rc = mdb_env_set_maxreaders(
 		    env->mdb, opts->reader_count ? opts->reader_count : 256);
@@ -267,6 +271,33 @@ env_create(struct store_env *env, const struct store_opts *opts, char *error,
 	return 0;
 }
 
+/* Only of an environment whose version is ours. Where it fails there is space
+ * that is not given back before the next start, and nothing else. */
+static void
+tables_retire(struct store_env *env)
+{
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	bool any = false;
+	int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
+
+	if (rc != 0)
+		return;
+	for (size_t i = 0; i < RETIRED && rc == 0; i++) {
+		rc = mdb_dbi_open(txn, retired_names[i], 0, &dbi);
+		if (rc == 0) {
+			any = true;
+			rc = mdb_drop(txn, dbi, 1);
+		} else if (rc == MDB_NOTFOUND) {
+			rc = 0;
+		}
+	}
+	if (rc == 0 && any)
+		mdb_txn_commit(txn);
+	else
+		mdb_txn_abort(txn);
+}
+
 static int
 env_open(struct store_env *env, const struct store_opts *opts, char *error,
 	 size_t size)
@@ -285,7 +316,10 @@ env_open(struct store_env *env, const struct store_opts *opts, char *error,
 	err = environment_open(env, opts, opts->path, error, size);
 	if (err != 0)
 		return err;
-	return version_check(env, opts->path, error, size);
+	err = version_check(env, opts->path, error, size);
+	if (err == 0)
+		tables_retire(env);
+	return err;
 }
 
 int

@@ -206,7 +206,6 @@ START_TEST(test_as_it_was)
 		    0);
 		ck_assert_int_eq(spool_load(f.spool, op.id, &msg), GW_ENOENT);
 		ck_assert_uint_eq(rows(STORE_MESSAGE), 0);
-		ck_assert_uint_eq(rows(STORE_CRED), 0);
 		ck_assert_uint_eq(rows(STORE_SEGMENT), 0);
 	}
 }
@@ -367,7 +366,6 @@ START_TEST(test_over)
 	until_empty();
 	ck_assert_int_eq(fixture_undo(f.spool, TRASH, &undo), GW_ENOENT);
 	ck_assert_uint_eq(rows(STORE_MESSAGE), 1);
-	ck_assert_uint_eq(rows(STORE_CRED), 1);
 	sound(1, 0, N * RCPTS + 2);
 	whole(keep, 3000, 77, 1);
 	ck_assert_int_eq(fixture_outcome(f.spool, keep, 2, RCPT_DELIVERED), 0);

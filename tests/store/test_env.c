@@ -1,5 +1,6 @@
 #include <check.h>
 #include <fcntl.h>
+#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -279,6 +280,50 @@ START_TEST(test_later_version)
 }
 END_TEST
 
+/* A table of an earlier version, made as that made it: true, it is there. */
+static bool
+retired(bool make)
+{
+	MDB_val k = {4, "good"}, v = {0, NULL};
+	MDB_txn *txn;
+	MDB_env *mdb;
+	MDB_dbi dbi;
+	int rc;
+
+	ck_assert_int_eq(mdb_env_create(&mdb), 0);
+	ck_assert_int_eq(mdb_env_set_maxdbs(mdb, 1), 0);
+	ck_assert_int_eq(mdb_env_open(mdb, path, MDB_NOTLS, 0600), 0);
+	ck_assert_int_eq(mdb_txn_begin(mdb, NULL, 0, &txn), 0);
+	rc = mdb_dbi_open(txn, "cred", make ? MDB_CREATE : 0, &dbi);
+	if (make)
+		ck_assert_int_eq(mdb_put(txn, dbi, &k, &v, 0), 0);
+	ck_assert_int_eq(mdb_txn_commit(txn), 0);
+	mdb_env_close(mdb);
+	return rc == 0;
+}
+
+START_TEST(test_retired)
+{
+	uint64_t used, after, map;
+	char out[16];
+
+	put(SLICE_LIT("a"), SLICE_LIT("1"));
+	store_usage(env, &used, &map);
+	store_close(&env);
+	retired(true);
+	open_it();
+	ck_assert_int_eq(get(SLICE_LIT("a"), out, sizeof(out)), 0);
+	put(SLICE_LIT("a"), SLICE_LIT("2"));
+	store_close(&env);
+	ck_assert(!retired(false));
+	open_it(); /* and once more, without it */
+	ck_assert_int_eq(get(SLICE_LIT("a"), out, sizeof(out)), 0);
+	ck_assert_str_eq(out, "2");
+	store_usage(env, &after, &map);
+	ck_assert_uint_le(after, used + 4 * 4096);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -298,6 +343,7 @@ main(void)
 	tcase_add_test(tc, test_interrupted_creation);
 	tcase_add_loop_test(tc, test_damaged, 0, 2);
 	tcase_add_test(tc, test_later_version);
+	tcase_add_test(tc, test_retired);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
