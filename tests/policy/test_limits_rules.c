@@ -491,11 +491,13 @@ END_TEST
 START_TEST(test_words)
 {
 	static const char *const counted[] = {
-	    "messages", "recipients",  "internal-recipients", "all-recipients",
-	    "bytes",	"connections", "new-connections",     "failed-logins"};
+	    "messages",	       "recipients",	"internal-recipients",
+	    "all-recipients",  "bytes",		"connections",
+	    "new-connections", "failed-logins", "dead-domains"};
 	static const char *const actions[] = {"pass", "pace",  "bulk",
 					      "hold", "defer", "reject"};
 
+	ck_assert_uint_eq(COUNT(counted), LIMIT_COUNTED);
 	for (int i = 0; i < LIMIT_COUNTED; i++)
 		ck_assert_str_eq(limit_counted_name((enum limit_counted)i),
 				 counted[i]);

@@ -14,6 +14,7 @@ START_TEST(every_row_is_complete)
 				   {"contact", "C"},
 				   {"ip", "::1"},
 				   {"domain", "d"},
+				   {"hint", "e"},
 				   {"address", "a"},
 				   {"login", "l"},
 				   {"period", "hour"}};
