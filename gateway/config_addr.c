@@ -235,20 +235,26 @@ const struct config_shape config_shape_prefix = {1, 0, "NETWORK ...",
 						 read_prefix, print_prefix};
 
 static bool
-read_source(struct config_reading *r, const struct config_row *row,
-	    const struct config_node *node, void *field)
+read_ip(struct config_reading *r, const struct config_word *word,
+	struct config_ip *to)
 {
-	const struct config_word *word = &node->words[1];
 	struct config_ip ip = {.set = true};
 
-	(void)row;
 	if (ip_parse(slice_str(word->text), &ip.ip) != 0) {
 		config_error(r->problems, word->at, "'%s' is not an address",
 			     show(r, word));
 		return false;
 	}
-	*(struct config_ip *)field = ip;
+	*to = ip;
 	return true;
+}
+
+static bool
+read_source(struct config_reading *r, const struct config_row *row,
+	    const struct config_node *node, void *field)
+{
+	(void)row;
+	return read_ip(r, &node->words[1], field);
 }
 
 static bool
@@ -268,6 +274,72 @@ print_source(const struct config_row *row, const void *field, size_t i,
 
 const struct config_shape config_shape_source = {1, 1, "IP", read_source,
 						 print_source};
+
+/* --- mx.source --- */
+
+static const char *const lanes[] = {"personal", "bulk", "dsn", NULL};
+
+/* NULL: told. */
+static struct config_ip *
+source_of(struct config_reading *r, const struct config_node *node,
+	  struct config_sources *sources)
+{
+	const struct config_word *word = &node->words[1];
+
+	if (node->count == 2)
+		return &sources->all;
+	for (size_t i = 0; i < CONFIG_LANES; i++) {
+		if (strcmp(word->text, lanes[i]) == 0)
+			return &sources->lane[i];
+	}
+	config_error(r->problems, word->at,
+		     "there is no lane '%s': there are personal, bulk, dsn%s",
+		     show(r, word),
+		     config_nearest(r->arena, word->text, lanes, CONFIG_LANES));
+	return NULL;
+}
+
+static bool
+read_sources(struct config_reading *r, const struct config_row *row,
+	     const struct config_node *node, void *field)
+{
+	struct config_ip *to = source_of(r, node, field);
+
+	(void)row;
+	if (to == NULL)
+		return false;
+	if (to->set) {
+		config_error(r->problems, node->words[0].at,
+			     node->count == 2 ? "a second 'source' for all mail"
+					      : "a second 'source' of one "
+						"lane");
+		return false;
+	}
+	return read_ip(r, &node->words[node->count - 1], to);
+}
+
+/* In the order of the fields, the unset ones passed over. */
+static bool
+print_sources(const struct config_row *row, const void *field, size_t i,
+	      struct buf *out)
+{
+	const struct config_sources *sources = field;
+
+	for (size_t at = 0; at <= CONFIG_LANES; at++) {
+		const struct config_ip *ip =
+		    at == 0 ? &sources->all : &sources->lane[at - 1];
+
+		if (!ip->set || i-- > 0)
+			continue;
+		if (at > 0)
+			buf_printf(out, "%s ", lanes[at - 1]);
+		return print_source(row, ip, 0, out);
+	}
+	return false;
+}
+
+const struct config_shape config_shape_sources = {
+    1, 2, "[personal | bulk | dsn] IP", read_sources, print_sources};
 
 static bool
 read_http(struct config_reading *r, const struct config_row *row,

@@ -35,6 +35,12 @@ door_rates(const struct config_limit *l)
 	       l->failed_logins.count;
 }
 
+static size_t
+all_rates(const struct config_limit *l)
+{
+	return message_rates(l) + door_rates(l) + l->dead_domains.count;
+}
+
 /* --- one limit --- */
 
 /* One that was wrong counts as given: one mistake, one message. */
@@ -42,14 +48,27 @@ static bool
 has_rate(const struct config_block *b)
 {
 	static const char *const names[] = {
-	    "messages", "recipients",  "internal-recipients", "all-recipients",
-	    "bytes",	"connections", "new-connections",     "failed-logins"};
+	    "messages",	       "recipients",	"internal-recipients",
+	    "all-recipients",  "bytes",		"connections",
+	    "new-connections", "failed-logins", "dead-domains"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (config_is_set(b, names[i]))
 			return true;
 	}
 	return false;
+}
+
+/* Of a limit that says nothing, and has no messages to pace. */
+static void
+default_over(struct config_limit *l)
+{
+	if (config_is_set(&l->block, "over") || message_rates(l) > 0)
+		return;
+	if (door_rates(l) > 0)
+		l->over = (struct config_over){.action = LIMIT_DEFER};
+	else if (l->dead_domains.count > 0)
+		l->over = (struct config_over){.action = LIMIT_HOLD};
 }
 
 /* A connection or a login is there now: it cannot be sent later or kept. */
@@ -64,9 +83,6 @@ check_over(struct config_reading *r, struct config_limit *l)
 	const char *names[] = {"connections", "new-connections",
 			       "failed-logins"};
 
-	if (!config_is_set(&l->block, "over") && message_rates(l) == 0 &&
-	    door_rates(l) > 0)
-		l->over = (struct config_over){.action = LIMIT_DEFER};
 	if (l->over.action == LIMIT_DEFER || l->over.action == LIMIT_REJECT)
 		return;
 	for (size_t i = 0; i < 3; i++) {
@@ -74,6 +90,27 @@ check_over(struct config_reading *r, struct config_limit *l)
 			config_error(r->problems, rates[i]->at[0], why,
 				     names[i]);
 	}
+}
+
+/* What pace would wait for, and bulk would refund, is a message's own charge;
+ * a dead domain is of a login's past. */
+static void
+check_dead_domains(struct config_reading *r, const struct config_limit *l)
+{
+	struct config_place at;
+
+	if (l->dead_domains.count == 0)
+		return;
+	at = l->dead_domains.at[0];
+	if (l->per != LIMIT_CRED && l->per >= 0)
+		config_error(r->problems, at,
+			     "'dead-domains' needs 'per credential': it is the "
+			     "login that they tell something of");
+	if (l->over.action == LIMIT_PACE || l->over.action == LIMIT_BULK)
+		config_error(r->problems, at,
+			     "'dead-domains' needs 'over hold', 'over defer' "
+			     "or 'over reject': make a limit of its own for "
+			     "it");
 }
 
 /* One unit must be at least a millisecond, or the pace could not be kept to a
@@ -119,13 +156,16 @@ check_limit(struct config_reading *r, const struct config *c,
 		config_warn(r->problems, l->internal_recipients.at[0],
 			    "there is no 'internal': all recipients are "
 			    "external");
+	default_over(l);
 	check_over(r, l);
+	check_dead_domains(r, l);
 	check_bursts(r, &l->messages);
 	check_bursts(r, &l->recipients);
 	check_bursts(r, &l->internal_recipients);
 	check_bursts(r, &l->all_recipients);
 	check_bursts(r, &l->new_connections);
 	check_bursts(r, &l->failed_logins);
+	check_bursts(r, &l->dead_domains);
 }
 
 /* --- replaces --- */
@@ -244,8 +284,7 @@ most_rates(const struct config *c, bool creds)
 		    creds ? &l->creds : &l->classes;
 
 		for (size_t j = 0; j < names->count; j++)
-			all[n++] = (struct share){
-			    names->v[j], message_rates(l) + door_rates(l)};
+			all[n++] = (struct share){names->v[j], all_rates(l)};
 	}
 	if (n > 1)
 		qsort(all, n, sizeof(*all), by_name);
@@ -270,7 +309,7 @@ check_most(struct config_reading *r, const struct config *c)
 		const struct config_limit *l = limit_at(c, i);
 
 		if (l->classes.count + l->creds.count == 0)
-			rates += message_rates(l) + door_rates(l);
+			rates += all_rates(l);
 	}
 	if (rates > RATE_CHARGES_MAX)
 		config_error(r->problems, c->limits.v[c->limits.count - 1]->at,

@@ -102,15 +102,16 @@ struct config_shape {
 		      struct buf *out);
 };
 /* config_number.c, _text.c, _addr.c, _hop.c, _limit.c */
-extern const struct config_shape config_shape_count, config_shape_size,
-    config_shape_time, config_shape_times;
+extern const struct config_shape config_shape_count, config_shape_count_or,
+    config_shape_size, config_shape_time, config_shape_times;
 extern const struct config_shape config_shape_switch, config_shape_choice,
     config_shape_choices, config_shape_hostname, config_shape_domain,
     config_shape_domains, config_shape_path, config_shape_user,
     config_shape_mail, config_shape_text, config_shape_names,
     config_shape_logins;
 extern const struct config_shape config_shape_listen, config_shape_resolver,
-    config_shape_prefix, config_shape_source, config_shape_http;
+    config_shape_prefix, config_shape_source, config_shape_sources,
+    config_shape_http;
 extern const struct config_shape config_shape_backend, config_shape_host,
     config_shape_login, config_shape_via, config_shape_target;
 extern const struct config_shape config_shape_rates, config_shape_volume,
@@ -139,10 +140,11 @@ bool config_is_name(const char *text);
 bool config_room(struct config_reading *r, const struct config_row *row,
 		 const struct config_node *node, size_t have);
 
-/* --- the whole: config_check.c, config_check_limit.c --- */
+/* --- the whole: config_check.c, config_check_limit.c, _dns.c --- */
 
 void config_check(struct config_reading *r, struct config *config);
 void config_check_limits(struct config_reading *r, struct config *config);
+void config_check_dns(struct config_reading *r, const struct config *config);
 /* Where a row of a block was set, or the block itself. */
 struct config_place config_place_of(const struct config_block *block,
 				    const char *name);

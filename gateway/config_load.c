@@ -86,6 +86,8 @@ init_block(struct loader *l, struct config_block *block, const char *scope)
 			set_default(l, row, field);
 		else if (row->kind == CONFIG_CHOICE)
 			*(int *)field = -1;
+		else if (row->kind == CONFIG_COUNT_OR)
+			*(int64_t *)field = -1;
 	}
 }
 

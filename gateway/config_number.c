@@ -30,6 +30,7 @@ config_value_range(const struct config_row *row, struct buf *out)
 {
 	switch (row->kind) {
 	case CONFIG_COUNT:
+	case CONFIG_COUNT_OR:
 	case CONFIG_SIZE:
 	case CONFIG_TIME:
 	case CONFIG_TIMES:
@@ -57,6 +58,7 @@ config_value_range(const struct config_row *row, struct buf *out)
 	case CONFIG_RESOLVER:
 	case CONFIG_PREFIX:
 	case CONFIG_SOURCE:
+	case CONFIG_SOURCES:
 	case CONFIG_HTTP:
 	case CONFIG_BACKEND:
 	case CONFIG_HOST:
@@ -166,7 +168,7 @@ read_number(struct config_reading *r, const struct config_row *row,
 
 	if (!number(r, row, &node->words[1], &value))
 		return false;
-	if (row->kind == CONFIG_TIME)
+	if (row->kind == CONFIG_TIME || row->kind == CONFIG_COUNT_OR)
 		*(int64_t *)field = (int64_t)value;
 	else
 		*(uint64_t *)field = value;
@@ -177,9 +179,10 @@ static bool
 print_number(const struct config_row *row, const void *field, size_t i,
 	     struct buf *out)
 {
-	if (i > 0)
+	if (i > 0 ||
+	    (row->kind == CONFIG_COUNT_OR && *(const int64_t *)field < 0))
 		return false;
-	if (row->kind == CONFIG_TIME)
+	if (row->kind == CONFIG_TIME || row->kind == CONFIG_COUNT_OR)
 		add_number(row->kind, (uint64_t) * (const int64_t *)field, out);
 	else
 		add_number(row->kind, *(const uint64_t *)field, out);
@@ -235,6 +238,8 @@ print_times(const struct config_row *row, const void *field, size_t i,
 
 const struct config_shape config_shape_count = {1, 1, "NUMBER", read_number,
 						print_number};
+const struct config_shape config_shape_count_or = {1, 1, "NUMBER", read_number,
+						   print_number};
 const struct config_shape config_shape_size = {1, 1, "SIZE", read_number,
 					       print_number};
 const struct config_shape config_shape_time = {1, 1, "TIME", read_number,

@@ -29,6 +29,7 @@
 #define LOG(f) .field = offsetof(struct config_log, f)
 #define ALERT(f) .field = offsetof(struct config_alert, f)
 #define DNS(f) .field = offsetof(struct config_dns, f)
+#define MX(f) .field = offsetof(struct config_mx, f)
 #define LIMIT(f) .field = offsetof(struct config_limit, f)
 #define CLASS(f) .field = offsetof(struct config_class, f)
 
@@ -48,6 +49,9 @@ static const char *const bindings[] = {"off", "observe", "domain", "address",
 static const char *const pers[] = {"credential", "ip", "credential-ip", "site",
 				   NULL};
 static const char *const targets[] = {"loopback", "private", NULL};
+static const char *const unverified[] = {"accept", "defer", NULL};
+/* Of enum config_relay_tls: an MX host has no port for implicit TLS. */
+static const char *const mx_tls[] = {"none", "opportunistic", "required", NULL};
 
 static const struct config_row rows[] = {
     /* --- the file itself --- */
@@ -133,8 +137,12 @@ static const struct config_row rows[] = {
      "What is different for the logins of one class, as in 'sluice user add "
      "--class'.",
      TOP(classes), .size = sizeof(struct config_class)},
-    {"dns", CONFIG_BLOCK, 0, NULL, 0, 0, NULL, "Who is asked about domains.",
+    {"dns", CONFIG_BLOCK, 0, NULL, 0, 0, NULL,
+     "Who is asked about recipients' domains, and what the answers mean.",
      TOP(dns), .size = sizeof(struct config_dns)},
+    {"mx", CONFIG_BLOCK, 0, NULL, 0, 0, NULL,
+     "How 'via mx' delivers; a site is all domains that share their MX hosts.",
+     TOP(mx), .size = sizeof(struct config_mx)},
     {"log", CONFIG_BLOCK, 0, NULL, 0, 0, NULL,
      "Where the one line of each decision goes.", TOP(log),
      .size = sizeof(struct config_log)},
@@ -280,6 +288,11 @@ static const struct config_row rows[] = {
      "logins in 1s to 31d",
      "Wrong logins, 'per ip' alone: else anybody could lock anybody out.",
      LIMIT(failed_logins)},
+    {"limit.dead-domains", CONFIG_RATES, CONFIG_REPEAT, NULL, 1, COUNT_MAX,
+     "domains in 1s to 31d",
+     "Recipient domains that do not exist or take no mail, each counted once "
+     "however often it is written to; 'per credential' alone.",
+     LIMIT(dead_domains)},
     {"limit.over", CONFIG_OVER, 0, "pace 150% then defer", 0, 0, NULL,
      "What happens beyond: pace sends later, up to that share of the limit, "
      "then does as told; bulk sends with the mass mailings; hold keeps for "
@@ -303,16 +316,88 @@ static const struct config_row rows[] = {
     {"class.from-binding", CONFIG_CHOICE, 0, NULL, 0, 0, NULL,
      "Instead of the file's 'from-binding'.", .choices = bindings,
      CLASS(binding)},
+    {"class.refuse-first", CONFIG_COUNT_OR, 0, NULL, 0, 1000000, "recipients",
+     "Instead of the one in 'dns'.", CLASS(refuse_first)},
+    {"class.unverified", CONFIG_CHOICE, 0, NULL, 0, 0, NULL,
+     "Instead of the one in 'dns'; defer is for programs, which try again.",
+     .choices = unverified, CLASS(unverified)},
 
     /* --- dns --- */
     {"dns.resolver", CONFIG_RESOLVER, CONFIG_REPEAT, NULL, 1, 16, "addresses",
      "Resolvers to ask instead of those in /etc/resolv.conf; one on loopback "
      "is best.",
      DNS(resolvers)},
+    {"dns.second-opinion", CONFIG_RESOLVER, CONFIG_REPEAT, NULL, 1, 16,
+     "addresses",
+     "Other resolvers, which are asked once more before a domain is first "
+     "said not to exist.",
+     DNS(second)},
+    {"dns.check", CONFIG_SWITCH, 0, "on", 0, 0, NULL,
+     "Whether recipients at domains that do not exist or take no mail are "
+     "refused; those of 'internal' and of a route of their own are never "
+     "asked about.",
+     DNS(check)},
+    {"dns.check-sender", CONFIG_SWITCH, 0, "on", 0, 0, NULL,
+     "Whether senders at domains that do not exist are refused.",
+     DNS(check_sender)},
+    {"dns.refuse-first", CONFIG_COUNT, 0, "20", 0, 1000000, "recipients",
+     "Of a message's first so many recipients those at dead domains are "
+     "refused; later ones are dropped, and told of in one report.",
+     DNS(refuse_first)},
+    {"dns.unverified", CONFIG_CHOICE, 0, "accept", 0, 0, NULL,
+     "While DNS gives no answer recipients are accepted and decided before "
+     "delivery, or answered 451.",
+     .choices = unverified, DNS(unverified)},
+    {"dns.wait", CONFIG_TIME, 0, "3s", 100, 1 * MINUTE, NULL,
+     "How long the reply to one recipient waits for DNS.", DNS(wait_ms)},
+    {"dns.wait-message", CONFIG_TIME, 0, "6s", 100, 10 * MINUTE, NULL,
+     "How long all recipients of one message wait together.",
+     DNS(wait_message_ms)},
     {"dns.targets", CONFIG_CHOICES, 0, NULL, 0, 0, NULL,
      "Addresses of a domain's mail servers that are used although they are "
      "no public ones.",
      .choices = targets, DNS(targets)},
+    {"dns.except", CONFIG_DOMAINS, CONFIG_REPEAT, NULL, 0, 100, "names",
+     "Special-use names, such as test or home.arpa, that exist here and are "
+     "asked about like others.",
+     DNS(except)},
+    {"dns.in-flight", CONFIG_COUNT, 0, "500", 10, 5000, "questions",
+     "Questions under way at once, for each thread; slow ones move aside.",
+     DNS(in_flight)},
+    {"dns.in-flight-per-login", CONFIG_COUNT, 0, "100", 1, 5000, "domains",
+     "Domains asked about at once for one login; more are not waited for.",
+     DNS(in_flight_per_login)},
+    {"dns.cache", CONFIG_COUNT, 0, "200000", 1000, 10000000, "domains",
+     "Domains whose answers are remembered, over restarts too.", DNS(cache)},
+    {"dns.stale", CONFIG_TIME, 0, "1d", 1 * MINUTE, 30 * DAY, NULL,
+     "How much longer than DNS says a good domain is believed in while the "
+     "resolver fails.",
+     DNS(stale_ms)},
+
+    /* --- mx --- */
+    {"mx.tls", CONFIG_CHOICE, 0, "opportunistic", 0, 0, NULL,
+     "Whether TLS is used: never, when offered, or always; certificates are "
+     "looked at with 'dane on' alone.",
+     .choices = mx_tls, MX(tls)},
+    {"mx.dane", CONFIG_SWITCH, 0, "on", 0, 0, NULL,
+     "Whether TLSA records say that TLS must be used, and with which "
+     "certificate; it takes a resolver on loopback that validates.",
+     MX(dane)},
+    {"mx.connections", CONFIG_COUNT, 0, "20", 1, 10000, "connections",
+     "Connections to one site at once.", MX(connections)},
+    {"mx.messages-per-connection", CONFIG_COUNT, 0, "100", 1, 1000000,
+     "messages", "Messages before a fresh connection is made.",
+     MX(messages_per_connection)},
+    {"mx.source", CONFIG_SOURCES, CONFIG_REPEAT, NULL, 0, 0, NULL,
+     "The address of ours to connect from, for all mail or for that of one "
+     "lane.",
+     MX(sources)},
+    {"mx.timeout", CONFIG_TIME, 0, "0s", 0, 1 * HOUR, NULL,
+     "How long each answer may take; 0s is as in RFC 5321, 4.5.3.2.",
+     MX(timeout_ms)},
+    {"mx.idle", CONFIG_TIME, 0, "5s", 0, 5 * MINUTE, NULL,
+     "How long an unused connection is kept; 0s closes it at once.",
+     MX(idle_ms)},
 
     /* --- log --- */
     {"log.to", CONFIG_TARGET, 0, "stderr", 0, 0, NULL,

@@ -14,6 +14,7 @@ enum config_kind {
 	CONFIG_CHOICE,	 /* int: the index in choices; -1: not given */
 	CONFIG_CHOICES,	 /* unsigned: a set, bits are indexes in choices */
 	CONFIG_COUNT,	 /* uint64_t */
+	CONFIG_COUNT_OR, /* int64_t; -1: not given, as said elsewhere */
 	CONFIG_SIZE,	 /* uint64_t */
 	CONFIG_TIME,	 /* int64_t, ms */
 	CONFIG_TIMES,	 /* struct config_times */
@@ -29,6 +30,7 @@ enum config_kind {
 	CONFIG_RESOLVER, /* struct config_addrs */
 	CONFIG_PREFIX,	 /* struct config_prefixes */
 	CONFIG_SOURCE,	 /* struct config_ip */
+	CONFIG_SOURCES,	 /* struct config_sources */
 	CONFIG_HTTP,	 /* struct config_http */
 	CONFIG_BACKEND,	 /* struct config_backend */
 	CONFIG_HOST,	 /* struct config_hosts */

@@ -206,7 +206,8 @@ struct config_limit {
 	struct config_bits prefix; /* of an address's key */
 	/* One for each word of limit_counted_name. */
 	struct config_rates messages, recipients, internal_recipients,
-	    all_recipients, bytes, connections, new_connections, failed_logins;
+	    all_recipients, bytes, connections, new_connections, failed_logins,
+	    dead_domains;
 	struct config_over over;
 	bool observe;
 	struct config_names classes, replaces;
@@ -221,10 +222,18 @@ enum config_binding { /* as enum binding */
 		      CONFIG_BINDING_ADDRESS
 };
 
+enum config_unverified { /* as enum domain_unverified */
+			 CONFIG_UNVERIFIED_ACCEPT,
+			 CONFIG_UNVERIFIED_DEFER
+};
+
 struct config_class { /* class NAME { observe on; from-binding off; } */
 	struct config_block block;
 	bool observe;
 	int binding; /* enum config_binding; -1: as the file says */
+	/* -1, both: as in `dns` */
+	int64_t refuse_first;
+	int unverified; /* enum config_unverified */
 };
 
 /* Bits of dns.targets, in the order of its words. */
@@ -234,7 +243,39 @@ struct config_class { /* class NAME { observe on; from-binding off; } */
 struct config_dns {
 	struct config_block block;
 	struct config_addrs resolvers; /* none: resolv.conf */
+	struct config_addrs second;
+	bool check, check_sender;
+	uint64_t refuse_first;
+	int unverified; /* enum config_unverified */
+	int64_t wait_ms, wait_message_ms;
 	unsigned targets;
+	struct config_names except; /* special-use names that exist here */
+	uint64_t in_flight, in_flight_per_login;
+	uint64_t cache;
+	int64_t stale_ms;
+};
+
+/* What `source` says: for all mail, and for that of one lane. */
+enum config_lane {
+	CONFIG_LANE_PERSONAL,
+	CONFIG_LANE_BULK,
+	CONFIG_LANE_DSN,
+	CONFIG_LANES
+};
+
+struct config_sources {
+	struct config_ip all, lane[CONFIG_LANES];
+};
+
+struct config_mx { /* how `via mx` delivers */
+	struct config_block block;
+	int tls; /* enum config_relay_tls, not IMPLICIT */
+	bool dane;
+	uint64_t connections; /* to one site */
+	uint64_t messages_per_connection;
+	struct config_sources sources;
+	int64_t timeout_ms; /* 0: RFC 5321's */
+	int64_t idle_ms;
 };
 
 struct config_blocks {
@@ -260,6 +301,7 @@ struct config {
 	struct config_log log;
 	struct config_alert alert;
 	struct config_dns dns;
+	struct config_mx mx;
 	uint64_t connections;
 	uint64_t connections_per_address; /* 0: no cap */
 	uint64_t message_size;

@@ -87,6 +87,8 @@ shape_of(enum config_kind kind)
 		return &config_shape_choices;
 	case CONFIG_COUNT:
 		return &config_shape_count;
+	case CONFIG_COUNT_OR:
+		return &config_shape_count_or;
 	case CONFIG_SIZE:
 		return &config_shape_size;
 	case CONFIG_TIME:
@@ -115,6 +117,8 @@ shape_of(enum config_kind kind)
 		return &config_shape_prefix;
 	case CONFIG_SOURCE:
 		return &config_shape_source;
+	case CONFIG_SOURCES:
+		return &config_shape_sources;
 	case CONFIG_HTTP:
 		return &config_shape_http;
 	case CONFIG_BACKEND:

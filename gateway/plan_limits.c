@@ -40,6 +40,7 @@ limit_rates(struct arena *arena, const struct config_limit *l)
 	    {LIMIT_CONNECTIONS, &l->connections},
 	    {LIMIT_NEW_CONNECTIONS, &l->new_connections},
 	    {LIMIT_FAILED_LOGINS, &l->failed_logins},
+	    {LIMIT_DEAD_DOMAINS, &l->dead_domains},
 	};
 	struct rate_list list = {.count = 0};
 	size_t total = 0, kinds = sizeof(all) / sizeof(all[0]);
