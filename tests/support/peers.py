@@ -367,6 +367,10 @@ log { to file %s; }
             self.start()
 
     def configure(self, route, conf=""):
+        """Without a `dns` block no domain is asked about: most stories have
+        neither a resolver nor recipients that exist."""
+        if "dns {" not in conf:
+            conf += "dns { check off; }\n"
         with open(self.conf_path, "w") as f:
             f.write(self.common + "route default { %s }\n" % route + conf)
 
