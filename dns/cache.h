@@ -48,8 +48,10 @@ size_t dns_cache_flush(struct dns_cache *cache, struct slice domain);
 
 /*
  * To keep it over a restart. Up to max entries that changed since they were
- * taken last, encoded (versioned, length-checked); fn must not call the cache.
- * Returns how many; fewer than max: no more. Unknown ones are not kept.
+ * taken last, encoded (versioned, length-checked); value SLICE_NONE: what was
+ * kept of this key is to be deleted (flushed, pushed out). fn copies what it
+ * wants, must be quick and must not call the cache: a lock is held. Returns
+ * how many; fewer than max: no more. Unknown ones are not kept.
  */
 typedef void dns_cache_fn(void *arg, struct slice key, struct slice value);
 size_t dns_cache_take_changes(struct dns_cache *cache, size_t max,

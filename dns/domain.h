@@ -9,7 +9,9 @@
  * The verdict on a domain, from the cache or from DNS: MX, then addresses. An
  * op as in style 3. Equal look-ups share one, across loops too. NXDOMAIN is
  * asked a second time of another resolver, when one is configured, before a
- * domain is first called dead; if that one says otherwise, it is believed.
+ * domain is first called dead; if that one says otherwise, it is believed, and
+ * its SERVFAIL makes the domain unknown; if it says nothing, the first is
+ * believed.
  *
  * Which domains are not asked for at all is the caller's (policy/domains.h).
  */
@@ -25,8 +27,12 @@ struct dns_domain_req {
 	    *owner;	 /* the credential whose budget it takes; NULL: none */
 	bool targets;	 /* the addresses as well, always asked anew */
 	bool fresh;	 /* not from the cache */
-	int64_t wait_ms; /* then the result is UNKNOWN, TIMEOUT, while the
-			    question goes on for the cache; 0: no end */
+	bool exempt;	 /* a special-use name is asked for like any other:
+			    somebody here said that it exists */
+	int64_t wait_ms; /* then the result is UNKNOWN, TIMEOUT (or what was
+			    known to be good of late), while the question
+			    goes on for the cache, as it does when the op
+			    is cancelled; 0: no end */
 };
 
 struct dns_domain_result {

@@ -4,11 +4,12 @@
 #include <stdbool.h>
 
 #include "dns/lookup.h"
+#include "dns/reach.h"
+#include "dns/verdict.h"
 
 /*
  * Where mail for a domain goes (RFC 5321, 5; RFC 7505): the addresses to try,
- * in this order. Whether an address is one we may connect to (loopback,
- * private) is the caller's question.
+ * in this order.
  */
 enum dns_target_kind {
 	TARGET_MX,   /* a mail domain: MX, or the domain's own address */
@@ -25,13 +26,22 @@ struct dns_targets_req {
 	/* Our own name, or NULL: the MX that bears it and all that are not
 	 * better are left out, or mail would come back to us. */
 	const char *self;
+	/* The addresses we may connect to; with it host names are checked
+	 * too: localhost and what is below it are none. NULL: every address,
+	 * as befits a host that the administrator named. */
+	const struct reach_policy *permits;
+	/* One address is enough: hosts are asked one after the other, and more
+	 * at once as time goes by without an answer that can be used. */
+	bool quick;
+	bool second; /* of the second resolvers */
 };
 
 enum targets_status {
 	TARGETS_OK,	   /* at least one address */
 	TARGETS_NO_DOMAIN, /* NXDOMAIN, or no domain name at all */
 	TARGETS_NULL_MX,   /* takes no mail, RFC 7505 */
-	TARGETS_NONE,	   /* it exists, but nothing to connect to */
+	TARGETS_NONE,	   /* it exists, but nothing to connect to: NO_RECORDS,
+			    * NO_HOST, NO_ADDRESS, NOT_PUBLIC, SELF */
 	TARGETS_UNKNOWN,   /* temporary: time-out, SERVFAIL */
 };
 
@@ -48,6 +58,9 @@ struct dns_target {
 
 struct dns_targets {
 	enum targets_status status;
+	enum domain_reason reason; /* more closely */
+	/* Would `permits` say otherwise, the status could be another. */
+	bool local;
 	const struct dns_target *targets; /* in the order to try */
 	uint32_t count;
 	uint32_t ttl_s;	  /* how long this holds; 0: not known */
