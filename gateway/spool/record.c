@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "dns/verdict.h"
 #include "gateway/base/buf.h"
 #include "gateway/base/error.h"
 #include "gateway/store/key.h"
@@ -21,7 +22,8 @@
  */
 
 #define MSG_VERSION 1
-#define RCPT_VERSION 1
+#define RCPT_VERSION 2
+#define RCPT_VERSION_UNASKED 1 /* without what its domain is */
 #define SEGMENT_VERSION 1
 #define RESUB_VERSION 1
 #define PURGE_VERSION 1
@@ -36,7 +38,7 @@ enum { /* offsets within a message record */
        MSG_REF_SIZE = 24 + DIGEST_SIZE,
        MSG_REST_AT = MSG_REF_AT + MSG_REF_SIZE,
        MSG_FIXED = MSG_REST_AT + 1 + 1 + 8 + 16 + 1 + DIGEST_SIZE,
-       RCPT_FIXED = 1 + 1 + 1 + 2 + 4 + 8,
+       RCPT_FIXED = 1 + 1 + 1 + 1 + 1 + 2 + 4 + 8,
 };
 
 /* --- little writers ----------------------------------------------------- */
@@ -244,6 +246,8 @@ record_rcpt_encode(const struct spool_rcpt *rcpt, void *p)
 	b = put_u8(b, RCPT_VERSION);
 	b = put_u8(b, rcpt->state);
 	b = put_u8(b, rcpt->notify);
+	b = put_u8(b, rcpt->domain);
+	b = put_u8(b, rcpt->domain_why);
 	b = put_u16(b, rcpt->attempts);
 	b = put_u32(b, rcpt->holds);
 	b = put_u64(b, (uint64_t)rcpt->next_wall_s);
@@ -256,19 +260,29 @@ int
 record_rcpt_decode(struct slice s, struct spool_rcpt *rcpt)
 {
 	struct reader r;
+	uint8_t version;
 
 	reader_init(&r, s);
-	if (reader_u8(&r) != RCPT_VERSION)
+	version = reader_u8(&r);
+	if (version != RCPT_VERSION && version != RCPT_VERSION_UNASKED)
 		return GW_ECORRUPT;
 	rcpt->state = reader_u8(&r);
 	rcpt->notify = reader_u8(&r);
+	rcpt->domain = RCPT_DOMAIN_FINE;
+	rcpt->domain_why = DOMAIN_WHY_NONE;
+	if (version == RCPT_VERSION) {
+		rcpt->domain = reader_u8(&r);
+		rcpt->domain_why = reader_u8(&r);
+	}
 	rcpt->attempts = reader_u16(&r);
 	rcpt->holds = reader_u32(&r);
 	rcpt->next_wall_s = (int64_t)reader_u64(&r);
 	rcpt->address = get_str(&r, false);
 	rcpt->orcpt = get_str(&r, true);
 	rcpt->last_reply = get_str(&r, true);
-	if (!reader_end(&r) || rcpt->state > RCPT_HELD)
+	if (!reader_end(&r) || rcpt->state > RCPT_HELD ||
+	    rcpt->domain > RCPT_DOMAIN_DEAD ||
+	    rcpt->domain_why >= DOMAIN_REASONS)
 		return GW_ECORRUPT;
 	return 0;
 }

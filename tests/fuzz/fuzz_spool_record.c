@@ -59,7 +59,12 @@ recipient(struct slice s)
 	if (p == NULL)
 		abort();
 	record_rcpt_encode(&rcpt, p);
-	same(p, n, s);
+	/* one of the first version is written as one of the second: its domain
+	 * was not asked about */
+	if (s.p[0] != 1)
+		same(p, n, s);
+	else if (n != s.n + 2 || rcpt.domain != RCPT_DOMAIN_FINE)
+		abort();
 	free(p);
 }
 

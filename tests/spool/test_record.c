@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dns/verdict.h"
 #include "gateway/base/error.h"
 #include "gateway/base/mem.h"
 #include "gateway/spool/record.h"
@@ -71,6 +72,8 @@ encode(int kind, size_t *n)
 				  .orcpt = "rfc822;a@example.org",
 				  .notify = NOTIFY_DELAY,
 				  .state = RCPT_HELD,
+				  .domain = RCPT_DOMAIN_DEAD,
+				  .domain_why = DOMAIN_WHY_NULL_MX,
 				  .attempts = 65535,
 				  .holds = HOLD_SCAN,
 				  .next_wall_s = -1};
@@ -167,6 +170,68 @@ START_TEST(test_message_round)
 }
 END_TEST
 
+static struct slice
+rcpt_encode(const struct spool_rcpt *rcpt, char *room)
+{
+	record_rcpt_encode(rcpt, room);
+	return slice_of(room, record_rcpt_size(rcpt));
+}
+
+START_TEST(test_recipient_round)
+{
+	struct spool_rcpt in = {.address = "a@example.org",
+				.domain = RCPT_DOMAIN_DEAD,
+				.domain_why = DOMAIN_WHY_NXDOMAIN,
+				.attempts = 3};
+	struct spool_rcpt out = {.index = 9};
+	char room[200];
+
+	ck_assert_int_eq(record_rcpt_decode(rcpt_encode(&in, room), &out), 0);
+	ck_assert_int_eq(out.domain, RCPT_DOMAIN_DEAD);
+	ck_assert_int_eq(out.domain_why, DOMAIN_WHY_NXDOMAIN);
+	ck_assert_int_eq(out.attempts, 3);
+	ck_assert_str_eq(out.address, "a@example.org");
+	ck_assert_uint_eq(out.index, 9);
+	in.domain = RCPT_DOMAIN_DEAD + 1;
+	ck_assert_int_eq(record_rcpt_decode(rcpt_encode(&in, room), &out),
+			 GW_ECORRUPT);
+	in.domain = RCPT_DOMAIN_DEAD;
+	in.domain_why = DOMAIN_REASONS;
+	ck_assert_int_eq(record_rcpt_decode(rcpt_encode(&in, room), &out),
+			 GW_ECORRUPT);
+}
+END_TEST
+
+/* What a spool holds that was written before domains were asked about. */
+START_TEST(test_recipient_of_before)
+{
+	static const char old[] = "\1"		     /* version */
+				  "\1\4\377\376"     /* held, delay */
+				  "\0\0\0\20"	     /* holds */
+				  "\0\0\0\0\0\0\1\2" /* next */
+				  "\0\0\0\3a@b\0"    /* address */
+				  "\377\377\377\377" /* no orcpt */
+				  "\0\0\0\0";	     /* reply: "" */
+	struct spool_rcpt out = {.domain = 77, .domain_why = 78};
+
+	ck_assert_int_eq(record_rcpt_decode(slice_of(old, sizeof(old)), &out),
+			 0);
+	ck_assert_int_eq(out.domain, RCPT_DOMAIN_FINE);
+	ck_assert_int_eq(out.domain_why, DOMAIN_WHY_NONE);
+	ck_assert_int_eq(out.state, RCPT_HELD);
+	ck_assert_int_eq(out.notify, NOTIFY_FAILURE);
+	ck_assert_uint_eq(out.attempts, 0xfffe);
+	ck_assert_uint_eq(out.holds, HOLD_SCAN);
+	ck_assert_int_eq(out.next_wall_s, 258);
+	ck_assert_str_eq(out.address, "a@b");
+	ck_assert_ptr_null(out.orcpt);
+	ck_assert_str_eq(out.last_reply, "");
+	for (size_t cut = 0; cut < sizeof(old); cut++)
+		ck_assert_int_eq(record_rcpt_decode(slice_of(old, cut), &out),
+				 GW_ECORRUPT);
+}
+END_TEST
+
 START_TEST(test_trash_keys)
 {
 	uint8_t purge[KEY_PURGE_SIZE], share[KEY_SHARE_SIZE];
@@ -203,6 +268,8 @@ main(void)
 
 	tcase_add_loop_test(tc, test_damage, 0, 5);
 	tcase_add_test(tc, test_message_round);
+	tcase_add_test(tc, test_recipient_round);
+	tcase_add_test(tc, test_recipient_of_before);
 	tcase_add_test(tc, test_trash_keys);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
