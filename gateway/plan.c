@@ -9,10 +9,10 @@
 
 #include "gateway/base/arena.h"
 
-/* A hop that no relay block describes; as the table's defaults for relays. */
-#define HOP_CONNECTIONS 20
-#define HOP_MESSAGES 100
-#define HOP_IDLE_MS 5000
+/* A hop that no block describes; as the table's defaults for relays. */
+#define MAILDIR_CONNECTIONS 20
+#define MAILDIR_MESSAGES 100
+#define MAILDIR_IDLE_MS 5000
 
 #define CONTACT "the postmaster"
 
@@ -103,6 +103,9 @@ make_front(struct plan *plan, const struct config *c,
 	    .internal_count = c->internal.count,
 	    .auth_domain = started->auth.domain,
 	    .contact = c->contact != NULL ? c->contact : CONTACT,
+	    .dns = plan->dns.resolver,
+	    .domain_wait_ms = c->dns.wait_ms,
+	    .domain_wait_message_ms = c->dns.wait_message_ms,
 	    .listeners = listeners,
 	    .listener_count = count,
 	    .tls = c->tls_ctx,
@@ -111,8 +114,8 @@ make_front(struct plan *plan, const struct config *c,
 
 /* --- back --- */
 
-static enum back_tls
-back_tls(int tls)
+enum back_tls
+plan_tls(int tls)
 {
 	switch ((enum config_relay_tls)tls) {
 	case CONFIG_RELAY_NONE:
@@ -142,7 +145,7 @@ relay_hop(struct arena *arena, const struct config_relay *relay)
 	    .kind = BACK_SMTP,
 	    .hosts = hosts,
 	    .host_count = relay->hosts.count,
-	    .tls = back_tls(relay->tls),
+	    .tls = plan_tls(relay->tls),
 	    .tls_verify = relay->verify,
 	    .ca_file = relay->ca,
 	    .user = relay->login.name,
@@ -161,23 +164,18 @@ other_hop(struct arena *arena, const struct config *c,
 	  const struct config_via *via)
 {
 	struct back_hop hop = {
-	    .name = "mx",
-	    .kind = BACK_MX,
-	    .mx_loopback = (c->dns.targets & CONFIG_TARGET_LOOPBACK) != 0,
-	    .mx_private = (c->dns.targets & CONFIG_TARGET_PRIVATE) != 0,
-	    .tls = BACK_TLS_OPPORTUNISTIC,
-	    .connection_max = HOP_CONNECTIONS,
-	    .messages_max = HOP_MESSAGES,
-	    .idle_ms = HOP_IDLE_MS,
+	    .kind = BACK_MAILDIR,
+	    .maildir = via->dir,
+	    .connection_max = MAILDIR_CONNECTIONS,
+	    .messages_max = MAILDIR_MESSAGES,
+	    .idle_ms = MAILDIR_IDLE_MS,
 	};
 	struct buf name = {.cap = 8192};
 
-	if (via->kind != CONFIG_VIA_MAILDIR)
-		return hop;
+	if (via->kind == CONFIG_VIA_MX)
+		return plan_mx(c);
 	buf_printf(&name, "maildir:%s", via->dir);
 	hop.name = arena_dup(arena, buf_slice(&name));
-	hop.kind = BACK_MAILDIR;
-	hop.maildir = via->dir;
 	buf_fini(&name);
 	return hop;
 }
@@ -230,27 +228,6 @@ make_routes(struct plan *plan, const struct config *c)
 	back->route_count = c->routes.count;
 }
 
-/* As c-ares reads it: "192.0.2.1:53,[2001:db8::1]:53". */
-static const char *
-dns_servers(struct plan *plan, const struct config *c)
-{
-	const struct config_addrs *addrs = &c->dns.resolvers;
-	struct buf list = {.cap = 4096};
-	const char *kept;
-
-	if (addrs->count == 0)
-		return NULL;
-	for (size_t i = 0; i < addrs->count; i++) {
-		char text[SOCK_ADDR_TEXT_SIZE];
-
-		sock_addr_format(&addrs->v[i], text);
-		buf_printf(&list, "%s%s", i > 0 ? "," : "", text);
-	}
-	kept = arena_dup(plan->arena, buf_slice(&list));
-	buf_fini(&list);
-	return kept;
-}
-
 static void
 make_back(struct plan *plan, const struct config *c, const char *postmaster)
 {
@@ -276,7 +253,7 @@ make_back(struct plan *plan, const struct config *c, const char *postmaster)
 	back->expire_s = c->retry.expire_ms / 1000;
 	/* told in seconds: half a second must not become "never" */
 	back->delay_notice_s = (c->retry.delay_notice_ms + 999) / 1000;
-	back->dns.servers = dns_servers(plan, c);
+	back->dns = plan->dns.resolver;
 	back->connection_max = (uint32_t)c->delivery_connections;
 }
 
@@ -294,6 +271,7 @@ plan_make(struct plan *plan, const struct config *c,
 	buf_printf(&postmaster, "postmaster@%s", c->hostname);
 	kept = arena_dup(plan->arena, buf_slice(&postmaster));
 	buf_fini(&postmaster);
+	plan_dns(&plan->dns, c, started->auth.domain, plan->arena);
 	make_front(plan, c, started, sockets);
 	make_back(plan, c, kept);
 	plan_limits(&plan->limits, c, started->auth.domain, plan->arena);

@@ -5,17 +5,25 @@
 #include "gateway/config.h"
 #include "gateway/control/control.h"
 #include "gateway/front/front.h"
+#include "gateway/names.h"
 #include "gateway/sockets.h"
 
 /*
  * The configuration in the words of the units: what front, back and control
  * are told. Borrows from the configuration; the units copy.
  */
+struct plan_dns {
+	struct dns_opts resolver; /* without the cache */
+	struct names_conf names;
+	bool asks; /* somebody asks DNS about domains at all */
+};
+
 struct plan {
 	struct front_conf front;
 	struct back_conf back;
 	struct control_conf control;
 	struct limits_conf limits;
+	struct plan_dns dns;
 	struct arena *arena;
 };
 
@@ -28,6 +36,11 @@ void plan_fini(struct plan *plan);
 /* The part of plan_make that is about limits. auth_domain may be NULL. */
 void plan_limits(struct limits_conf *conf, const struct config *config,
 		 const char *auth_domain, struct arena *arena);
+/* The part about domains, and the next hop of `via mx`. */
+void plan_dns(struct plan_dns *plan, const struct config *config,
+	      const char *auth_domain, struct arena *arena);
+struct back_hop plan_mx(const struct config *config);
+enum back_tls plan_tls(int tls); /* of enum config_relay_tls */
 /* Zeroed, and never NULL. */
 void *plan_array(struct arena *arena, size_t count, size_t size);
 
