@@ -129,7 +129,7 @@ apply_accept(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	op->answer = SPOOL_ACCEPTED;
 	op->first_id = msg->id;
 	if (msg->has_resub_key &&
-	    resub_match(txn, msg, now_wall_s, &op->first_id)) {
+	    resub_match(spool, txn, msg, now_wall_s, &op->first_id)) {
 		op->answer = SPOOL_DUPLICATE;
 		batch->ledger.count[LEDGER_DUPLICATES] += msg->rcpt_count;
 		return;
@@ -144,7 +144,8 @@ apply_accept(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	    msg->rcpt_count;
 	msg_put(spool, batch, txn, msg, op->body);
 	if (msg->has_resub_key)
-		resub_put(txn, msg, now_wall_s + spool->opts.resub_window_s);
+		resub_put(spool, txn, msg,
+			  now_wall_s + spool->opts.resub_window_s);
 	store_apply(txn, op->changes, op->change_count);
 }
 
@@ -360,18 +361,13 @@ still_matches(const struct spool_outcome_rcpt *rcpt)
 }
 
 static void
-outcome_resub(struct store_txn *txn, const struct spool_outcome *op)
+outcome_resub(struct spool *spool, struct store_txn *txn,
+	      const struct spool_outcome *op)
 {
-	uint8_t key[DIGEST_SIZE];
-	struct spool_msg msg;
-
 	for (size_t i = 0; i < op->rcpt_count; i++) {
 		if (still_matches(&op->rcpts[i]))
 			continue;
-		if (msg_get(txn, op->id, &msg) != 0 || !msg.has_resub_key)
-			return;
-		memcpy(key, msg.resub_key, DIGEST_SIZE);
-		resub_drop(txn, op->id, key);
+		resub_drop(spool, txn, op->id);
 		return;
 	}
 }
@@ -387,7 +383,7 @@ apply_outcome(struct spool *spool, struct batch *batch, struct store_txn *txn,
 		return;
 	for (size_t i = 0; i < op->rcpt_count; i++)
 		final |= op->rcpts[i].state >= RCPT_DELIVERED;
-	outcome_resub(txn, op);
+	outcome_resub(spool, txn, op);
 	if ((!final || !msg_leave(spool, txn, op->id)) && op->set_flags != 0)
 		flags_set(spool, txn, op->id, op->set_flags);
 	if (op->dsn != NULL) {

@@ -5,6 +5,7 @@
 #include "gateway/base/log.h"
 #include "gateway/spool/body.h"
 #include "gateway/spool/internal.h"
+#include "gateway/spool/resub.h"
 #include "gateway/spool/trash.h"
 #include "gateway/store/key.h"
 
@@ -79,7 +80,7 @@ txn_fill(struct spool *spool, struct batch *batch, struct store_txn *txn)
 	for (struct spool_accept *a = batch->accepts; a; a = a->next)
 		apply_accept(spool, batch, txn, a, now_wall_s);
 	if (batch->sweep)
-		apply_sweep(batch, txn, now_wall_s);
+		apply_sweep(spool, batch, txn, now_wall_s);
 	if (batch->empty_trash && batch->trash_due_s <= now_wall_s)
 		apply_trash_sweep(spool, batch, txn, now_wall_s);
 	else
@@ -114,10 +115,13 @@ attempt(struct spool *spool, struct batch *batch, bool *disk)
 		*disk = false;
 		err = store_commit(&txn);
 	}
-	if (err != 0)
+	if (err != 0) {
 		segments_rolled_back(&spool->segs);
-	else
+		resub_rolled_back(spool);
+	} else {
 		segments_committed(&spool->segs);
+		resub_committed(spool);
+	}
 	return err;
 }
 

@@ -73,6 +73,7 @@ struct spool {
 	struct ledger ledger;
 	uint64_t largest_id;
 	uint64_t largest_segment;
+	struct resub *resub;
 	struct buf scratch;
 	int64_t space_checked_ms;
 	int64_t swept_s;
@@ -114,8 +115,8 @@ void apply_accept(struct spool *spool, struct batch *batch,
 		  int64_t now_wall_s);
 void apply_outcome(struct spool *spool, struct batch *batch,
 		   struct store_txn *txn, struct spool_outcome *op);
-void apply_sweep(struct batch *batch, struct store_txn *txn,
-		 int64_t now_wall_s);
+void apply_sweep(struct spool *spool, struct batch *batch,
+		 struct store_txn *txn, int64_t now_wall_s);
 /* False: some counter could not be read, and is 0. */
 bool ledger_load(struct store_txn *txn, struct ledger *ledger);
 void ledger_put(struct store_txn *txn, const struct ledger *was,

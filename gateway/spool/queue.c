@@ -5,6 +5,7 @@
 #include "gateway/base/error.h"
 #include "gateway/spool/body.h"
 #include "gateway/spool/internal.h"
+#include "gateway/spool/resub.h"
 
 /*
  * The store thread: takes what waits, commits it together, and between two
@@ -276,7 +277,7 @@ commit_some(struct spool *spool, struct batch *batch, bool idle)
 	int64_t now_s = clock_wall_s(), now_ms = clock_mono_ms();
 	bool tick = now_s != spool->swept_s;
 
-	batch->sweep = spool->sweep_more || tick;
+	batch->sweep = spool->sweep_more || tick || resub_excess(spool);
 	batch->empty_trash =
 	    (spool->trash_more || tick) && spool->trash_due_s <= now_s &&
 	    (idle || now_ms - spool->trash_swept_ms >= SLICE_MS);

@@ -25,7 +25,7 @@
 #define RCPT_VERSION 2
 #define RCPT_VERSION_UNASKED 1 /* without what its domain is */
 #define SEGMENT_VERSION 1
-#define RESUB_VERSION 1
+#define RESUB_VERSION 2
 #define PURGE_VERSION 1
 #define ABSENT UINT32_MAX
 
@@ -345,8 +345,8 @@ record_resub_encode(const struct record_resub *resub,
 		    uint8_t p[RECORD_RESUB_SIZE])
 {
 	p = put_u8(p, RESUB_VERSION);
-	p = put_u64(p, resub->id);
-	put_u64(p, (uint64_t)resub->expiry_wall_s);
+	p = put_u64(p, (uint64_t)resub->expiry_wall_s);
+	put_raw(p, resub->key, DIGEST_SIZE);
 }
 
 int
@@ -357,8 +357,8 @@ record_resub_decode(struct slice s, struct record_resub *resub)
 	reader_init(&r, s);
 	if (reader_u8(&r) != RESUB_VERSION)
 		return GW_ECORRUPT;
-	resub->id = reader_u64(&r);
 	resub->expiry_wall_s = (int64_t)reader_u64(&r);
+	get_digest(&r, resub->key);
 	return reader_end(&r) ? 0 : GW_ECORRUPT;
 }
 
@@ -405,14 +405,6 @@ key_rcpt_decode(struct slice s, uint64_t *id, uint32_t *index)
 	*id = key_get_u64(s.p);
 	*index = key_get_u32(s.p + 8);
 	return 0;
-}
-
-void
-key_expiry(int64_t wall_s, const uint8_t resub[DIGEST_SIZE],
-	   uint8_t p[KEY_EXPIRY_SIZE])
-{
-	key_put_u64(p, (uint64_t)wall_s);
-	memcpy(p + 8, resub, DIGEST_SIZE);
 }
 
 void

@@ -46,10 +46,10 @@ void record_segment_gain(struct record_segment *seg,
 int record_segment_decode(struct slice s, struct record_segment *seg);
 
 struct record_resub {
-	uint64_t id;
 	int64_t expiry_wall_s;
+	uint8_t key[DIGEST_SIZE];
 };
-#define RECORD_RESUB_SIZE 17
+#define RECORD_RESUB_SIZE (9 + DIGEST_SIZE)
 void record_resub_encode(const struct record_resub *resub,
 			 uint8_t p[RECORD_RESUB_SIZE]);
 int record_resub_decode(struct slice s, struct record_resub *resub);
@@ -67,11 +67,8 @@ int record_purge_decode(struct slice s, struct record_purge *purge);
 /* Keys. */
 #define KEY_ID_SIZE 8
 #define KEY_RCPT_SIZE 12
-#define KEY_EXPIRY_SIZE (8 + DIGEST_SIZE)
 void key_rcpt(uint64_t id, uint32_t index, uint8_t p[KEY_RCPT_SIZE]);
 int key_rcpt_decode(struct slice s, uint64_t *id, uint32_t *index);
-void key_expiry(int64_t wall_s, const uint8_t resub[DIGEST_SIZE],
-		uint8_t p[KEY_EXPIRY_SIZE]);
 
 /* Three kinds in the trash: the purges; which of them have entries of a
  * message, with a u32 of how many; the entries, recipient records as they

@@ -11,6 +11,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/spool/internal.h"
 #include "gateway/spool/io.h"
+#include "gateway/spool/resub.h"
 
 /*
  * Opening and closing. In the spool's directory: index/ (LMDB), index.lock,
@@ -22,6 +23,7 @@
  */
 
 #define USAGE_MS 10000
+#define RESUB_MAX 4000000	      /* 55 to 85 MB of memory */
 #define RECORD_MAX (64 * 1024 * 1024) /* the scratch buffer's cap */
 
 static void
@@ -37,6 +39,8 @@ opts_fill(struct spool_opts *opts)
 		opts->reserve_bytes = 64 << 20;
 	if (opts->resub_window_s == 0)
 		opts->resub_window_s = 86400;
+	if (opts->resub_max == 0)
+		opts->resub_max = RESUB_MAX;
 	if (opts->compact_after_s == 0)
 		opts->compact_after_s = 600;
 }
@@ -76,6 +80,7 @@ static void
 spool_free(struct spool *spool)
 {
 	segments_fini(&spool->segs);
+	resub_fini(spool);
 	store_close(&spool->store);
 	io_close(&spool->reserve_fd);
 	io_close(&spool->dir_fd);
@@ -104,6 +109,7 @@ spool_start(struct spool *spool, char *error, size_t size)
 	err = state_load(spool);
 	if (err != 0)
 		return say(error, size, err, name, "reading");
+	resub_load(spool);
 	snprintf(name, sizeof(name), "%s/segments", path);
 	err = io_open_dir(name, &spool->segs.dir_fd);
 	if (err == 0)

@@ -34,6 +34,7 @@ struct spool_opts {
 	uint64_t map_bytes;	/* 0: 64 GiB, sparse */
 	uint64_t reserve_bytes; /* 0: 64 MiB; less free: answer FULL */
 	int64_t resub_window_s; /* 0: 24 h */
+	uint32_t resub_max;	/* keys kept; 0: four million */
 	/* How long a mostly dead segment is left alone; 0: 10 min, < 0: not. */
 	int64_t compact_after_s;
 	spool_accepted_fn *accepted;

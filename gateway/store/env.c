@@ -34,18 +34,18 @@
 #define STORE_FLAGS MDB_NOTLS
 
 static const char *const table_names[STORE_TABLES] = {
-    [STORE_META] = "meta",     [STORE_MESSAGE] = "message",
-    [STORE_RCPT] = "rcpt",     [STORE_RESUB] = "resub",
-    [STORE_EXPIRY] = "expiry", [STORE_SEGMENT] = "segment",
-    [STORE_LEDGER] = "ledger", [STORE_USER] = "user",
-    [STORE_RATE] = "rate",     [STORE_BLOCK] = "block",
-    [STORE_AUDIT] = "audit",   [STORE_ACCOUNT] = "account",
-    [STORE_TRASH] = "trash",   [STORE_DNS] = "dns",
+    [STORE_META] = "meta",	 [STORE_MESSAGE] = "message",
+    [STORE_RCPT] = "rcpt",	 [STORE_RESUB] = "resubmission",
+    [STORE_RESUB_OLD] = "resub", [STORE_SEGMENT] = "segment",
+    [STORE_LEDGER] = "ledger",	 [STORE_USER] = "user",
+    [STORE_RATE] = "rate",	 [STORE_BLOCK] = "block",
+    [STORE_AUDIT] = "audit",	 [STORE_ACCOUNT] = "account",
+    [STORE_TRASH] = "trash",	 [STORE_DNS] = "dns",
     [STORE_DOMAIN] = "domain",
 };
 
 /* Tables of earlier versions that nobody reads any more. */
-static const char *const retired_names[] = {"cred"};
+static const char *const retired_names[] = {"cred", "expiry"};
 #define RETIRED (sizeof(retired_names) / sizeof(retired_names[0]))
 
 int

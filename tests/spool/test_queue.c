@@ -524,7 +524,7 @@ START_TEST(test_expiry)
 {
 	struct store_txn *txn;
 	struct slice value;
-	uint8_t key[DIGEST_SIZE];
+	uint8_t key[8];
 	struct fixture_answer a, b;
 
 	fixture_close(&f);
@@ -536,7 +536,7 @@ START_TEST(test_expiry)
 	ck_assert_int_eq(b.answer, SPOOL_ACCEPTED);
 	/* The purge of the first leaves the second's key alone. */
 	ck_assert_int_eq(fixture_outcome(f.spool, a.id, 0, RCPT_PURGED), 0);
-	memset(key, 6, sizeof(key));
+	key_put_u64(key, b.id);
 	for (int i = 0; i < 300; i++) { /* swept by itself, each second */
 		txn = store_read(spool_store(f.spool));
 		if (store_get(txn, STORE_RESUB, slice_of(key, sizeof(key)),

@@ -65,7 +65,7 @@ encode(int kind, size_t *n)
 				     .first_id = 5,
 				     .last_id = 9,
 				     .large = true};
-	struct record_resub resub = {.id = 77, .expiry_wall_s = 88};
+	struct record_resub resub = {.expiry_wall_s = 88, .key = {7, 7}};
 	struct record_purge purge = {
 	    .until_wall_s = -5, .messages = 6, .recipients = 7};
 	struct spool_rcpt rcpt = {.address = "a@example.org",
