@@ -10,6 +10,7 @@
 #include "gateway/store/change.h"
 #include "gateway/store/env.h"
 #include "policy/accounts.h"
+#include "policy/reply.h"
 
 /*
  * The limits of gateway.conf: which rules apply to whom, what is charged, and
@@ -110,6 +111,9 @@ struct limit_hit {
 	int64_t frees_wall_s; /* 0: unknown */
 };
 
+/* What a command that is deferred or rejected is answered with. */
+enum reply_id limit_hit_reply(const struct limit_hit *hit);
+
 #define LIMIT_OBSERVED_MAX 8
 
 struct limit_verdict {
@@ -152,9 +156,9 @@ void reservation_rcpt(struct reservation *r, bool internal,
 void reservation_settle(struct reservation *r, uint64_t bytes, int64_t mono_us,
 			struct limit_verdict *verdict);
 /* A recipient's domain is dead, the first time for this login: charged at once
- * and for good, to be kept like failed logins. Once a rule that counts them is
- * used up, its action is for every recipient of the login's messages, until it
- * frees. */
+ * and for good, also over the limit, and kept like failed logins. Once a rule
+ * that counts them is used up, its action is for every recipient of the login's
+ * messages, and for those at the dot, until it frees. */
 void limits_dead_domain(struct limits *limits, const struct limit_who *who,
 			int64_t mono_us);
 

@@ -81,7 +81,7 @@ shared_make(struct limit_rules *rules, const struct limit_who *who)
 	shared->cred = mem_strdup(who->cred);
 	shared->class = mem_strdup(who->class);
 	shared->ip = who->ip;
-	limit_bind(&shared->binding, &rules, who, LIMIT_OF_MESSAGES);
+	limit_bind(&shared->binding, &rules, who, LIMIT_ON_MESSAGES);
 	return shared;
 }
 

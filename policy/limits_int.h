@@ -103,6 +103,9 @@ struct limit_binding {
 	(LIMIT_BIT(LIMIT_MESSAGES) | LIMIT_BIT(LIMIT_RECIPIENTS) | \
 	 LIMIT_BIT(LIMIT_INTERNAL_RECIPIENTS) |                    \
 	 LIMIT_BIT(LIMIT_ALL_RECIPIENTS) | LIMIT_BIT(LIMIT_BYTES))
+/* A message is bound to those too: they count nothing of it, but say whether
+ * its login may send. */
+#define LIMIT_ON_MESSAGES (LIMIT_OF_MESSAGES | LIMIT_BIT(LIMIT_DEAD_DOMAINS))
 #define LIMIT_OF_CONNECTIONS \
 	(LIMIT_BIT(LIMIT_CONNECTIONS) | LIMIT_BIT(LIMIT_NEW_CONNECTIONS))
 
@@ -118,7 +121,7 @@ struct limit_shared {
 	_Atomic size_t refs;
 	char *cred, *class;
 	struct ip_addr ip;
-	struct limit_binding binding; /* LIMIT_OF_MESSAGES */
+	struct limit_binding binding; /* LIMIT_ON_MESSAGES */
 };
 
 /* A reference. *reloads: how many there have been, of its rules. */
@@ -161,6 +164,13 @@ int64_t limit_wall_s(int64_t rate_us); /* rounded up; 0 stays 0 */
 void limit_hit_tell(struct limit_hit *hit, const struct limits *limits);
 void limit_verdict_tell(struct limit_verdict *verdict,
 			const struct limits *limits);
+
+/* --- dead domains (limits_dead.c) ------------------------------------ */
+
+/* Offers what b's rules that count them do, or would, to whoever sends now. */
+void limit_dead_look(struct rate_table *table, struct limit_binding *b,
+		     uint64_t granted, int64_t now_us,
+		     struct limit_verdict *verdict);
 
 /* --- the disk (limits_disk.c) ---------------------------------------- */
 

@@ -23,6 +23,11 @@
  *
  * A rule that holds a message, or sends it to bulk, gives back what it was
  * charged for it: the message does not leave by that rule.
+ *
+ * Rules that count dead domains are not charged here, only looked at: with each
+ * recipient, and at the dot, when those of the last recipients are known too.
+ *
+ * size: the life of one object, of which each step uses nearly all.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +248,29 @@ charge_all(struct reservation *r)
 			    r->stakes.now_us);
 }
 
+/* Charges nothing: what is said to somebody who is refused in any case. */
+static void
+look_all(struct reservation *r)
+{
+	for (size_t i = 0; i < r->charge_count; i++)
+		rate_look(r->limits->table, &r->charges[i], r->stakes.now_us);
+}
+
+/* False: a login that met too many dead domains is refused. */
+static bool
+dead_lets(struct reservation *r, struct limit_verdict *verdict)
+{
+	limit_dead_look(r->limits->table, &r->stakes.binding,
+			r->granted[LIMIT_DEAD_DOMAINS], r->stakes.now_us,
+			verdict);
+	if (verdict->action == LIMIT_PASS)
+		return true;
+	if (verdict->action >= LIMIT_DEFER)
+		return false;
+	limit_verdict_offer(&r->stuck, &verdict->hit);
+	return true;
+}
+
 static void
 tell_refused(struct reservation *r, struct limit_verdict *verdict)
 {
@@ -342,11 +370,13 @@ reservation_rcpt(struct reservation *r, bool internal, uint64_t declared_bytes,
 {
 	const struct limit_binding *b = &r->stakes.binding;
 	struct wait wait = {0};
+	bool lets;
 
 	limit_verdict_init(verdict);
 	follow_reloads(r);
 	r->stakes.now_us = limits_time(r->limits, mono_us);
 	look_at_grants(r);
+	lets = dead_lets(r, verdict);
 	r->charge_count = 0;
 	for (size_t i = 0; i < b->count; i++) {
 		uint64_t amount = amount_of(r, b->bound[i].rule->counted,
@@ -355,7 +385,9 @@ reservation_rcpt(struct reservation *r, bool internal, uint64_t declared_bytes,
 		if (!b->bound[i].off && amount > 0)
 			charge_add(r, i, amount);
 	}
-	if (!charge_all(r)) {
+	if (!lets)
+		look_all(r);
+	if (!lets || !charge_all(r)) {
 		tell_refused(r, verdict);
 		limit_verdict_tell(verdict, r->limits);
 		return;
@@ -442,6 +474,10 @@ reservation_settle(struct reservation *r, uint64_t bytes, int64_t mono_us,
 		follow_reloads(r);
 	r->stakes.now_us = limits_time(r->limits, mono_us);
 	r->charge_count = 0;
+	if (n > 0 && !dead_lets(r, verdict)) {
+		limit_verdict_tell(verdict, r->limits);
+		return;
+	}
 	if (r->stakes.count > n)
 		backs = mem_array(r->stakes.count, sizeof(*backs));
 	for (size_t i = 0; i < n; i++) {

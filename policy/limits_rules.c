@@ -167,7 +167,7 @@ refusal_of(const struct limit_policy *policy, enum limit_counted counted)
 	if (action == LIMIT_PASS || action == LIMIT_PACE)
 		action = LIMIT_DEFER;
 	/* There is no message to hold yet. */
-	if ((LIMIT_BIT(counted) & LIMIT_OF_MESSAGES) == 0 &&
+	if ((LIMIT_BIT(counted) & LIMIT_ON_MESSAGES) == 0 &&
 	    action != LIMIT_REJECT)
 		action = LIMIT_DEFER;
 	return action;
@@ -217,6 +217,12 @@ rate_makes_sense(const struct limit_conf *conf, const struct limit_rate *rate)
 	if (rate->counted == LIMIT_FAILED_LOGINS &&
 	    (conf->per == LIMIT_CRED || conf->per == LIMIT_CRED_IP))
 		return false; /* would let anybody lock a login out */
+	/* an address's or the site's would be for those who met none, and what
+	 * a dead domain is a sign of no waiting cures */
+	if (rate->counted == LIMIT_DEAD_DOMAINS &&
+	    (conf->per != LIMIT_CRED || conf->over == LIMIT_PACE ||
+	     conf->over == LIMIT_BULK))
+		return false;
 	return rate->counted == LIMIT_CONNECTIONS ||
 	       (rate->period_ms > 0 && rate->period_ms <= INT64_MAX / 1000000);
 }

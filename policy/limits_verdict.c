@@ -139,6 +139,18 @@ limit_hit_fill(struct limit_hit *hit, const struct limit_rule *rule,
 	}
 }
 
+enum reply_id
+limit_hit_reply(const struct limit_hit *hit)
+{
+	bool reject = hit->never || hit->action == LIMIT_REJECT;
+
+	if (!reject)
+		return REPLY_LIMIT_DEFER;
+	if (hit->counted == LIMIT_DEAD_DOMAINS)
+		return REPLY_LIMIT_SUSPECT;
+	return hit->never ? REPLY_LIMIT_NEVER : REPLY_LIMIT_REJECT;
+}
+
 void
 limit_verdict_init(struct limit_verdict *verdict)
 {

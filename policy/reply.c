@@ -66,6 +66,10 @@ static const struct row rows[REPLY_IDS] = {
     [REPLY_LIMIT_NEVER] = {550, "5.7.1",
 			   "This is more than the sending limit of {n} {what} "
 			   "per {period} ever allows. Ask {contact} [{ref}]"},
+    [REPLY_LIMIT_SUSPECT] = {550, "5.7.28",
+			     "Unusual sending pattern; sending paused to "
+			     "protect this account. Contact {contact} "
+			     "[{ref}]"},
     [REPLY_LIMIT_CONNECTIONS] = {421, "4.7.0",
 				 "Too many connections, try again in a minute "
 				 "[{ref}]"},

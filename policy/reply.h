@@ -37,12 +37,13 @@ enum reply_id {
 	REPLY_HEADER_REPEATED, /* {what} */
 	REPLY_LOOP,
 	/* limits; {contact} is whom to ask, {ref} what `sluice why` resolves */
-	REPLY_LIMIT_PACED,  /* {id} {time} {ref} */
-	REPLY_LIMIT_HELD,   /* {id} {ref} */
-	REPLY_LIMIT_BULK,   /* {id} {ref} */
-	REPLY_LIMIT_DEFER,  /* {n} {what} {period} {time} {ref} */
-	REPLY_LIMIT_REJECT, /* {n} {what} {period} {time} {contact} {ref} */
-	REPLY_LIMIT_NEVER,  /* {n} {what} {period} {contact} {ref} */
+	REPLY_LIMIT_PACED,   /* {id} {time} {ref} */
+	REPLY_LIMIT_HELD,    /* {id} {ref} */
+	REPLY_LIMIT_BULK,    /* {id} {ref} */
+	REPLY_LIMIT_DEFER,   /* {n} {what} {period} {time} {ref} */
+	REPLY_LIMIT_REJECT,  /* {n} {what} {period} {time} {contact} {ref} */
+	REPLY_LIMIT_NEVER,   /* {n} {what} {period} {contact} {ref} */
+	REPLY_LIMIT_SUSPECT, /* {contact} {ref}: too many dead domains */
 	REPLY_LIMIT_CONNECTIONS, /* {ref} */
 	REPLY_LIMIT_CONNECTING,	 /* {time} {ref} */
 	/* the block list */
