@@ -60,28 +60,34 @@ struct client {
 	char small[512];
 	int64_t dot_us, mail_us;
 	bool want_write;
+	uint64_t rcpt_at;   /* of its message, in the list of recipients */
+	unsigned rcpt_said; /* of opt.rcpts */
+	bool rcpt_good;	    /* one at least was taken */
 };
 
 static struct {
 	struct sockaddr_in to, bind;
-	const char *tls, *user, *password, *rcpt, *from;
-	unsigned sessions, size;
+	const char *tls, *user, *password, *from;
+	char **rcpt; /* used in turn */
+	size_t rcpt_count;
+	unsigned sessions, size, rcpts;
 	uint64_t messages;
 	double rate, seconds;
 	bool per_connection, idle, hammer;
 } opt = {.tls = "starttls",
 	 .user = "bench",
 	 .password = "bench",
-	 .rcpt = "sink@example.net",
 	 .from = "bench@example.com",
 	 .sessions = 50,
+	 .rcpts = 1,
 	 .size = 4096,
 	 .messages = 1000,
 	 .seconds = 60};
 
 static SSL_CTX *ctx;
 static int ep;
-static uint64_t begun, accepted, failed, lost;
+static uint64_t begun, accepted, failed, lost, refused;
+static uint64_t rcpt_next;
 static int64_t *latency_us, *whole_us;
 static char *filler; /* the part of the body that is always the same */
 static char *body;   /* the message being written; one at a time is copied */
@@ -240,6 +246,42 @@ say(struct client *c, const char *text)
 		client_lost(c);
 }
 
+static const char *
+rcpt_of(const struct client *c)
+{
+	return opt.rcpt[(c->rcpt_at + c->rcpt_said) % opt.rcpt_count];
+}
+
+static void
+say_rcpt(struct client *c)
+{
+	char line[400];
+
+	c->state = ST_RCPT;
+	snprintf(line, sizeof(line), "RCPT TO:<%.300s>\r\n", rcpt_of(c));
+	c->rcpt_said++;
+	say(c, line);
+}
+
+/* A recipient was answered. One that is refused is a figure, no failure. */
+static void
+on_rcpt(struct client *c, int code)
+{
+	if (code == 250)
+		c->rcpt_good = true;
+	else
+		refused++;
+	if (c->rcpt_said < opt.rcpts) {
+		say_rcpt(c);
+	} else if (c->rcpt_good) {
+		c->state = ST_DATA;
+		say(c, "DATA\r\n");
+	} else {
+		c->state = ST_RSET;
+		say(c, "RSET\r\n");
+	}
+}
+
 static void
 say_body(struct client *c)
 {
@@ -257,8 +299,8 @@ say_body(struct client *c)
 		    "From: Bench <%s>\r\nTo: <%s>\r\nSubject: bench\r\n"
 		    "Date: %s\r\nMessage-ID: <%d.%llu@bench.example.com>\r\n"
 		    "X-Bench-Us: %lld\r\n\r\n",
-		    opt.from, opt.rcpt, date, (int)getpid(),
-		    (unsigned long long)serial++,
+		    opt.from, opt.rcpt[c->rcpt_at % opt.rcpt_count], date,
+		    (int)getpid(), (unsigned long long)serial++,
 		    (long long)now_us(CLOCK_REALTIME));
 	n = strlen(filler);
 	if ((size_t)h < opt.size && opt.size - (size_t)h < n)
@@ -302,6 +344,10 @@ next_message(struct client *c)
 		return;
 	}
 	begun++;
+	c->rcpt_at = rcpt_next;
+	rcpt_next += opt.rcpts;
+	c->rcpt_said = 0;
+	c->rcpt_good = false;
 	c->state = ST_MAIL;
 	c->mail_us = now_us(CLOCK_MONOTONIC);
 	snprintf(line, sizeof(line), "MAIL FROM:<%s>\r\n", opt.from);
@@ -329,8 +375,11 @@ expects(enum state state, int code)
 static void
 on_reply(struct client *c, int code, const char *line)
 {
-	char text[300];
-
+	if (c->state == ST_RCPT &&
+	    (code == 250 || code == 550 || code == 556)) {
+		on_rcpt(c, code);
+		return;
+	}
 	if (!expects(c->state, code)) {
 		if (opt.hammer && code != 421 && c->state > ST_READY &&
 		    c->state < ST_RSET) {
@@ -376,13 +425,7 @@ on_reply(struct client *c, int code, const char *line)
 			next_message(c);
 		return;
 	case ST_MAIL:
-		c->state = ST_RCPT;
-		snprintf(text, sizeof(text), "RCPT TO:<%s>\r\n", opt.rcpt);
-		say(c, text);
-		return;
-	case ST_RCPT:
-		c->state = ST_DATA;
-		say(c, "DATA\r\n");
+		say_rcpt(c);
 		return;
 	case ST_DATA:
 		c->state = ST_DOT;
@@ -401,7 +444,10 @@ on_reply(struct client *c, int code, const char *line)
 		}
 		return;
 	case ST_RSET:
-		next_message(c);
+		if (opt.rate > 0)
+			c->state = ST_READY;
+		else
+			next_message(c);
 		return;
 	case ST_QUIT:
 		client_close(c);
@@ -529,10 +575,35 @@ usage(void)
 	      "  [--sessions N] [--messages N] [--size BYTES] [--rate PER_S]\n"
 	      "  [--seconds MAX] [--per-connection] [--idle]\n"
 	      "  [--user U] [--password P] [--from A] [--rcpt A]\n"
-	      "  [--bind IP] [--hammer]\n"
+	      "  [--rcpt-file FILE] [--rcpts N] [--bind IP] [--hammer]\n"
+	      "--rcpt-file: an address a line, used in turn, N a message\n"
 	      "--hammer: a refused message is followed by the next at once\n",
 	      stderr);
 	exit(2);
+}
+
+static void
+rcpt_add(const char *address)
+{
+	opt.rcpt = realloc(opt.rcpt, (opt.rcpt_count + 1) * sizeof(*opt.rcpt));
+	opt.rcpt[opt.rcpt_count++] = strdup(address);
+}
+
+static void
+rcpt_read(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char line[400];
+
+	if (f == NULL) {
+		perror(path);
+		exit(1);
+	}
+	while (fgets(line, sizeof(line), f) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		rcpt_add(line);
+	}
+	fclose(f);
 }
 
 static void
@@ -554,6 +625,8 @@ options(int argc, char **argv)
 					      {"rcpt", 1, 0, 'R'},
 					      {"bind", 1, 0, 'b'},
 					      {"hammer", 0, 0, 'H'},
+					      {"rcpt-file", 1, 0, 'F'},
+					      {"rcpts", 1, 0, 'n'},
 					      {0, 0, 0, 0}};
 	int c;
 
@@ -602,7 +675,13 @@ options(int argc, char **argv)
 			opt.from = optarg;
 			break;
 		case 'R':
-			opt.rcpt = optarg;
+			rcpt_add(optarg);
+			break;
+		case 'F':
+			rcpt_read(optarg);
+			break;
+		case 'n':
+			opt.rcpts = (unsigned)atoi(optarg);
 			break;
 		case 'b':
 			opt.bind.sin_family = AF_INET;
@@ -616,9 +695,11 @@ options(int argc, char **argv)
 			usage();
 		}
 	}
+	if (opt.rcpt_count == 0)
+		rcpt_add("sink@example.net");
 	/* a load goes nowhere but to this machine */
 	if ((ntohl(opt.to.sin_addr.s_addr) >> 24) != 127 ||
-	    opt.to.sin_port == 0 || opt.sessions == 0)
+	    opt.to.sin_port == 0 || opt.sessions == 0 || opt.rcpts == 0)
 		usage();
 }
 
@@ -691,13 +772,15 @@ report(double seconds)
 	qsort(latency_us, accepted, sizeof(*latency_us), compare);
 	qsort(whole_us, accepted, sizeof(*whole_us), compare);
 	printf("{\"accepted\":%llu,\"failed\":%llu,\"lost\":%llu,"
-	       "\"seconds\":%.3f,\"per_second\":%.1f,\"dot_p50_ms\":%.3f,"
+	       "\"refused\":%llu,\"seconds\":%.3f,\"per_second\":%.1f,\"dot_"
+	       "p50_ms\":%.3f,"
 	       "\"dot_p99_ms\":%.3f,\"dot_max_ms\":%.3f,"
 	       "\"mail_p99_ms\":%.3f}\n",
 	       (unsigned long long)accepted, (unsigned long long)failed,
-	       (unsigned long long)lost, seconds, (double)accepted / seconds,
-	       quantile_ms(latency_us, 0.5), quantile_ms(latency_us, 0.99),
-	       quantile_ms(latency_us, 1), quantile_ms(whole_us, 0.99));
+	       (unsigned long long)lost, (unsigned long long)refused, seconds,
+	       (double)accepted / seconds, quantile_ms(latency_us, 0.5),
+	       quantile_ms(latency_us, 0.99), quantile_ms(latency_us, 1),
+	       quantile_ms(whole_us, 0.99));
 }
 
 /* Connecting in small groups: a listener's backlog is not what we measure. */

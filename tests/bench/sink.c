@@ -2,8 +2,11 @@
  * The benchmark's next hop: accepts every message, keeps nothing, counts, and
  * takes the time from the X-Bench-Us header to the final dot. Plain SMTP with
  * PIPELINING. With --expect N it prints one JSON line after N messages (or
- * after --seconds) and ends.
+ * after --seconds) and ends. With --suffix only messages whose first recipient
+ * ends so are counted and measured, the rest are "others"; --linger SECONDS
+ * waits on for more of these.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
@@ -22,7 +25,7 @@
 
 struct peer {
 	int fd;
-	bool data, stamped;
+	bool data, stamped, other, rcpt;
 	char in[65536];
 	size_t n;
 	int64_t sent_us;
@@ -30,7 +33,8 @@ struct peer {
 	size_t out_n;
 };
 
-static uint64_t expect = 1000, messages;
+static uint64_t expect = 1000, messages, others;
+static const char *suffix = "";
 static int64_t *latency_us;
 static int64_t first_us, last_us;
 
@@ -54,9 +58,27 @@ say(struct peer *peer, const char *text)
 	}
 }
 
+/* Of the first RCPT of a message. */
+static void
+look_at(struct peer *peer, const char *line)
+{
+	const char *end = strchr(line, '>');
+	size_t n = strlen(suffix);
+
+	if (peer->rcpt)
+		return;
+	peer->rcpt = true;
+	peer->other = end == NULL || (size_t)(end - line) < n ||
+		      strncasecmp(end - n, suffix, n) != 0;
+}
+
 static void
 command(struct peer *peer, const char *line)
 {
+	if (strncasecmp(line, "MAIL", 4) == 0)
+		peer->rcpt = false;
+	if (strncasecmp(line, "RCPT", 4) == 0)
+		look_at(peer, line);
 	if (strncasecmp(line, "EHLO", 4) == 0) {
 		say(peer, "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
 			  "250-SIZE 100000000\r\n250 ENHANCEDSTATUSCODES\r\n");
@@ -74,14 +96,18 @@ command(struct peer *peer, const char *line)
 static void
 delivered(struct peer *peer)
 {
+	peer->data = peer->rcpt = false;
+	say(peer, "250 2.0.0 ok\r\n");
+	if (peer->other) {
+		others++;
+		return;
+	}
 	last_us = now_us(CLOCK_MONOTONIC);
 	if (messages == 0)
 		first_us = last_us;
 	if (messages < expect && peer->stamped)
 		latency_us[messages] = now_us(CLOCK_REALTIME) - peer->sent_us;
 	messages++;
-	peer->data = false;
-	say(peer, "250 2.0.0 ok\r\n");
 }
 
 static void
@@ -146,6 +172,13 @@ compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static double
+quantile_ms(uint64_t n, double q)
+{
+	return n > 0 ? (double)latency_us[(size_t)((double)(n - 1) * q)] / 1000
+		     : 0;
+}
+
 static void
 report(void)
 {
@@ -153,14 +186,13 @@ report(void)
 	double seconds = (double)(last_us - first_us) / 1e6;
 
 	qsort(latency_us, n, sizeof(*latency_us), compare);
-	printf("{\"delivered\":%llu,\"seconds\":%.3f,\"per_second\":%.1f,"
-	       "\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n",
-	       (unsigned long long)messages, seconds,
-	       seconds > 0 ? (double)messages / seconds : 0,
-	       n > 0 ? (double)latency_us[(n - 1) / 2] / 1000 : 0,
-	       n > 0
-		   ? (double)latency_us[(size_t)((double)(n - 1) * 0.99)] / 1000
-		   : 0);
+	printf("{\"delivered\":%llu,\"others\":%llu,\"seconds\":%.3f,"
+	       "\"per_second\":%.1f,\"p50_ms\":%.3f,\"p95_ms\":%.3f,"
+	       "\"p99_ms\":%.3f,\"max_ms\":%.3f}\n",
+	       (unsigned long long)messages, (unsigned long long)others,
+	       seconds, seconds > 0 ? (double)messages / seconds : 0,
+	       quantile_ms(n, 0.5), quantile_ms(n, 0.95), quantile_ms(n, 0.99),
+	       quantile_ms(n, 1));
 	fflush(stdout);
 }
 
@@ -208,12 +240,12 @@ on_accept(int ep, int listener)
 }
 
 static int
-listen_on(int port)
+listen_on(const char *host, int port)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	inet_pton(AF_INET, host, &to.sin_addr);
 	to.sin_port = htons((uint16_t)port);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ||
@@ -224,17 +256,51 @@ listen_on(int port)
 	return fd;
 }
 
+static struct listener {
+	int fd;
+} listeners[64];
+static int listener_count;
+
+static void
+add_listener(int ep, const char *host, int port)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+	struct listener *made;
+
+	if (listener_count == 64)
+		exit(2);
+	made = &listeners[listener_count++];
+	made->fd = listen_on(host, port);
+	ev.data.ptr = made;
+	epoll_ctl(ep, EPOLL_CTL_ADD, made->fd, &ev);
+}
+
+static void
+on_event(int ep, void *what)
+{
+	struct listener *l = what;
+
+	if (l >= listeners && l < listeners + listener_count)
+		on_accept(ep, l->fd);
+	else
+		on_readable(ep, what);
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct option longs[] = {{"port", 1, 0, 'p'},
 					      {"expect", 1, 0, 'e'},
 					      {"seconds", 1, 0, 's'},
+					      {"suffix", 1, 0, 'x'},
+					      {"linger", 1, 0, 'l'},
+					      {"host", 1, 0, 'h'},
 					      {0, 0, 0, 0}};
-	struct epoll_event events[256], ev = {.events = EPOLLIN};
-	int port = 2526, listener, ep, c, n;
-	double seconds = 120;
-	int64_t end_us;
+	const char *hosts[64] = {"127.0.0.1"};
+	struct epoll_event events[256];
+	int port = 2526, host_count = 0, ep, c, n;
+	double seconds = 120, linger = 0;
+	int64_t end_us, now;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (c == 'p')
@@ -243,24 +309,29 @@ main(int argc, char **argv)
 			expect = (uint64_t)atoll(optarg);
 		else if (c == 's')
 			seconds = atof(optarg);
+		else if (c == 'x')
+			suffix = optarg;
+		else if (c == 'l')
+			linger = atof(optarg);
+		else if (c == 'h' && host_count < 64)
+			hosts[host_count++] = optarg;
 		else
 			return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	latency_us = calloc(expect + 1, sizeof(*latency_us));
-	listener = listen_on(port);
 	ep = epoll_create1(0);
-	ev.data.ptr = NULL;
-	epoll_ctl(ep, EPOLL_CTL_ADD, listener, &ev);
+	add_listener(ep, hosts[0], port);
+	for (int i = 1; i < host_count; i++)
+		add_listener(ep, hosts[i], port);
 	end_us = now_us(CLOCK_MONOTONIC) + (int64_t)(seconds * 1e6);
-	while (messages < expect && now_us(CLOCK_MONOTONIC) < end_us) {
+	while ((now = now_us(CLOCK_MONOTONIC)) < end_us) {
+		if (messages >= expect &&
+		    (double)(now - last_us) >= linger * 1e6)
+			break;
 		n = epoll_wait(ep, events, 256, 100);
-		for (int i = 0; i < n; i++) {
-			if (events[i].data.ptr == NULL)
-				on_accept(ep, listener);
-			else
-				on_readable(ep, events[i].data.ptr);
-		}
+		for (int i = 0; i < n; i++)
+			on_event(ep, events[i].data.ptr);
 	}
 	report();
 	return messages >= expect ? 0 : 1;

@@ -23,8 +23,9 @@ import threading
 import time
 
 import peers
+from dns import A, AAAA, MX, SOA, TXT, encode
 
-A, CNAME, SOA, MX, TXT, AAAA = 1, 5, 6, 15, 16, 28
+CNAME = 5
 HEAD = """$ORIGIN {name}
 $TTL 300
 @ IN SOA ns.lab. hostmaster.lab. 1 3600 600 86400 {negative}
@@ -178,7 +179,7 @@ class Lab:
     """Authority and resolver. `odd`: {"silent.lab.": port} of other servers."""
 
     def __init__(self, work, records, zones=None, odd=None, conf="", log=True,
-                 negative=60):
+                 negative=60, port=None):
         zones = dict(zones or {}, **{
             "lab.": "ns IN A 127.0.0.1\n" + records,
             ".": "lab. IN NS ns.lab.\nns.lab. IN A 127.0.0.1\n"})
@@ -188,15 +189,10 @@ class Lab:
                      for zone, to in (odd or {}).items())
         peers.wait_for(lambda: query("127.0.0.1", self.authority.port, "lab", SOA),
                        15, "nsd to answer")
-        self.resolver = Resolver(work, stubs, conf, log)
+        self.resolver = Resolver(work, stubs, conf, log, port=port)
 
 
 # --- questions and answers, octet by octet -----------------------------------
-
-def encode(name):
-    return b"".join(bytes([len(l)]) + l.encode("latin-1")
-                    for l in name.split(".") if l) + b"\0"
-
 
 def question(name, kind, number=7):
     return struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + encode(name) + \
@@ -265,7 +261,8 @@ class Asked:
 
 class Odd:
     """`answer(asked, tcp)` gives what is sent: octets, a list of them (each as
-    one packet), None for silence; a pair (seconds, these) sends them later. Of
+    one packet), None for silence; a pair (seconds, these), alone or in a list, is
+    sent later. Of
     TCP, None closes. An Elsewhere is sent from another port."""
 
     def __init__(self, answer, host="127.0.0.1", port=0):
@@ -319,7 +316,9 @@ class Odd:
             return
         for one in what if isinstance(what, list) else [what]:
             with contextlib.suppress(OSError):
-                if isinstance(one, Elsewhere):
+                if isinstance(one, tuple):
+                    self.send(one, peer)
+                elif isinstance(one, Elsewhere):
                     self.other.sendto(one, peer)
                 elif one is not None:
                     self.udp.sendto(one, peer)
