@@ -59,8 +59,10 @@ struct dns_target {
 struct dns_targets {
 	enum targets_status status;
 	enum domain_reason reason; /* more closely */
-	/* Would `permits` say otherwise, the status could be another. */
+	/* Would `permits` or self say otherwise, the status could be another.
+	 */
 	bool local;
+	bool servfail; /* UNKNOWN, and that is what the resolver said */
 	const struct dns_target *targets; /* in the order to try */
 	uint32_t count;
 	uint32_t ttl_s;	  /* how long this holds; 0: not known */
