@@ -324,7 +324,8 @@ cache_shard_settle(struct dns_cache *cache, struct cache_shard *shard,
 {
 	struct cache_entry *entry;
 
-	shard->verdicts[finding->verdict]++;
+	if (finding->reason != DOMAIN_WHY_BUSY)
+		shard->verdicts[finding->verdict]++;
 	if (finding->verdict == DOMAIN_UNKNOWN) {
 		settle_unknown(cache, shard, domain, hash, finding, now_wall_s,
 			       fact);

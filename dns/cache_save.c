@@ -164,7 +164,7 @@ dns_cache_take_changes(struct dns_cache *cache, size_t max, dns_cache_fn *fn,
 static bool
 key_ok(struct slice key)
 {
-	if (!dns_name_ok(key) || special_use(key))
+	if (!dns_name_ok(key))
 		return false;
 	for (size_t i = 0; i < key.n; i++) {
 		if (key.p[i] >= 'A' && key.p[i] <= 'Z')
@@ -194,7 +194,8 @@ dns_cache_restore(struct dns_cache *cache, struct slice key, struct slice value,
 
 	if (!key_ok(key) || cache_record_decode(value, &read) != 0)
 		return GW_ECORRUPT;
-	if (too_old(cache, &read, now_wall_s))
+	/* special ones were asked for while somebody allowed them */
+	if (too_old(cache, &read, now_wall_s) || special_use(key))
 		return GW_ENOENT;
 	if (read.since_wall_s > now_wall_s) {
 		read.until_wall_s -= read.since_wall_s - now_wall_s;
