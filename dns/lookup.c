@@ -1,166 +1,183 @@
 /*
- * The one file that knows c-ares. It makes an op of each question: c-ares
- * calls back from inside ares_query, cancels the whole channel or nothing,
- * and calls back once more from ares_destroy.
+ * Ops over questions: who waits for which answer, and with which servers and
+ * caps all of it goes on. Asking is question.c's, who comes first slots.c's,
+ * which server and port servers.c's, c-ares is channel.c's.
  *
- * That is why it is over 500 lines: nobody else may know it.
+ * Answers are given out from the loop, when c-ares has returned, at most
+ * DELIVER_MAX ops a turn: equal questions share one, so thousands may wait for
+ * the same. A caller's done may do everything, dns_destroy too; the question
+ * whose ops are being told outlives that.
  *
- * So c-ares never reaches a caller. Its callback turns the packet into an
- * answer and puts the op on `ready`; answers are given out when c-ares has
- * returned, from the loop. A cancelled op leaves its query behind with
- * op = NULL, to end by itself. Sharing one query between identical questions
- * belongs into struct query (a list of ops there), a cache in front of
- * query_start.
- *
- * Time-outs: ares_timeout walks all open queries, so it is not asked; while
- * any is open a tick lets c-ares look at its own second-grained lists.
- *
- * TCP has a channel of its own. Inside one channel a refused TCP connection
- * (the retry of one truncated answer) fails every UDP query to that server; so
- * the UDP channel gives truncated answers as they are, and we ask again on the
- * other. A refusal by UDP (the resolver restarts) is asked again once.
+ * resolv.conf is read again each UPKEEP_MS as long as something is asked, and
+ * before the first question after a pause. One that is missing or names no
+ * server changes nothing: it is being written.
  */
 #include "dns/lookup.h"
 
-#include <ares.h>
-#include <ares_dns.h>
-#include <arpa/nameser.h>
 #include <assert.h>
-#include <bsd/sys/queue.h>
-#include <netdb.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "dns/cache_int.h"
+#include "dns/lookup_int.h"
 #include "dns/name.h"
-#include "dns/packet.h"
+#include "gateway/base/error.h"
 #include "gateway/base/mem.h"
 
 #define TICK_MS 50
-#define ASK_MAX 3	  /* of one question, when the resolver refuses */
-#define WAITING_FACTOR 16 /* questions that may wait, times inflight_max */
-#define SERVERS_MAX 8
-/* The default holds about 280 replies; the kernel cuts it to rmem_max. */
-#define SOCKET_RECEIVE_BYTES (8 * 1024 * 1024)
+#define UPKEEP_MS 5000
+#define DELIVER_MAX 256
+#define TIMEOUT_MS 2000
+#define TRIES 2
+#define INFLIGHT 500
 
-enum op_state { OP_WAITING, OP_ASKED, OP_READY };
+static void on_after(void *arg);
 
-struct channel {
-	struct dns *dns;
-	ares_channel ares;
-};
-
-struct query {
-	struct dns *dns;
-	struct dns_op *op; /* NULL: cancelled */
-};
-
-struct dns_op {
-	TAILQ_ENTRY(dns_op) link; /* of waiting or ready */
-	struct dns *dns;
-	enum op_state state;
-	struct query *query; /* ASKED */
-	bool tcp;	     /* the answer by UDP was truncated */
-	bool refused;	     /* once already */
-	struct arena *arena; /* of the answer */
-	struct dns_answer answer;
-	dns_done_fn *done;
-	void *arg;
-	enum dns_type type;
-	char name[DNS_NAME_SIZE];
-};
-
-struct socket_watch {
-	LIST_ENTRY(socket_watch) link;
-	struct channel *channel;
-	int fd;
-	struct watch *watch;
-};
-
-struct dns {
-	struct loop *loop;
-	struct channel udp, tcp;
-	TAILQ_HEAD(op_list, dns_op) waiting, ready;
-	uint32_t waiting_count, ready_count;
-	uint32_t query_count; /* open in c-ares */
-	uint32_t inflight_max;
-	LIST_HEAD(watch_list, socket_watch) watches;
-	struct timer_op *tick, *soon;
-	bool delivering; /* a caller's done runs */
-	bool dead;	 /* it destroyed us: free when it returns */
-	char *hosts_path;
-};
-
-static pthread_once_t library_once = PTHREAD_ONCE_INIT;
-static int library_status;
+/* ---- Servers ---- */
 
 static void
-library_init(void)
+generation_free(struct generation **gp)
 {
-	library_status = ares_library_init(ARES_LIB_INIT_ALL);
+	struct generation *g = *gp;
+
+	*gp = NULL;
+	if (g == NULL)
+		return;
+	assert(g->question_count == 0);
+	servers_destroy(&g->servers);
+	free(g);
 }
 
-static void dns_pump(struct dns *dns);
-
-/* ---- Giving out ---- */
-
-static void
-op_free(struct dns_op *op)
+static struct generation *
+generation_create(struct dns *dns, const struct resolv *resolv,
+		  const struct dns_opts *opts)
 {
-	arena_destroy(&op->arena);
-	free(op);
+	struct generation *g = mem_zalloc(sizeof(*g));
+	int64_t all_ms;
+
+	g->timeout_ms = opts->timeout_ms > 0 ? opts->timeout_ms : TIMEOUT_MS;
+	g->tries = opts->tries > 0 ? opts->tries : TRIES;
+	if (g->tries > TRIES_MAX)
+		g->tries = TRIES_MAX;
+	for (int i = 0; i < TRIES_MAX; i++)
+		TAILQ_INIT(&g->due[i]);
+	g->loopback = resolv_is_loopback(resolv);
+	all_ms = (g->timeout_ms << g->tries) - g->timeout_ms;
+	g->servers =
+	    servers_create(dns->loop, resolv, all_ms + 1000, on_after, dns);
+	if (g->servers == NULL)
+		generation_free(&g);
+	return g;
 }
 
+/* The new one in its place; what the old one began it ends. */
 static void
-op_ready(struct dns_op *op)
+generation_swap(struct dns *dns, struct generation **place,
+		struct generation *fresh)
 {
-	struct dns *dns = op->dns;
+	struct question *q;
 
-	op->state = OP_READY;
-	op->query = NULL;
-	TAILQ_INSERT_TAIL(&dns->ready, op, link);
-	dns->ready_count++;
-}
-
-static void
-op_fail(struct dns_op *op, enum dns_status status, const char *text)
-{
-	memset(&op->answer, 0, sizeof(op->answer));
-	op->answer.status = status;
-	op->answer.text = text;
-	op_ready(op);
-}
-
-static void on_soon(void *arg);
-
-static void
-soon_arm(struct dns *dns)
-{
-	if (dns->ready_count > 0 && dns->soon == NULL)
-		dns->soon = timer_start(dns->loop, 0, on_soon, dns);
-}
-
-/* From the loop only. What becomes ready meanwhile waits for the next turn. */
-static void
-dns_deliver(struct dns *dns)
-{
-	uint32_t n = dns->ready_count;
-	struct dns_op *op;
-
-	dns->delivering = true;
-	while (n-- > 0 && (op = TAILQ_FIRST(&dns->ready)) != NULL) {
-		TAILQ_REMOVE(&dns->ready, op, link);
-		dns->ready_count--;
-		op->done(op->arg, &op->answer);
-		op_free(op);
-		if (dns->dead) {
-			free(dns);
-			return;
+	if (*place != NULL) {
+		LIST_INSERT_HEAD(&dns->old, *place, link);
+		for (int i = 0; i < (*place)->tries; i++) {
+			TAILQ_FOREACH (q, &(*place)->due[i], due_link)
+				question_hide(q);
 		}
 	}
-	dns->delivering = false;
-	soon_arm(dns);
+	*place = fresh;
 }
+
+static void
+reap(struct dns *dns)
+{
+	struct generation *g, *next;
+
+	servers_reap(dns->first->servers);
+	if (dns->second != NULL)
+		servers_reap(dns->second->servers);
+	LIST_FOREACH_SAFE (g, &dns->old, link, next) {
+		if (g->question_count > 0)
+			continue;
+		LIST_REMOVE(g, link);
+		generation_free(&g);
+	}
+}
+
+/* GW_EINVAL: no list of addresses. */
+static int
+servers_find(const struct dns_opts *opts, const char *resolv_path,
+	     struct resolv *first, struct resolv *second)
+{
+	second->count = 0;
+	if (opts->second != NULL && !resolv_parse(opts->second, second))
+		return GW_EINVAL;
+	if (opts->servers != NULL)
+		return resolv_parse(opts->servers, first) ? 0 : GW_EINVAL;
+	/* without the file as the C library: a server on this host */
+	if (!resolv_read(resolv_path, first))
+		(void)resolv_parse("127.0.0.1", first);
+	return 0;
+}
+
+static const char *
+resolv_path_of(const struct dns_opts *opts)
+{
+	return opts->resolv_path != NULL ? opts->resolv_path
+					 : "/etc/resolv.conf";
+}
+
+static void
+string_set(char **place, const char *text)
+{
+	free(*place);
+	*place = mem_strdup(text);
+}
+
+int
+dns_reconfigure(struct dns *dns, const struct dns_opts *opts)
+{
+	struct generation *first, *second = NULL;
+	struct resolv a, b;
+	int err = servers_find(opts, resolv_path_of(opts), &a, &b);
+
+	if (err != 0)
+		return err;
+	first = generation_create(dns, &a, opts);
+	if (b.count > 0)
+		second = generation_create(dns, &b, opts);
+	if (first == NULL || (b.count > 0 && second == NULL)) {
+		generation_free(&first);
+		generation_free(&second);
+		return GW_EIO;
+	}
+	generation_swap(dns, &dns->first, first);
+	generation_swap(dns, &dns->second, second);
+	slots_resize(&dns->slots,
+		     opts->inflight_max > 0 ? opts->inflight_max : INFLIGHT);
+	dns->from_file = opts->servers == NULL;
+	string_set(&dns->resolv_path, resolv_path_of(opts));
+	string_set(&dns->hosts_path,
+		   opts->hosts_path != NULL ? opts->hosts_path : "/etc/hosts");
+	return 0;
+}
+
+static void
+resolv_check(struct dns *dns)
+{
+	struct dns_opts opts = {.timeout_ms = dns->first->timeout_ms,
+				.tries = dns->first->tries};
+	struct generation *fresh;
+	struct resolv now;
+
+	if (!dns->from_file || !resolv_read(dns->resolv_path, &now) ||
+	    resolv_equal(&now, servers_resolv(dns->first->servers)))
+		return;
+	fresh = generation_create(dns, &now, &opts);
+	if (fresh != NULL)
+		generation_swap(dns, &dns->first, fresh);
+}
+
+/* ---- Giving out ---- */
 
 static void
 on_soon(void *arg)
@@ -168,10 +185,60 @@ on_soon(void *arg)
 	struct dns *dns = arg;
 
 	dns->soon = NULL;
-	dns_deliver(dns);
+	on_after(dns);
 }
 
-/* ---- c-ares ---- */
+static void
+soon_arm(struct dns *dns)
+{
+	if (!TAILQ_EMPTY(&dns->ready) && dns->soon == NULL)
+		dns->soon = timer_start(dns->loop, 0, on_soon, dns);
+}
+
+/* False: dns is gone. */
+static bool
+question_tell(struct dns *dns, struct question *q)
+{
+	struct dns_op *op = TAILQ_FIRST(&q->ops);
+
+	if (op == NULL) {
+		question_free(q);
+		return true;
+	}
+	TAILQ_REMOVE(&q->ops, op, link);
+	dns->telling = q;
+	op->done(op->arg, &q->answer);
+	free(op);
+	if (dns->dead) {
+		question_free(q);
+		free(dns);
+		return false;
+	}
+	dns->telling = NULL;
+	return true;
+}
+
+static void
+deliver(struct dns *dns)
+{
+	int n = DELIVER_MAX;
+
+	while (n-- > 0 && !TAILQ_EMPTY(&dns->ready)) {
+		if (!question_tell(dns, TAILQ_FIRST(&dns->ready)))
+			return;
+	}
+	soon_arm(dns);
+}
+
+/* ---- Time ---- */
+
+static bool
+is_busy(const struct dns *dns)
+{
+	return dns->slots.waiting_count > 0 || dns_inflight_count(dns) > 0 ||
+	       !LIST_EMPTY(&dns->old) || servers_busy(dns->first->servers) ||
+	       (dns->second != NULL && servers_busy(dns->second->servers));
+}
 
 static void
 on_tick(void *arg)
@@ -179,281 +246,99 @@ on_tick(void *arg)
 	struct dns *dns = arg;
 
 	dns->tick = NULL;
-	ares_process_fd(dns->udp.ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	ares_process_fd(dns->tcp.ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	dns_pump(dns);
-	dns_deliver(dns);
+	question_tick(dns);
+	on_after(dns);
 }
 
 static void
 tick_arm(struct dns *dns)
 {
-	if (dns->tick == NULL && dns->query_count > 0)
+	if (dns->tick == NULL && is_busy(dns))
 		dns->tick = timer_start(dns->loop, TICK_MS, on_tick, dns);
 }
 
 static void
-on_socket(void *arg, int fd, int readable, int writable)
+on_upkeep(void *arg)
 {
-	struct channel *channel = arg;
-	struct dns *dns = channel->dns;
+	struct dns *dns = arg;
+	bool go_on = dns->used;
 
-	ares_process_fd(channel->ares, readable ? fd : ARES_SOCKET_BAD,
-			writable ? fd : ARES_SOCKET_BAD);
-	dns_pump(dns);
-	dns_deliver(dns);
-}
-
-static struct socket_watch *
-watch_find(const struct channel *channel, int fd)
-{
-	struct socket_watch *w;
-
-	for (w = LIST_FIRST(&channel->dns->watches); w != NULL;
-	     w = LIST_NEXT(w, link)) {
-		if (w->fd == fd && w->channel == channel)
-			return w;
+	resolv_check(dns);
+	if (dns->stats != NULL) {
+		dns_stats_refresh(dns->stats, loop_now_ms(dns->loop));
+		go_on = go_on || dns_stats_failing(dns->stats);
 	}
-	return NULL;
+	dns->used = false;
+	dns->upkeep =
+	    go_on ? timer_start(dns->loop, UPKEEP_MS, on_upkeep, dns) : NULL;
 }
 
+/* From the loop, nothing of c-ares on the stack. dns may be gone after it. */
 static void
-on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
+on_after(void *arg)
 {
-	struct channel *channel = arg;
-	struct dns *dns = channel->dns;
-	struct socket_watch *w = watch_find(channel, fd);
+	struct dns *dns = arg;
 
-	if (w != NULL)
-		watch_stop(&w->watch);
-	if (!readable && !writable) {
-		if (w != NULL)
-			LIST_REMOVE(w, link);
-		free(w);
-		return;
-	}
-	if (w == NULL) {
-		w = mem_zalloc(sizeof(*w));
-		w->fd = fd;
-		w->channel = channel;
-		LIST_INSERT_HEAD(&dns->watches, w, link);
-	}
-	w->watch =
-	    watch_start(dns->loop, fd, readable, writable, on_socket, channel);
-}
-
-static void
-ask_again(struct dns_op *op)
-{
-	struct dns *dns = op->dns;
-
-	op->state = OP_WAITING;
-	op->query = NULL;
-	TAILQ_INSERT_HEAD(&dns->waiting, op, link);
-	dns->waiting_count++;
-}
-
-/* No packet came. */
-static void
-op_unanswered(struct dns_op *op, int status)
-{
-	if (status == ARES_ETIMEOUT) {
-		op_fail(op, DNS_TIMEOUT, "timed out");
-	} else if (status == ARES_EBADNAME) {
-		op_fail(op, DNS_NXDOMAIN, "not a domain name");
-	} else if (status == ARES_ECONNREFUSED && !op->refused) {
-		op->refused = true;
-		ask_again(op);
-	} else {
-		op_fail(op, DNS_FAIL, "resolver not reachable");
-	}
-}
-
-static bool
-is_truncated(const unsigned char *packet, int n)
-{
-	return n >= HFIXEDSZ && DNS_HEADER_TC(packet);
-}
-
-static void
-on_ares(void *arg, int status, int timeouts, unsigned char *packet, int n)
-{
-	struct query *query = arg;
-	struct dns_op *op = query->op;
-
-	(void)timeouts;
-	query->dns->query_count--;
-	free(query);
-	if (op == NULL)
-		return;
-	if (packet == NULL || n <= 0) {
-		op_unanswered(op, status);
-		return;
-	}
-	if (!op->tcp && is_truncated(packet, n)) {
-		op->tcp = true;
-		ask_again(op);
-		return;
-	}
-	op->arena = arena_create(512);
-	dns_packet_read(slice_of(packet, (size_t)n), op->name, op->type,
-			op->arena, &op->answer);
-	op_ready(op);
-}
-
-static void
-query_start(struct dns_op *op)
-{
-	struct query *query = mem_zalloc(sizeof(*query));
-	struct dns *dns = op->dns;
-
-	query->dns = dns;
-	query->op = op;
-	op->state = OP_ASKED;
-	op->query = query;
-	dns->query_count++;
-	ares_query(op->tcp ? dns->tcp.ares : dns->udp.ares, op->name, 1,
-		   (int)op->type, on_ares, query);
-}
-
-/* May put ops on ready, never gives them out. */
-static void
-dns_pump(struct dns *dns)
-{
-	struct dns_op *op;
-
-	while (dns->query_count < dns->inflight_max &&
-	       (op = TAILQ_FIRST(&dns->waiting)) != NULL) {
-		TAILQ_REMOVE(&dns->waiting, op, link);
-		dns->waiting_count--;
-		query_start(op);
-	}
+	question_pump(dns);
+	reap(dns);
 	tick_arm(dns);
+	deliver(dns);
 }
 
 /* ---- Create, destroy ---- */
 
-/* An address, or address and port. */
-static bool
-server_parse(struct slice s, struct ares_addr_port_node *node)
-{
-	struct sock_addr addr = {.port = 53};
-
-	if (ip_parse(s, &addr.ip) != 0 && sock_addr_parse(s, &addr) != 0)
-		return false;
-	node->udp_port = node->tcp_port = addr.port;
-	if (ip_is_v4(&addr.ip)) {
-		node->family = AF_INET;
-		memcpy(&node->addr.addr4, addr.ip.b + 12, 4);
-	} else {
-		node->family = AF_INET6;
-		memcpy(&node->addr.addr6, addr.ip.b, 16);
-	}
-	return true;
-}
-
-static bool
-servers_set(ares_channel channel, const char *servers)
-{
-	struct ares_addr_port_node nodes[SERVERS_MAX];
-	struct slice rest = slice_str(servers), word;
-	size_t n = 0;
-
-	memset(nodes, 0, sizeof(nodes));
-	while (slice_split(&rest, ',', &word)) {
-		if (n == SERVERS_MAX ||
-		    !server_parse(slice_trim(word), &nodes[n]))
-			return false;
-		if (n > 0)
-			nodes[n - 1].next = &nodes[n];
-		n++;
-	}
-	return n > 0 && ares_set_servers_ports(channel, nodes) == ARES_SUCCESS;
-}
-
-static bool
-channel_open(struct channel *channel, const struct dns_opts *opts, int flags)
-{
-	struct ares_options o;
-	char lookups[] = "b";
-	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-		   ARES_OPT_SOCK_STATE_CB | ARES_OPT_SOCK_RCVBUF |
-		   ARES_OPT_LOOKUPS;
-
-	memset(&o, 0, sizeof(o));
-	/* without NOCHECKRESP a SERVFAIL looks like a dead resolver */
-	o.flags = ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOSEARCH |
-		  ARES_FLAG_NOALIASES | flags;
-	o.timeout = opts->timeout_ms > 0 ? (int)opts->timeout_ms : 2000;
-	o.tries = opts->tries > 0 ? opts->tries : 2;
-	o.sock_state_cb = on_socket_state;
-	o.sock_state_cb_data = channel;
-	o.socket_receive_buffer_size = SOCKET_RECEIVE_BYTES;
-	o.lookups = lookups;
-	if (ares_init_options(&channel->ares, &o, mask) != ARES_SUCCESS) {
-		channel->ares = NULL;
-		return false;
-	}
-	return opts->servers == NULL ||
-	       servers_set(channel->ares, opts->servers);
-}
-
 struct dns *
 dns_create(struct loop *loop, const struct dns_opts *opts)
 {
-	struct dns *dns;
+	struct dns *dns = mem_zalloc(sizeof(*dns));
 
-	pthread_once(&library_once, library_init);
-	if (library_status != ARES_SUCCESS)
-		return NULL;
-	dns = mem_zalloc(sizeof(*dns));
 	dns->loop = loop;
-	dns->inflight_max = opts->inflight_max > 0 ? opts->inflight_max : 500;
-	TAILQ_INIT(&dns->waiting);
+	dns->cache = opts->cache;
+	TAILQ_INIT(&dns->again);
 	TAILQ_INIT(&dns->ready);
-	LIST_INIT(&dns->watches);
-	dns->udp.dns = dns->tcp.dns = dns;
-	if (!channel_open(&dns->udp, opts, ARES_FLAG_IGNTC) ||
-	    !channel_open(&dns->tcp, opts, ARES_FLAG_USEVC)) {
+	LIST_INIT(&dns->all);
+	LIST_INIT(&dns->old);
+	slots_init(&dns->slots, INFLIGHT);
+	if (dns_reconfigure(dns, opts) != 0 ||
+	    (dns->cache != NULL && dns_cache_join(dns->cache, dns) != 0)) {
 		dns_destroy(&dns);
 		return NULL;
 	}
-	dns->hosts_path = mem_strdup(opts->hosts_path != NULL ? opts->hosts_path
-							      : "/etc/hosts");
-	return dns;
-}
-
-static void
-ops_free(struct op_list *list)
-{
-	struct dns_op *op;
-
-	while ((op = TAILQ_FIRST(list)) != NULL) {
-		TAILQ_REMOVE(list, op, link);
-		op_free(op);
+	if (dns->cache != NULL) {
+		dns->stats = dns_cache_stats(dns->cache);
+		dns->stats_loop = dns_stats_join(dns->stats);
 	}
+	return dns;
 }
 
 void
 dns_destroy(struct dns **dnsp)
 {
 	struct dns *dns = *dnsp;
+	struct question *q, *next;
 
 	*dnsp = NULL;
 	if (dns == NULL)
 		return;
-	/* every open query comes back once more and lands on ready */
-	if (dns->udp.ares != NULL)
-		ares_destroy(dns->udp.ares);
-	if (dns->tcp.ares != NULL)
-		ares_destroy(dns->tcp.ares);
-	assert(dns->query_count == 0);
-	ops_free(&dns->waiting);
-	ops_free(&dns->ready);
+	if (dns->cache != NULL)
+		dns_cache_leave(dns->cache, dns);
+	LIST_FOREACH_SAFE (q, &dns->all, all_link, next) {
+		if (q == dns->telling)
+			question_silence(q);
+		else
+			question_free(q);
+	}
+	if (dns->first != NULL)
+		reap(dns);
+	generation_free(&dns->first);
+	generation_free(&dns->second);
 	timer_cancel(&dns->tick);
 	timer_cancel(&dns->soon);
+	timer_cancel(&dns->upkeep);
+	dns_stats_leave(&dns->stats_loop);
 	free(dns->hosts_path);
-	if (dns->delivering)
+	free(dns->resolv_path);
+	if (dns->telling != NULL)
 		dns->dead = true;
 	else
 		free(dns);
@@ -461,26 +346,41 @@ dns_destroy(struct dns **dnsp)
 
 /* ---- Ops ---- */
 
+static void
+use(struct dns *dns)
+{
+	dns->used = true;
+	if (dns->upkeep != NULL)
+		return;
+	resolv_check(dns);
+	dns->upkeep = timer_start(dns->loop, UPKEEP_MS, on_upkeep, dns);
+}
+
 struct dns_op *
 dns_lookup_start(struct dns *dns, const struct dns_req *req, dns_done_fn *done,
 		 void *arg)
 {
-	struct dns_op *op = mem_zalloc(sizeof(*op));
+	struct dns_op *op = mem_alloc(sizeof(*op));
+	char name[DNS_NAME_SIZE];
+	bool named = dns_name_key(slice_str(req->name), name);
+	struct question *q = named ? question_find(dns, req, name) : NULL;
+	bool found = q != NULL;
 
-	op->dns = dns;
-	op->type = req->type;
+	use(dns);
+	if (!found)
+		q = question_create(dns, req, named ? name : "");
+	op->question = q;
 	op->done = done;
 	op->arg = arg;
-	if (!dns_name_key(slice_str(req->name), op->name)) {
-		op_fail(op, DNS_NXDOMAIN, "not a domain name");
-	} else if (dns->waiting_count / WAITING_FACTOR >= dns->inflight_max) {
-		op_fail(op, DNS_FAIL, "too many questions wait");
-	} else {
-		op->state = OP_WAITING;
-		TAILQ_INSERT_TAIL(&dns->waiting, op, link);
-		dns->waiting_count++;
-	}
-	dns_pump(dns);
+	TAILQ_INSERT_TAIL(&q->ops, op, link);
+	if (found)
+		question_shared(dns);
+	else if (!named)
+		question_fail(q, DNS_NXDOMAIN, "not a domain name");
+	else
+		question_wait(q, req);
+	question_pump(dns);
+	tick_arm(dns);
 	soon_arm(dns);
 	return op;
 }
@@ -489,32 +389,46 @@ void
 dns_lookup_cancel(struct dns_op **opp)
 {
 	struct dns_op *op = *opp;
-	struct dns *dns;
+	struct question *q;
 
 	*opp = NULL;
 	if (op == NULL)
 		return;
-	dns = op->dns;
-	switch (op->state) {
-	case OP_WAITING:
-		TAILQ_REMOVE(&dns->waiting, op, link);
-		dns->waiting_count--;
-		break;
-	case OP_ASKED:
-		op->query->op = NULL;
-		break;
-	case OP_READY:
-		TAILQ_REMOVE(&dns->ready, op, link);
-		dns->ready_count--;
-		break;
-	}
-	op_free(op);
+	q = op->question;
+	TAILQ_REMOVE(&q->ops, op, link);
+	free(op);
+	/* what is on the wire keeps its slot until it ends */
+	if (TAILQ_EMPTY(&q->ops) && q->slot.state == SLOT_WAITING)
+		question_free(q);
 }
+
+/* ---- What others ask us ---- */
 
 uint32_t
 dns_inflight_count(const struct dns *dns)
 {
-	return dns->query_count;
+	return dns->slots.fast_count + dns->slots.slow_count;
+}
+
+struct dns_cache *
+dns_cache_of(const struct dns *dns)
+{
+	return dns->cache;
+}
+
+bool
+dns_has_second(const struct dns *dns)
+{
+	return dns->second != NULL;
+}
+
+void
+dns_servers_get(const struct dns *dns, struct dns_servers *servers)
+{
+	resolv_format(servers_resolv(dns->first->servers), servers->text,
+		      sizeof(servers->text));
+	servers->all_loopback = dns->first->loopback;
+	servers->from_file = dns->from_file;
 }
 
 struct loop *

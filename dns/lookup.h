@@ -8,10 +8,12 @@
 #include "gateway/net/loop.h"
 
 /*
- * One question to the resolver: MX, A or AAAA of one name, an op as in style
- * 3. The packet is read by us (dns/packet.h): it comes from strangers. One
- * `struct dns` a loop. The resolver is expected near by, best on loopback: all
- * questions leave from one port.
+ * One question to the resolver: MX, A, AAAA or TLSA of one name, an op as in
+ * style 3. The packet is read by us (dns/packet.h): it comes from strangers.
+ * One `struct dns` a loop; equal questions of a loop are asked once. The
+ * resolver is expected near by, best on loopback: see dns/channel.c on what
+ * protects answers from farther away, and dns/slots.h on who is asked for
+ * when there are many.
  */
 struct dns;
 
@@ -90,6 +92,9 @@ struct dns_req {
 			   * underscore labels */
 	enum dns_type type;
 	bool second; /* of the second resolvers; DNS_FAIL without any */
+	/* Whose share of the slots it takes (dns/slots.h), so that nobody's
+	 * questions stop the others'; NULL: one share for all such. */
+	const char *owner;
 };
 
 struct dns_op;

@@ -22,7 +22,12 @@
 #define HEADER_SIZE 12
 
 enum { TYPE_CNAME = 5, TYPE_SOA = 6, CLASS_IN = 1 };
-enum { FLAG_QR = 0x8000, FLAG_TC = 0x0200, RCODE_MASK = 0x000f };
+enum {
+	FLAG_QR = 0x8000,
+	FLAG_TC = 0x0200,
+	FLAG_AD = 0x0020,
+	RCODE_MASK = 0x000f
+};
 
 struct name {
 	char text[DNS_NAME_SIZE]; /* lower case */
@@ -391,7 +396,7 @@ dns_packet_read(struct slice packet, const char *name, enum dns_type type,
 		answer_set(answer, DNS_FAIL, rcode_text(flags & RCODE_MASK));
 		return;
 	}
-	/* c-ares has asked by TCP already */
+	/* only one by TCP is read */
 	if (flags & FLAG_TC) {
 		answer_set(answer, DNS_FAIL, "truncated reply");
 		return;
@@ -401,9 +406,12 @@ dns_packet_read(struct slice packet, const char *name, enum dns_type type,
 		return;
 	}
 	if ((flags & RCODE_MASK) == 3) {
+		answer->authentic = (flags & FLAG_AD) != 0;
 		answer_set(answer, DNS_NXDOMAIN, "NXDOMAIN");
 		answer->ttl_s = negative_ttl(&w);
 		return;
 	}
 	walk_answer(&w, name, type, arena, answer);
+	answer->authentic =
+	    answer->status != DNS_FAIL && (flags & FLAG_AD) != 0;
 }

@@ -11,7 +11,8 @@
  */
 
 /* The answer to (name, type): name as of dns_name_key. Records and host names
- * are made in arena. */
+ * are made in arena. authentic is the packet's AD: whether it is to be believed
+ * is the caller's. */
 void dns_packet_read(struct slice packet, const char *name, enum dns_type type,
 		     struct arena *arena, struct dns_answer *answer);
 

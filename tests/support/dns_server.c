@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "gateway/base/encode.h"
@@ -14,10 +15,16 @@
 
 #define TCP_MAX 16
 #define PACKET_MAX 65535
+#define HELD_MAX 64
 
 struct tcp_conn {
 	struct dns_server *server;
 	struct stream *stream;
+};
+
+struct held {
+	struct sockaddr_in to;
+	struct buf packet;
 };
 
 struct dns_server {
@@ -30,12 +37,18 @@ struct dns_server {
 	struct tcp_conn conns[TCP_MAX];
 	unsigned udp_count, tcp_count, conn_count;
 	char text[64];
+	struct held held[HELD_MAX];
+	unsigned held_count;
+	char last[512];
+	size_t last_n;
+	struct sockaddr_in last_from;
 };
 
 static const struct {
 	const char *name;
 	uint16_t number;
-} types[] = {{"A", 1}, {"CNAME", 5}, {"SOA", 6}, {"MX", 15}, {"AAAA", 28}};
+} types[] = {{"A", 1},	 {"CNAME", 5}, {"SOA", 6},
+	     {"MX", 15}, {"AAAA", 28}, {"TLSA", 52}};
 
 static uint16_t
 type_number(struct slice name)
@@ -211,13 +224,21 @@ read_question(struct slice in, char name[256], uint16_t *type,
 	return true;
 }
 
+static bool
+row_names(const struct dns_row *r, const char *name)
+{
+	if (r->name[0] == '*')
+		return slice_iends(slice_str(name), slice_str(r->name + 1));
+	return strcasecmp(r->name, name) == 0;
+}
+
 static const struct dns_row *
 row_find(const struct dns_server *s, const char *name, uint16_t type)
 {
 	for (size_t i = 0; i < s->row_count; i++) {
 		const struct dns_row *r = &s->rows[i];
 
-		if (strcmp(r->name, name) == 0 &&
+		if (row_names(r, name) &&
 		    (r->type == NULL ||
 		     type_number(slice_str(r->type)) == type))
 			return r;
@@ -252,28 +273,118 @@ answer(struct dns_server *s, struct slice in, bool tcp, struct buf *out)
 		    row->manner == DNS_TRUNCATES && !tcp, row->records);
 	if (row->manner == DNS_CUTS)
 		out->n -= 3;
+	if (row->manner == DNS_VALIDATES)
+		out->p[3] = (char)(out->p[3] | (in.p[3] & 0x20));
+	if (row->manner == DNS_FOLDS && !tcp) {
+		for (size_t i = 12; i < 12 + question.n; i++) {
+			if (out->p[i] >= 'A' && out->p[i] <= 'Z')
+				out->p[i] = (char)(out->p[i] + 32);
+		}
+	}
+}
+
+static void
+send_to(struct dns_server *s, struct slice packet, const struct sockaddr_in *to)
+{
+	(void)sendto(s->udp, packet.p, packet.n, 0, (const struct sockaddr *)to,
+		     sizeof(*to));
+}
+
+static void
+forge(struct dns_server *s, enum dns_manner manner, struct slice answered,
+      const struct sockaddr_in *to)
+{
+	struct buf out = {.cap = PACKET_MAX};
+	size_t name_n = strlen(answered.p + 12) + 1;
+
+	/* whoever believes it sees no such name */
+	buf_add_slice(&out, answered);
+	out.p[3] = (char)0x83;
+	out.p[7] = 0;
+	if (manner == DNS_FORGES_ID) {
+		out.p[0] ^= 1;
+		send_to(s, buf_slice(&out), to);
+	} else if (manner == DNS_FORGES_QUESTION) {
+		out.p[13] ^= 1;
+		send_to(s, buf_slice(&out), to);
+		out.p[13] ^= 1;
+		out.p[12 + name_n + 1] ^= 2;
+		send_to(s, buf_slice(&out), to);
+	} else {
+		send_to(s, slice_of(out.p, 11), to);
+		send_to(s, slice_of(out.p, 0), to);
+	}
+	buf_fini(&out);
+}
+
+static void
+hold(struct dns_server *s, struct slice packet, const struct sockaddr_in *to)
+{
+	struct held *h = &s->held[s->held_count++];
+
+	ck_assert_uint_le(s->held_count, HELD_MAX);
+	h->to = *to;
+	h->packet = (struct buf){.cap = PACKET_MAX};
+	buf_add_slice(&h->packet, packet);
+}
+
+unsigned
+dns_server_release(struct dns_server *s)
+{
+	unsigned count = s->held_count;
+
+	for (unsigned i = 0; i < count; i++) {
+		send_to(s, buf_slice(&s->held[i].packet), &s->held[i].to);
+		send_to(s, buf_slice(&s->held[i].packet), &s->held[i].to);
+		buf_fini(&s->held[i].packet);
+	}
+	s->held_count = 0;
+	return count;
+}
+
+static enum dns_manner
+manner_of(const struct dns_server *s, struct slice in)
+{
+	const struct dns_row *row;
+	struct slice question;
+	char name[256];
+	uint16_t type;
+
+	if (in.n < 12 || !read_question(in, name, &type, &question))
+		return DNS_ANSWERS;
+	row = row_find(s, name, type);
+	return row != NULL ? row->manner : DNS_ANSWERS;
 }
 
 static void
 on_udp(void *arg, int fd, int readable, int writable)
 {
 	struct dns_server *s = arg;
-	char in[512];
 	struct sockaddr_in from;
 	socklen_t size = sizeof(from);
 	struct buf out = {.cap = PACKET_MAX};
+	enum dns_manner manner;
+	struct slice in;
 	ssize_t n;
 
 	(void)readable;
 	(void)writable;
-	n = recvfrom(fd, in, sizeof(in), 0, (struct sockaddr *)&from, &size);
+	n = recvfrom(fd, s->last, sizeof(s->last), 0, (struct sockaddr *)&from,
+		     &size);
 	if (n <= 0)
 		return;
+	s->last_n = (size_t)n;
+	s->last_from = from;
 	s->udp_count++;
-	answer(s, slice_of(in, (size_t)n), false, &out);
-	if (out.n > 0)
-		(void)sendto(fd, out.p, out.n, 0, (struct sockaddr *)&from,
-			     size);
+	in = slice_of(s->last, s->last_n);
+	manner = manner_of(s, in);
+	answer(s, in, false, &out);
+	if (manner >= DNS_FORGES_ID)
+		forge(s, manner, buf_slice(&out), &from);
+	if (manner == DNS_HOLDS)
+		hold(s, buf_slice(&out), &from);
+	else if (out.n > 0)
+		send_to(s, buf_slice(&out), &from);
 	buf_fini(&out);
 }
 
@@ -369,6 +480,8 @@ dns_server_destroy(struct dns_server **server)
 		stream_destroy(&s->conns[i].stream);
 	dns_server_refuse_tcp(s);
 	watch_stop(&s->watch);
+	while (s->held_count > 0)
+		buf_fini(&s->held[--s->held_count].packet);
 	close(s->udp);
 	free(s);
 }
@@ -389,4 +502,16 @@ unsigned
 dns_server_tcp_count(const struct dns_server *server)
 {
 	return server->tcp_count;
+}
+
+struct slice
+dns_server_last(const struct dns_server *server)
+{
+	return slice_of(server->last, server->last_n);
+}
+
+unsigned
+dns_server_last_port(const struct dns_server *server)
+{
+	return ntohs(server->last_from.sin_port);
 }
