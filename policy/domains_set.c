@@ -67,7 +67,9 @@ domain_set_find(const struct domain_set *set, struct slice domain, bool itself,
 	struct slice below;
 	const struct domain_rule *rule;
 
-	if (set->count == 0 || domain.n == 0 || domain.n > DOMAIN_RULE_MAX)
+	/* a dot in front is a rule's, and of no name */
+	if (set->count == 0 || domain.n == 0 || domain.n > DOMAIN_RULE_MAX ||
+	    domain.p[0] == '.')
 		return NULL;
 	rule = in_force(domain_set_get(set, domain), now_wall_s);
 	if (rule != NULL || set->below == 0)

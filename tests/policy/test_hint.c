@@ -1,0 +1,186 @@
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/hint.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char *const own[] = {
+    "example.com",   ".example.com", "reederei-nord.de",	   "gmx.net",
+    "werft.example", "[192.0.2.1]",  "a-rather-long-name.example", "posteo.de",
+};
+
+struct row {
+	const char *asked, *hint;
+};
+
+static const struct row rows[] = {
+    /* one slip */
+    {"gmial.com", "gmail.com"},
+    {"gmai.com", "gmail.com"},
+    {"gmaill.com", "gmail.com"},
+    {"gnail.com", "gmail.com"},
+    {"gmail.con", "gmail.com"},
+    {"gmail.cm", "gmail.com"},
+    {"gmail.comm", "gmail.com"},
+    {"gmailcom", "gmail.com"},
+    {"gmailc.om", "gmail.com"},
+    {"gmai.lcom", "gmail.com"},
+    {"hotmial.co.uk", "hotmail.co.uk"},
+    {"hotmail.co.ku", "hotmail.co.uk"},
+    {"yaho.com", "yahoo.com"},
+    {"yahoo.con", "yahoo.com"},
+    {"outlok.com", "outlook.com"},
+    {"t-onlin.de", "t-online.de"},
+    {"tonline.de", "t-online.de"},
+    {"web.ed", "web.de"},
+    {"wbe.de", "web.de"},
+    {"gmx.nte", "gmx.net"},
+    {"pro.ton.me", "proton.me"},
+    {"163.co", "163.com"},
+    {"mail.ur", "mail.ru"},
+    {"live.d", "live.de"},
+    /* one on each side of the dot */
+    {"gmial.con", "gmail.com"},
+    {"yaho.cmo", "yahoo.com"},
+    {"btinternte.con", "btinternet.com"},
+    /* two in a longer name, and one behind the dot */
+    {"hotamil.com", "hotmail.com"},
+    {"hotmali.cmo", "hotmail.com"},
+    {"googelmial.com", "googlemail.com"},
+    {"outloook.com", "outlook.com"},
+    {"btintrent.com", "btinternet.com"},
+    {"htomali.con", "hotmail.com"},
+    /* too many for as short a name */
+    {"gml.com", NULL},
+    {"gamli.com", NULL},
+    {"wb.ed", NULL},
+    {"qqq.con", NULL},
+    {"gmaaaail.com", NULL},
+    {"htomlia.cno", NULL},
+    {"gmail.fr", NULL},
+    /* equally near to two */
+    {"gmx.dt", NULL},
+    {"hotmail.ft", NULL},
+    {"hmx.d", NULL},
+    /* known itself */
+    {"gmail.com", NULL},
+    {"example.com", NULL},
+    {"gmx.net", NULL},
+    /* the site's own; one that is a large one too is no second */
+    {"exmaple.com", "example.com"},
+    {"example.con", "example.com"},
+    {"reederei-nrod.de", "reederei-nord.de"},
+    {"rederei-nort.de", "reederei-nord.de"},
+    {"psoteo.de", "posteo.de"},
+    {"werft.exmaple", "werft.example"},
+    {"a-rather-lnog-nmae.example", "a-rather-long-name.example"},
+    /* none of these */
+    {"", NULL},
+    {".", NULL},
+    {"..", NULL},
+    {"a", NULL},
+    {".example.con", NULL},
+    {"[192.0.2.2]", NULL},
+    {"xn--gmil-5na.com", NULL},
+    {"qwertz.example.org", NULL},
+    {"mail.gmial.com", NULL},
+};
+
+START_TEST(test_find)
+{
+	const struct row *row = &rows[_i];
+	struct hint_list *list = hint_list_create(own, COUNT(own));
+	const char *hint = hint_find(list, slice_str(row->asked));
+
+	if (row->hint == NULL)
+		ck_assert_msg(hint == NULL, "%s: %s", row->asked, hint);
+	else
+		ck_assert_msg(hint != NULL && strcmp(hint, row->hint) == 0,
+			      "%s: %s", row->asked, hint);
+	hint_list_destroy(&list);
+	ck_assert_ptr_null(list);
+	hint_list_destroy(&list);
+}
+END_TEST
+
+START_TEST(test_lengths)
+{
+	char name[HINT_NAME_MAX + 3], asked[HINT_NAME_MAX + 3];
+	const char *one[] = {name};
+	struct hint_list *list;
+
+	for (size_t n = HINT_NAME_MAX - 1; n <= HINT_NAME_MAX + 1; n++) {
+		memset(name, 'x', n);
+		memcpy(name + n - 5, ".test", 6);
+		memcpy(asked, name, n + 1);
+		asked[3] = 'y';
+		list = hint_list_create(one, 1);
+		ck_assert_int_eq(hint_find(list, slice_of(asked, n)) != NULL,
+				 n <= HINT_NAME_MAX);
+		hint_list_destroy(&list);
+	}
+}
+END_TEST
+
+/* Any bytes, as they come behind an '@', near to what is known. */
+START_TEST(test_any_bytes)
+{
+	struct hint_list *list = hint_list_create(own, COUNT(own));
+	char name[16];
+
+	for (unsigned at = 0; at < 9; at++)
+		for (unsigned c = 0; c < 256; c++) {
+			const char *hint;
+
+			memcpy(name, "gmail.com", 9);
+			name[at] = (char)c;
+			hint = hint_find(list, slice_of(name, 9));
+			ck_assert(hint == NULL || strlen(hint) == 9);
+		}
+	hint_list_destroy(&list);
+}
+END_TEST
+
+/* All of a site's names may be near to each other and to what is asked. */
+START_TEST(test_many_own)
+{
+	static char names[HINT_OWN_MAX + 2][32];
+	const char *v[HINT_OWN_MAX + 2];
+	struct hint_list *list;
+
+	for (size_t i = 0; i < COUNT(v); i++) {
+		snprintf(names[i], sizeof(names[i]), "branch%04zu.example", i);
+		v[i] = names[i];
+	}
+	list = hint_list_create(v, COUNT(v));
+	ck_assert_ptr_null(hint_find(list, SLICE_LIT("branch000x.example")));
+	ck_assert_str_eq(hint_find(list, SLICE_LIT("branch0490x.example")),
+			 "branch0490.example");
+	/* beyond what is looked at */
+	ck_assert_ptr_null(hint_find(list, SLICE_LIT("branch0501x.example")));
+	hint_list_destroy(&list);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("hint");
+	TCase *tcase = tcase_create("all");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_loop_test(tcase, test_find, 0, COUNT(rows));
+	tcase_add_test(tcase, test_lengths);
+	tcase_add_test(tcase, test_any_bytes);
+	tcase_add_test(tcase, test_many_own);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
