@@ -9,7 +9,7 @@
  * down for two days makes any queue old. A queue that is old while nothing at
  * all is delivered is one.
  */
-#include "gateway/control/alerts.h"
+#include "gateway/control/alerts_int.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -47,6 +47,10 @@ static const struct cause {
     [ALERT_STORE] = {"store", 0, MINUTE},
     [ALERT_STUCK] = {"queue", 0, MINUTE},
     [ALERT_DOVECOT] = {"dovecot", MINUTE, MINUTE},
+    [ALERT_RESOLVER] = {"resolver", 30 * SECOND, MINUTE},
+    [ALERT_DNS_REWRITES] = {"dns-rewrites", 0, 0},
+    [ALERT_DNS_SLOW] = {"dns-slow", MINUTE, 5 * MINUTE},
+    [ALERT_DNS_REMOTE] = {"dns-remote", 0, 0},
     [ALERT_HOP] = {"hop", 5 * MINUTE, MINUTE},
 };
 
@@ -64,13 +68,6 @@ struct alerts {
 	int64_t altered_ms; /* when it last grew */
 	uint64_t delivered_seen;
 	int64_t delivered_ms;
-};
-
-/* What a look at the facts says of one cause. */
-struct finding {
-	int level;
-	char subject[160];
-	char text[768];
 };
 
 struct alerts *
@@ -321,6 +318,12 @@ find_cause(struct alerts *a, enum alert_cause cause,
 		break;
 	case ALERT_DOVECOT:
 		find_dovecot(facts, f);
+		break;
+	case ALERT_RESOLVER:
+	case ALERT_DNS_REWRITES:
+	case ALERT_DNS_SLOW:
+	case ALERT_DNS_REMOTE:
+		find_resolver(cause, &facts->resolver, f);
 		break;
 	case ALERT_HOP:
 	case ALERT_CAUSES:

@@ -14,13 +14,17 @@
  * gets worse (a level: 21, 7, 1 days, expired) is told again.
  */
 enum alert_cause {
-	ALERT_ALTERED,	   /* bytes on disk are not the client's */
-	ALERT_CERTIFICATE, /* expires in 21, 7, 1 days; has expired */
-	ALERT_DISK,	   /* low; full: submissions are refused */
-	ALERT_STORE,	   /* commits fail */
-	ALERT_STUCK,	   /* the queue does not move */
-	ALERT_DOVECOT,	   /* the backend of logins is away */
-	ALERT_HOP,	   /* one next hop cannot be reached */
+	ALERT_ALTERED,	    /* bytes on disk are not the client's */
+	ALERT_CERTIFICATE,  /* expires in 21, 7, 1 days; has expired */
+	ALERT_DISK,	    /* low; full: submissions are refused */
+	ALERT_STORE,	    /* commits fail */
+	ALERT_STUCK,	    /* the queue does not move */
+	ALERT_DOVECOT,	    /* the backend of logins is away */
+	ALERT_RESOLVER,	    /* DNS gives no usable answers */
+	ALERT_DNS_REWRITES, /* names that cannot exist have records */
+	ALERT_DNS_SLOW,
+	ALERT_DNS_REMOTE, /* a resolver is not on loopback */
+	ALERT_HOP,	  /* one next hop cannot be reached */
 	ALERT_CAUSES
 };
 
@@ -28,6 +32,13 @@ struct alert_hop {
 	const char *name;
 	bool up;
 	const char *error; /* escaped */
+};
+
+struct alert_resolver {
+	const char *servers; /* "127.0.0.1" */
+	const char *found;   /* rewrites: "A 192.0.2.1" */
+	double p50_ms;
+	bool failing, slow, rewrites, remote;
 };
 
 struct alert_facts {
@@ -42,6 +53,7 @@ struct alert_facts {
 	uint64_t queued, delivered;
 	int64_t oldest_wall_s; /* 0: empty */
 	bool dovecot_away;
+	struct alert_resolver resolver;
 	const struct alert_hop *hops;
 	size_t hop_count;
 };

@@ -81,6 +81,8 @@ call_fn command_block_add, command_block_del, command_block_list,
     command_block_export, command_block_import;
 call_fn command_limits, command_grant;
 call_fn command_from_add, command_from_del, command_from_list;
+call_fn command_domain_show, command_domain_allow, command_domain_disallow,
+    command_domain_flush, command_domain_list;
 call_fn command_top, command_why;
 call_fn command_hold, command_release, command_purge, command_undo,
     command_trash, command_audit;

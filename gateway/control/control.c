@@ -22,6 +22,15 @@
 
 #define TICK_MS 1000
 
+static void
+gather_dns(struct control *control, struct metrics *m)
+{
+	if (control->resolver == NULL)
+		return;
+	dns_cache_status_get(control->dns_cache, &m->dns);
+	resolver_get(control->resolver, &m->resolver);
+}
+
 void
 gather(struct control *control, struct metrics *m)
 {
@@ -45,6 +54,7 @@ gather(struct control *control, struct metrics *m)
 	m->alerts = alerts_count(control->alerts);
 	m->block_entries = blocklist_count(control->blocklist);
 	limits_usage(control->limits, &m->limit_keys, &m->limit_bytes);
+	gather_dns(control, m);
 	metrics_derive(m);
 }
 
@@ -79,6 +89,13 @@ feed_alerts(struct control *control, const struct metrics *m, int64_t now_ms)
 	    .oldest_wall_s = m->back.oldest_wall_s,
 	    .dovecot_away = control->auth_probe != NULL &&
 			    auth_mechanisms(control->auth_probe) == NULL,
+	    .resolver = {.servers = m->resolver.servers.text,
+			 .found = m->resolver.found,
+			 .p50_ms = m->dns.latency_p50_ms,
+			 .failing = m->dns_failing != 0,
+			 .slow = m->dns_slow != 0,
+			 .rewrites = m->dns_rewrites != 0,
+			 .remote = m->dns_remote != 0},
 	    .hops = hops,
 	    .hop_count = m->hop_count,
 	};
@@ -102,6 +119,8 @@ on_tick(void *arg)
 
 	control->tick = timer_start(control->loop, TICK_MS, on_tick, control);
 	id_start(clock_wall_ms(), 0);
+	if (control->resolver != NULL)
+		resolver_tick(control->resolver, now_ms);
 	gather(control, m);
 	counts[RATE_ACCEPTED] = m->front.messages_accepted;
 	counts[RATE_DELIVERED] = m->back.delivered;
@@ -141,6 +160,8 @@ conf_fini(struct control_conf *conf)
 	free((char *)conf->hostname);
 	free((char *)conf->postmaster);
 	free((char *)conf->auth_domain);
+	free((char *)conf->dns.servers);
+	free((char *)conf->dns.second);
 }
 
 static void
@@ -152,6 +173,20 @@ conf_copy(struct control_conf *to, const struct control_conf *from)
 	to->postmaster = mem_strdup(from->postmaster);
 	to->auth_domain = mem_strdup(from->auth_domain);
 	to->disk_low_bytes = from->disk_low_bytes;
+	to->dns = from->dns;
+	to->dns.servers = mem_strdup(from->dns.servers);
+	to->dns.second = mem_strdup(from->dns.second);
+	to->dns_check = from->dns_check;
+	to->dns_asks = from->dns_asks;
+}
+
+static struct dns_opts
+dns_opts_of(const struct control *control)
+{
+	struct dns_opts opts = control->conf.dns;
+
+	opts.cache = control->dns_cache;
+	return opts;
 }
 
 void
@@ -159,8 +194,13 @@ control_reload(struct control *control, const struct control_conf *conf)
 {
 	struct control_conf old = control->conf;
 
+	struct dns_opts dns;
+
 	conf_copy(&control->conf, conf);
 	conf_fini(&old);
+	dns = dns_opts_of(control);
+	if (control->resolver != NULL)
+		resolver_reload(control->resolver, &dns, conf->dns_asks);
 }
 
 /* What needs descriptors or a thread; what was made is destroyed by
@@ -178,6 +218,14 @@ create_parts(struct control *control, const struct control_opts *opts,
 	if (control->sender == NULL || control->changes == NULL ||
 	    control->works == NULL)
 		return GW_EIO;
+	if (opts->dns_cache != NULL) {
+		const struct dns_opts dns = dns_opts_of(control);
+
+		control->resolver =
+		    resolver_create(opts->loop, &dns, opts->conf->dns_asks);
+		if (control->resolver == NULL)
+			return GW_EIO;
+	}
 	if (opts->users_local) {
 		control->users = users_create(control);
 		if (control->users == NULL)
@@ -210,6 +258,8 @@ control_create(struct control **controlp, const struct control_opts *opts,
 	control->accounts = opts->accounts;
 	control->decisions = opts->decisions;
 	control->top = opts->top;
+	control->dns_cache = opts->dns_cache;
+	control->domains = opts->domains;
 	control->users_local = opts->users_local;
 	control->host = opts->host;
 	control->start_wall_s = clock_wall_s();
@@ -241,6 +291,7 @@ control_destroy(struct control **controlp)
 	works_destroy(&control->works); /* whose ends are told to the trail */
 	changes_destroy(&control->changes);
 	auth_destroy(&control->auth_probe);
+	resolver_destroy(&control->resolver);
 	alert_sender_destroy(&control->sender);
 	alerts_destroy(&control->alerts);
 	conf_fini(&control->conf);

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dns/cache.h"
+#include "dns/lookup.h"
 #include "gateway/auth/auth.h"
 #include "gateway/back/back.h"
 #include "gateway/base/buf.h"
@@ -13,6 +15,7 @@
 #include "policy/accounts.h"
 #include "policy/blocklist.h"
 #include "policy/decisions.h"
+#include "policy/domains.h"
 #include "policy/limits.h"
 #include "policy/top.h"
 
@@ -32,6 +35,8 @@ struct control_host {
 	void (*show)(void *arg, struct buf *out, bool json);
 	/* notAfter of the certificate in use; 0: none. */
 	int64_t (*certificate_expires)(void *arg);
+	/* The DNS cache was flushed: it is not to come back. */
+	void (*flushed)(void *arg);
 	void *arg;
 };
 
@@ -42,6 +47,9 @@ struct control_conf {		/* copied; may be swapped by reload */
 	const char *postmaster;
 	const char *auth_domain; /* NULL: none */
 	uint64_t disk_low_bytes; /* alert below; 0: 5 % of the disk */
+	struct dns_opts dns;	 /* without the cache */
+	bool dns_check;		 /* of recipients, in front */
+	bool dns_asks;		 /* somebody asks DNS about domains */
 };
 
 struct control_opts {
@@ -57,6 +65,9 @@ struct control_opts {
 	struct accounts *accounts;
 	struct decisions *decisions;
 	struct top *top;
+	/* NULL, both: nothing is known of domains. */
+	struct dns_cache *dns_cache;
+	struct domains *domains;
 	bool users_local; /* `user` commands act on the store */
 	struct control_host host;
 	const struct control_conf *conf;

@@ -7,6 +7,7 @@
 #include "gateway/control/control.h"
 #include "gateway/control/http.h"
 #include "gateway/control/rate.h"
+#include "gateway/control/resolver.h"
 #include "gateway/control/socket.h"
 #include "gateway/control/users.h"
 #include "gateway/control/work.h"
@@ -23,6 +24,9 @@ struct control {
 	struct accounts *accounts;
 	struct decisions *decisions;
 	struct top *top;
+	struct dns_cache *dns_cache; /* NULL: nothing is known of domains */
+	struct domains *domains;
+	struct resolver *resolver; /* NULL without dns_cache */
 	bool users_local;
 	struct control_host host;
 	struct control_conf conf; /* strings are ours */

@@ -10,6 +10,9 @@
 
 #include "gateway/base/json.h"
 
+/* The resolver is near by, and most answers come from its cache. */
+#define SLOW_MS 200
+
 enum kind { COUNTER, GAUGE };
 enum type { U64, I64, MILLI, SECONDS }; /* the last two are double */
 
@@ -74,6 +77,56 @@ static const struct row rows[] = {
      "Senders refused because the login may not send as them."},
     {"sender_observed_total", COUNTER, U64, F(front.sender_observed),
      "Senders that would be refused if that were not in observe."},
+    {"domain_refused_total", COUNTER, U64, F(front.domain_refused),
+     "Recipients refused because of their domain."},
+    {"domain_dropped_total", COUNTER, U64, F(front.domain_dropped),
+     "Recipients accepted and dropped because of their domain."},
+    {"domain_unverified_total", COUNTER, U64, F(front.domain_unverified),
+     "Recipients whose domain was not known in time."},
+    {"domain_wait_p99_seconds", GAUGE, MILLI, F(front.rcpt_wait_p99_ms),
+     "How long recipients waited for DNS, 99th percentile."},
+    {"dns_domains", GAUGE, U64, F(dns.domains), "Domains in the DNS cache."},
+    {"dns_hits_total", COUNTER, U64, F(dns.hits),
+     "Domains that the DNS cache knew."},
+    {"dns_misses_total", COUNTER, U64, F(dns.misses),
+     "Domains that the DNS cache did not know."},
+    {"dns_stale_total", COUNTER, U64, F(dns.stale_served),
+     "Domains believed in beyond their time because the resolver failed."},
+    {"dns_shared_total", COUNTER, U64, F(dns.shared),
+     "Look-ups that waited for the answer to another's question."},
+    {"dns_busy_total", COUNTER, U64, F(dns.busy),
+     "Look-ups not made because too many were under way."},
+    {"dns_deliverable_total", COUNTER, U64, F(dns.verdicts[DOMAIN_DELIVERABLE]),
+     "Domains found to take mail."},
+    {"dns_dead_total", COUNTER, U64, F(dns.verdicts[DOMAIN_DEAD]),
+     "Domains found not to exist."},
+    {"dns_refuses_total", COUNTER, U64, F(dns.verdicts[DOMAIN_REFUSES]),
+     "Domains found to take no mail."},
+    {"dns_unroutable_total", COUNTER, U64, F(dns.verdicts[DOMAIN_UNROUTABLE]),
+     "Domains found without a usable mail server."},
+    {"dns_unknown_total", COUNTER, U64, F(dns.verdicts[DOMAIN_UNKNOWN]),
+     "Domains of which DNS told nothing."},
+    {"dns_questions_total", COUNTER, U64, F(dns.asked),
+     "Questions to the resolver."},
+    {"dns_timeouts_total", COUNTER, U64, F(dns.timeouts),
+     "Questions that nobody answered."},
+    {"dns_failures_total", COUNTER, U64, F(dns.failures),
+     "Questions answered with a failure."},
+    {"dns_inflight", GAUGE, U64, F(dns.inflight_fast),
+     "Questions under way now."},
+    {"dns_inflight_slow", GAUGE, U64, F(dns.inflight_slow),
+     "Slow questions under way now."},
+    {"dns_latency_p50_seconds", GAUGE, MILLI, F(dns.latency_p50_ms),
+     "Time to the resolver's answer, median of the last minute."},
+    {"dns_latency_p99_seconds", GAUGE, MILLI, F(dns.latency_p99_ms),
+     "Time to the resolver's answer, 99th percentile of the last minute."},
+    {"dns_failing", GAUGE, U64, F(dns_failing),
+     "1 while no usable answers come from the resolver."},
+    {"dns_slow", GAUGE, U64, F(dns_slow), "1 while the resolver is slow."},
+    {"dns_rewrites", GAUGE, U64, F(dns_rewrites),
+     "1 when names that cannot exist have records."},
+    {"dns_remote", GAUGE, U64, F(dns_remote),
+     "1 when a resolver is not on loopback."},
     {"dot_latency_p50_seconds", GAUGE, MILLI, F(front.dot_p50_ms),
      "From the final dot to 250, median of the last minute."},
     {"dot_latency_p99_seconds", GAUGE, MILLI, F(front.dot_p99_ms),
@@ -209,6 +262,12 @@ metrics_derive(struct metrics *m)
 		: 0;
 	m->disk_full = m->spool.full;
 	m->failing = m->spool.failing != 0;
+	if (m->resolver.asks) {
+		m->dns_failing = m->dns.failing;
+		m->dns_slow = m->dns.latency_p50_ms > SLOW_MS;
+		m->dns_rewrites = m->resolver.rewrites;
+		m->dns_remote = !m->resolver.servers.all_loopback;
+	}
 	m->certificate_s =
 	    m->certificate_wall_s == 0 ? 0 : m->certificate_wall_s - m->wall_s;
 }

@@ -3,6 +3,7 @@
 
 #include "gateway/back/back.h"
 #include "gateway/base/buf.h"
+#include "gateway/control/resolver.h"
 #include "gateway/front/front.h"
 #include "gateway/spool/spool.h"
 
@@ -27,10 +28,14 @@ struct metrics {
 	uint64_t alerts;
 	uint64_t block_entries;
 	uint64_t limit_keys, limit_bytes; /* in memory */
+	struct dns_cache_status dns;
+	struct resolver_status resolver;
 	/* made of the above */
 	uint64_t uptime_s, oldest_s, disk_full;
 	int64_t certificate_s, ledger_difference;
 	uint64_t failing;
+	/* of the resolver; all 0 while nobody asks it */
+	uint64_t dns_failing, dns_slow, dns_rewrites, dns_remote;
 };
 
 /* Fills in the last part. */

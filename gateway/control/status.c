@@ -110,6 +110,55 @@ put_limits(const struct metrics *m, struct buf *out)
 }
 
 static void
+put_percent(struct buf *out, uint64_t part, uint64_t rest)
+{
+	buf_printf(out, "%.0f %%",
+		   part + rest > 0 ? 100 * (double)part / (double)(part + rest)
+				   : 0);
+}
+
+static void
+put_resolver(const struct metrics *m, struct buf *out)
+{
+	const struct dns_cache_status *dns = &m->dns;
+
+	label(out, "resolver");
+	if (!m->resolver.asks) {
+		buf_add_str(out, "not asked: 'dns { check off; }'\n");
+		return;
+	}
+	text_last(out, slice_str(m->resolver.servers.text), 0);
+	counted(out, "; asked ", dns->asked, "");
+	counted(out, ", no answer ", dns->timeouts, "");
+	counted(out, ", failed ", dns->failures, "\n");
+	if (m->dns_failing + m->dns_slow + m->dns_rewrites + m->dns_remote >
+	    0) {
+		label(out, "");
+		buf_printf(out, "%s%s%s%s", m->dns_failing ? "FAILING " : "",
+			   m->dns_rewrites ? "REWRITES NXDOMAIN " : "",
+			   m->dns_slow ? "SLOW " : "",
+			   m->dns_remote ? "not on loopback " : "");
+		out->p[out->n - 1] = '\n';
+	}
+	put_latency(out, "question to answer", dns->latency_p50_ms,
+		    dns->latency_p99_ms);
+}
+
+static void
+put_domains(const struct metrics *m, struct buf *out)
+{
+	const struct front_status *f = &m->front;
+
+	label(out, "domains");
+	counted(out, "refused ", f->domain_refused, ", ");
+	counted(out, "dropped ", f->domain_dropped, ", ");
+	counted(out, "unverified ", f->domain_unverified, "; cache ");
+	counted(out, "", m->dns.domains, ", ");
+	put_percent(out, m->dns.hits, m->dns.misses);
+	buf_add_str(out, " hits\n");
+}
+
+static void
 put_back(const struct metrics *m, struct buf *out)
 {
 	const struct back_status *b = &m->back;
@@ -248,6 +297,9 @@ status_text(const struct status_input *in, struct buf *out)
 	put_head(in, out);
 	put_front(m, out);
 	put_limits(m, out);
+	put_resolver(m, out);
+	if (m->resolver.asks)
+		put_domains(m, out);
 	put_back(m, out);
 	for (size_t i = 0; i < m->hop_count; i++)
 		put_hop(in, &m->hops[i], i == 0, out);
@@ -275,6 +327,27 @@ json_hops(const struct metrics *m, struct json *j)
 		json_close_object(j);
 	}
 	json_close_array(j);
+}
+
+static void
+json_resolver(const struct metrics *m, struct json *j)
+{
+	json_open_object(j, "resolver");
+	json_bool(j, "asked", m->resolver.asks);
+	json_str(j, "servers", m->resolver.servers.text);
+	json_bool(j, "failing", m->dns_failing);
+	json_bool(j, "rewrites_nxdomain", m->dns_rewrites);
+	json_bool(j, "slow", m->dns_slow);
+	json_bool(j, "remote", m->dns_remote);
+	json_u64(j, "questions", m->dns.asked);
+	json_u64(j, "timeouts", m->dns.timeouts);
+	json_u64(j, "failures", m->dns.failures);
+	json_u64(j, "latency_p50_us", (uint64_t)(m->dns.latency_p50_ms * 1000));
+	json_u64(j, "latency_p99_us", (uint64_t)(m->dns.latency_p99_ms * 1000));
+	json_u64(j, "cached_domains", m->dns.domains);
+	json_u64(j, "cache_hits", m->dns.hits);
+	json_u64(j, "cache_misses", m->dns.misses);
+	json_close_object(j);
 }
 
 static void
@@ -336,6 +409,10 @@ status_json(const struct status_input *in, struct buf *out)
 	json_u64(&j, "sender_refused", m->front.sender_refused);
 	json_u64(&j, "blocked", m->front.blocked);
 	json_u64(&j, "block_entries", m->block_entries);
+	json_u64(&j, "domain_refused", m->front.domain_refused);
+	json_u64(&j, "domain_dropped", m->front.domain_dropped);
+	json_u64(&j, "domain_unverified", m->front.domain_unverified);
+	json_resolver(m, &j);
 	json_u64(&j, "queued", m->back.queued);
 	json_i64(&j, "held", m->ledger.by_state[RCPT_HELD]);
 	json_u64(&j, "held_by_rule", m->back.held_by_rule);

@@ -1,0 +1,17 @@
+#ifndef GATEWAY_CONTROL_ALERTS_INT_H
+#define GATEWAY_CONTROL_ALERTS_INT_H
+
+#include "gateway/control/alerts.h"
+
+/* What a look at the facts says of one cause. Of the alerts*.c files alone. */
+struct finding {
+	int level; /* 0: well */
+	char subject[160];
+	char text[768];
+};
+
+/* Of the causes that are about DNS. */
+void find_resolver(enum alert_cause cause, const struct alert_resolver *facts,
+		   struct finding *f);
+
+#endif
