@@ -7,6 +7,9 @@
  * start, because it is too old or cannot be read, is deleted afterwards: a walk
  * through the table, once, some records with each piece.
  *
+ * What administrators allowed for a time is taken off the disk when that is
+ * over; if that fails, the next start does it.
+ *
  * Commits end on the store thread, which only pushes to the queue of the main
  * loop. That queue goes last, when the spool is closed and nobody can push.
  */
@@ -24,7 +27,8 @@
 #include "gateway/base/mem.h"
 #include "gateway/net/queue.h"
 
-#define TICK_MS 10000
+#define TICK_MS 1000
+#define KEEP_MS 10000
 #define PUTS 200
 #define LOOKS 300
 #define ROWS (PUTS + LOOKS)
@@ -43,7 +47,8 @@ struct piece { /* on its way to the store */
 	struct row rows[ROWS];
 	struct store_change changes[ROWS];
 	size_t count;
-	bool more; /* there is more to keep at once */
+	bool more;		    /* there is more to keep at once */
+	struct domain_change *over; /* instead of all that; or NULL */
 };
 
 struct names {
@@ -53,7 +58,9 @@ struct names {
 	struct domains *domains;
 	struct queue *queue;
 	struct timer_op *tick;
-	bool away;	   /* a piece is */
+	int64_t keep_ms;   /* the next time */
+	bool away;	   /* a piece of the cache is */
+	bool over_away;	   /* allows that are over are */
 	bool stopped;	   /* no ticks, any number of pieces */
 	bool sweeping;	   /* there are records that the cache did not take */
 	struct buf cursor; /* where the walk goes on */
@@ -135,6 +142,7 @@ static void
 piece_destroy(struct piece *piece)
 {
 	buf_fini(&piece->bytes);
+	domain_change_free(&piece->over);
 	free(piece);
 }
 
@@ -200,11 +208,37 @@ on_piece(void *arg, struct queue_item *item)
 	    (struct piece *)((char *)item - offsetof(struct piece, item));
 	bool more = piece->more && piece->op.err == 0;
 
-	names->away = false;
 	told(names, piece->op.err);
+	if (piece->over != NULL)
+		names->over_away = false;
+	else
+		names->away = false;
 	piece_destroy(piece);
 	if (more && !names->stopped)
 		names_keep(names);
+}
+
+static void
+expire(struct names *names, int64_t now_wall_s)
+{
+	struct domain_change *over;
+	struct piece *piece;
+
+	if (names->over_away)
+		return;
+	over = domains_allow_expire(names->domains, now_wall_s);
+	if (over == NULL)
+		return;
+	piece = mem_zalloc(sizeof(*piece));
+	piece->names = names;
+	piece->over = over;
+	piece->op.changes =
+	    domain_change_changes(over, &piece->op.change_count);
+	piece->op.done = on_kept;
+	names->over_away = true;
+	log_event(GW_LOG_INFO, "domain-allow-expired",
+		  LF_U64("count", piece->op.change_count));
+	spool_change_start(names->spool, &piece->op);
 }
 
 /* --- when ---------------------------------------------------------------- */
@@ -215,7 +249,9 @@ on_tick(void *arg)
 	struct names *names = arg;
 
 	names->tick = timer_start(names->loop, TICK_MS, on_tick, names);
-	names_keep(names);
+	expire(names, clock_wall_s());
+	if (loop_now_ms(names->loop) >= names->keep_ms)
+		names_keep(names);
 }
 
 void
@@ -225,13 +261,13 @@ names_keep(struct names *names)
 
 	if (names->away || names->stopped)
 		return;
+	names->keep_ms = loop_now_ms(names->loop) + KEEP_MS;
 	piece = piece_make(names);
 	if (piece != NULL) {
 		names->away = true;
 		piece_start(piece);
 	} else if (names->sweeping) {
-		timer_cancel(&names->tick);
-		names->tick = timer_start(names->loop, 0, on_tick, names);
+		names->keep_ms = 0;
 	}
 }
 

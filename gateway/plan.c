@@ -281,6 +281,9 @@ plan_make(struct plan *plan, const struct config *c,
 	    .hostname = c->hostname,
 	    .postmaster = kept,
 	    .auth_domain = started->auth.domain,
+	    .dns = plan->dns.resolver,
+	    .dns_check = c->dns.check,
+	    .dns_asks = plan->dns.asks,
 	};
 }
 

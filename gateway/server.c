@@ -96,6 +96,13 @@ start_work(void *arg, struct back_work *work)
 	back_work_start(arg, work);
 }
 
+/* What was flushed is not to come back with a restart. */
+static void
+flushed(void *arg)
+{
+	names_keep(((struct server *)arg)->names);
+}
+
 static void
 stop_back(struct server *s, int64_t grace_ms)
 {
@@ -298,6 +305,9 @@ load_guard(struct server *s, const struct plan *plan)
 	if (guard_load(s->guard, s->spool, &plan->limits, error,
 		       sizeof(error)) != 0)
 		return fail("limits", error);
+	if (names_create(&s->names, s->loop, s->spool, &plan->dns.names, error,
+			 sizeof(error)) != 0)
+		return fail("domains", error);
 	return 0;
 }
 
@@ -310,6 +320,8 @@ start_mail(struct server *s, const struct plan *plan)
 	const struct back_opts back_opts = {
 	    .spool = s->spool,
 	    .blocklist = guard->blocklist,
+	    .dns_cache = names_cache(s->names),
+	    .domains = names_domains(s->names),
 	    .conf = &plan->back,
 	};
 	const struct front_opts front_opts = {
@@ -320,6 +332,8 @@ start_mail(struct server *s, const struct plan *plan)
 	    .accounts = guard->accounts,
 	    .decisions = guard->decisions,
 	    .top = guard->top,
+	    .dns_cache = names_cache(s->names),
+	    .domains = names_domains(s->names),
 	    .thread_count = (unsigned)s->config->threads,
 	    .conf = &plan->front,
 	    .utf8_fn = offers_utf8,
@@ -330,6 +344,7 @@ start_mail(struct server *s, const struct plan *plan)
 		return fail("delivery", error);
 	set_back(s, back);
 	guard_start(s->guard, start_work, back);
+	names_start(s->names);
 	if (front_start(&s->front, &front_opts, error, sizeof(error)) != 0)
 		return fail("listeners", error);
 	return 0;
@@ -353,10 +368,13 @@ start_control(struct server *s, const struct plan *plan)
 	    .accounts = guard->accounts,
 	    .decisions = guard->decisions,
 	    .top = guard->top,
+	    .dns_cache = names_cache(s->names),
+	    .domains = names_domains(s->names),
 	    .users_local = !s->config->auth.backend.dovecot,
 	    .host = {.reload = server_reload,
 		     .show = server_show,
 		     .certificate_expires = server_certificate_expires,
+		     .flushed = flushed,
 		     .arg = s},
 	    .conf = &plan->control,
 	};
@@ -424,9 +442,12 @@ end(struct server *s)
 		guard_stop(s->guard);
 	if (s->back != NULL)
 		stop_back(s, BACK_GRACE_MS);
+	if (s->names != NULL)
+		names_stop(s->names);
 	auth_pool_destroy(&s->auth);
 	if (s->spool != NULL)
 		spool_close(&s->spool);
+	names_destroy(&s->names);
 	guard_destroy(&s->guard);
 	for (size_t i = 0; i < s->parked_count; i++)
 		spool_msg_destroy(&s->parked[i]);

@@ -7,6 +7,7 @@
 
 #include "gateway/control/control.h"
 #include "gateway/guard.h"
+#include "gateway/names.h"
 #include "gateway/sockets.h"
 
 #define SERVER_ERROR_SIZE 512
@@ -20,6 +21,7 @@ struct server {
 	struct sockets *sockets;
 	struct guard *guard;
 	struct spool *spool;
+	struct names *names;
 	struct auth_pool *auth;
 	struct front *front;
 	struct control *control;

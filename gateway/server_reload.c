@@ -74,6 +74,7 @@ adopt(struct server *s, struct config *next, struct plan *plan,
 		return GW_EINVAL;
 	}
 	guard_reload(s->guard, &plan->limits);
+	names_reload(s->names, &plan->dns.names);
 	front_reload(s->front, &plan->front);
 	control_reload(s->control, &plan->control);
 	return 0;
