@@ -284,6 +284,7 @@ flight_ask(struct flight *flight)
 	    .permits = &flight->policy.permits,
 	    .quick = !flight->targets,
 	    .second = flight->second,
+	    .owner = flight->cred,
 	};
 
 	flight->op =

@@ -42,6 +42,7 @@ op_free(struct dns_targets_op *op)
 	free(op->queries);
 	free(op->hosts);
 	free(op->targets);
+	free(op->owner);
 	free(op);
 }
 
@@ -321,14 +322,17 @@ dns_targets_start(struct dns *dns, const struct dns_targets_req *req,
 		  dns_targets_fn *done, void *arg)
 {
 	struct dns_targets_op *op = mem_zalloc(sizeof(*op));
-	struct dns_req mx = {
-	    .name = op->domain, .type = DNS_MX, .second = req->second};
+	struct dns_req mx = {.name = op->domain,
+			     .type = DNS_MX,
+			     .second = req->second,
+			     .owner = req->owner};
 
 	op->dns = dns;
 	op->kind = req->kind;
 	op->v6 = req->v6;
 	op->quick = req->quick;
 	op->second = req->second;
+	op->owner = mem_strdup(req->owner);
 	op->filters = req->permits != NULL;
 	if (op->filters)
 		op->permits = *req->permits;

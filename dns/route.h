@@ -33,7 +33,8 @@ struct dns_targets_req {
 	/* One address is enough: hosts are asked one after the other, and more
 	 * at once as time goes by without an answer that can be used. */
 	bool quick;
-	bool second; /* of the second resolvers */
+	bool second;	   /* of the second resolvers */
+	const char *owner; /* as in dns_req */
 };
 
 enum targets_status {

@@ -128,8 +128,10 @@ query_start(struct dns_targets_op *op, uint32_t n)
 {
 	struct targets_query *q = query_nth(op, n);
 	const struct targets_host *host = host_of(op, q);
-	struct dns_req req = {
-	    .name = host->name, .type = q->type, .second = op->second};
+	struct dns_req req = {.name = host->name,
+			      .type = q->type,
+			      .second = op->second,
+			      .owner = op->owner};
 
 	if (op->filters && op->kind == TARGET_MX &&
 	    special_localhost(slice_str(host->name))) {

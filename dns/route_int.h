@@ -26,6 +26,7 @@ struct targets_query {
 
 struct dns_targets_op {
 	struct dns *dns;
+	char *owner; /* or NULL */
 	enum dns_target_kind kind;
 	bool v6, quick, second;
 	bool filters; /* by permits */
