@@ -281,7 +281,7 @@ table_ranks(struct top_table *table, unsigned window_min, int64_t now_wall_s,
 	HASH_ITER(hh, table->members, member, next)
 	{
 		top_member_sum(member, *from_min, &sum);
-		if (sum.recipients + sum.refused > 0)
+		if (sum.recipients + sum.refused + sum.dead_domains > 0)
 			ranks[count++] =
 			    (struct top_rank){sum.recipients + sum.refused,
 					      member->event, member->hash};

@@ -40,7 +40,8 @@ void top_accepted(struct top *top, const struct top_message *m,
 /* A refused command (RCPT, MAIL, the dot); "" or none where not known. */
 void top_refused(struct top *top, const char *cred, const struct ip_addr *ip,
 		 struct slice from, struct slice domain, int64_t now_wall_s);
-/* A recipient domain that is dead, for the issue that looks them up. */
+/* A login's new dead domain (domains_dead_is_new). Its recipient is told of
+ * with one of the two above. */
 void top_dead_domain(struct top *top, const char *cred,
 		     const struct ip_addr *ip, struct slice from,
 		     struct slice domain, int64_t now_wall_s);
@@ -48,12 +49,14 @@ void top_dead_domain(struct top *top, const char *cred,
 struct top_line {
 	char name[256]; /* raw, cut */
 	uint64_t messages, recipients, refused, dead_domains;
+	unsigned dead_percent; /* of all recipients tried; rounded up */
 	/* distinct, refused commands too; exact unless there are more */
 	uint64_t froms, ips, creds;
 	bool froms_more, ips_more, creds_more;
 	int64_t since_wall_s; /* a member since then; 0: all of the window */
 };
-/* The busiest by recipients + refused over the window, in order. */
+/* The busiest by recipients + refused over the window, in order; at the end
+ * those of whom nothing but dead domains is known. */
 size_t top_get(struct top *top, enum top_by by, unsigned window_min,
 	       int64_t now_wall_s, struct top_line *out, size_t max);
 

@@ -153,6 +153,16 @@ top_member_count(struct top_member *member, const struct top_counts *add)
 	member->weight += weight_of(slot);
 }
 
+/* A domain that was found dead behind its 250 may be told of in a later minute
+ * than its recipient. */
+static unsigned
+percent_of(uint64_t dead, uint64_t tried)
+{
+	if (dead >= tried)
+		return dead > 0 ? 100 : 0;
+	return (unsigned)((dead * 100 + tried - 1) / tried);
+}
+
 void
 top_member_sum(const struct top_member *member, uint32_t from_min,
 	       struct top_line *line)
@@ -171,4 +181,6 @@ top_member_sum(const struct top_member *member, uint32_t from_min,
 		line->refused += c->refused;
 		line->dead_domains += c->dead;
 	}
+	line->dead_percent =
+	    percent_of(line->dead_domains, line->recipients + line->refused);
 }

@@ -1,3 +1,6 @@
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "tests/policy/limits_kit.h"
 
 /* Dead domains: charged when they are met, asked about with each recipient. */
@@ -327,6 +330,64 @@ START_TEST(test_a_reload_meets_an_open_message)
 }
 END_TEST
 
+/* --- threads ----------------------------------------------------------------
+ */
+
+enum { THREADS = 4, MEETS = 1000, LIMIT = 1500 };
+
+static struct limits *shared;
+static atomic_uint met;
+
+/* Whoever is let through has seen fewer than the limit before it asked. */
+static void *
+meet_and_send(void *arg)
+{
+	const struct limit_who who = bob();
+	struct limit_verdict verdict;
+
+	(void)arg;
+	for (unsigned i = 0; i < MEETS; i++) {
+		struct reservation *r = reservation_create(shared, &who);
+		unsigned before = atomic_load(&met);
+
+		reservation_rcpt(r, false, 0, at(1), &verdict);
+		if (verdict.action == LIMIT_PASS)
+			ck_assert_uint_lt(before, LIMIT);
+		else
+			ck_assert_uint_ge(verdict.hit.used, LIMIT);
+		reservation_cancel(&r, at(1));
+		limits_dead_domain(shared, &who, at(1));
+		atomic_fetch_add(&met, 1);
+	}
+	return NULL;
+}
+
+START_TEST(test_threads)
+{
+	const struct limit_conf v[] = {DEAD("d", LIMIT, LIMIT_DEFER)};
+	const struct limit_who who = bob();
+	const struct limits_conf same = {.limits = v, .limit_count = 1};
+	pthread_t threads[THREADS];
+	struct limits_lag *lag;
+
+	shared = kit_limits(v, 1, NULL);
+	atomic_store(&met, 0);
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(
+		    pthread_create(&threads[i], NULL, meet_and_send, NULL), 0);
+	while (atomic_load(&met) < THREADS * MEETS) {
+		limits_reload(shared, &same);
+		lag = limits_lag_take(shared);
+		limits_lag_free(&lag);
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_uint_eq(kit_used(shared, &who, "d", LIMIT_DEAD_DOMAINS, 1),
+			  THREADS * MEETS);
+	limits_destroy(&shared);
+}
+END_TEST
+
 /* --- who is counted, grants, the disk
  * ------------------------------------------
  */
@@ -449,6 +510,7 @@ main(void)
 	tcase_add_test(tcase, test_a_hold_stays_when_the_rule_frees);
 	tcase_add_test(tcase, test_observe);
 	tcase_add_test(tcase, test_a_reload_meets_an_open_message);
+	tcase_add_test(tcase, test_threads);
 	tcase_add_test(tcase, test_for_whom);
 	tcase_add_test(tcase, test_grants);
 	tcase_add_test(tcase, test_a_restart);

@@ -183,6 +183,64 @@ START_TEST(recipients_and_their_domains)
 }
 END_TEST
 
+/* Ten recipients of one login, address and sender: good ones, refused ones,
+ * and how many dead domains were among them. */
+struct share_row {
+	const char *label;
+	unsigned accepted, refused, dead, percent;
+};
+
+static const struct share_row share_rows[] = {
+    {"nothing dead", 10, 0, 0, 0},
+    {"one in ten", 9, 1, 1, 10},
+    {"one in three, rounded up", 2, 1, 1, 34},
+    {"dropped behind their 250", 10, 0, 5, 50},
+    {"all of them", 0, 10, 10, 100},
+    {"told of later than its recipients", 0, 0, 3, 100},
+    {"more than were tried of late", 1, 0, 3, 100},
+};
+
+START_TEST(share_of_dead_domains)
+{
+	const struct share_row *row = &share_rows[_i];
+	struct ip_addr ip = ip_of("192.0.2.1");
+	struct top_line line;
+	char domain[32];
+
+	for (unsigned i = 0; i < row->accepted; i++)
+		mail("bob", "192.0.2.1", "a@b", "c.example", NOW);
+	for (unsigned i = 0; i < row->refused; i++)
+		top_refused(top, "bob", &ip, SLICE_LIT("a@b"),
+			    SLICE_LIT("d.example"), NOW);
+	for (unsigned i = 0; i < row->dead; i++) {
+		snprintf(domain, sizeof(domain), "dead%u.example", i);
+		top_dead_domain(top, "bob", &ip, SLICE_LIT("a@b"),
+				slice_str(domain), NOW);
+	}
+	for (int by = 0; by < TOP_DOMAIN; by++) {
+		line = first((enum top_by)by, 1, NOW);
+		ck_assert_msg(line.dead_domains == row->dead, "%s: by %d",
+			      row->label, by);
+		ck_assert_msg(line.dead_percent == row->percent,
+			      "%s: by %d: %u %%", row->label, by,
+			      line.dead_percent);
+	}
+	for (unsigned i = 0; i < row->dead; i++) {
+		struct top_line lines[16];
+		size_t n = top_get(top, TOP_DOMAIN, 1, NOW, lines, 16);
+		unsigned found = 0;
+
+		snprintf(domain, sizeof(domain), "dead%u.example", i);
+		for (size_t j = 0; j < n; j++)
+			if (strcmp(lines[j].name, domain) == 0)
+				found += lines[j].dead_domains == 1;
+		ck_assert_msg(found == 1, "%s: %s", row->label, domain);
+	}
+	/* and goes with its minute */
+	ck_assert_uint_eq(first(TOP_CRED, 1, NOW + 120).dead_domains, 0);
+}
+END_TEST
+
 START_TEST(refused_and_dead)
 {
 	struct ip_addr ip = ip_of("192.0.2.1");
@@ -410,6 +468,8 @@ main(void)
 	tcase_add_test(cases[0], windows_slide);
 	tcase_add_test(cases[0], names_that_are_one);
 	tcase_add_test(cases[0], recipients_and_their_domains);
+	tcase_add_loop_test(cases[0], share_of_dead_domains, 0,
+			    sizeof(share_rows) / sizeof(share_rows[0]));
 	tcase_add_test(cases[0], refused_and_dead);
 	tcase_add_test(cases[0], order_and_cut);
 	tcase_add_test(cases[0], the_busiest_stay);
