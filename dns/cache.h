@@ -24,6 +24,9 @@ struct dns_cache_conf {
 	bool loopback, private;
 	uint32_t cred_max; /* look-ups under way of one credential; 0: 100 */
 	const char *self;  /* our host name: an MX of this name is no target */
+	/* Special-use names that exist here, with all below them; key form. */
+	const char *const *except;
+	size_t except_count;
 };
 
 struct dns_cache *dns_cache_create(const struct dns_cache_conf *conf);

@@ -1,9 +1,9 @@
 /*
  * The life of the cache: how many shards, which settings, and what a reload
  * makes worthless. Settings are read on every look-up, so they are atomics;
- * only our own name has a lock. A reload raises the epoch before it drops the
- * verdicts that the old `targets` decided: one that is under way meanwhile
- * carries the old epoch and is not kept.
+ * only our own name and the exceptions have a lock. A reload raises the epoch
+ * before it drops the verdicts that the old `targets` decided: one that is
+ * under way meanwhile carries the old epoch and is not kept.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 
 #include "dns/cache_int.h"
 #include "dns/share.h"
+#include "dns/special.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/mem.h"
 
@@ -37,6 +38,26 @@ conf_set(struct dns_cache *cache, const struct dns_cache_conf *conf)
 		     conf->stale_s > 0 ? conf->stale_s : STALE_DEFAULT_S);
 	atomic_store(&cache->cred_max,
 		     conf->cred_max > 0 ? conf->cred_max : CRED_DEFAULT);
+}
+
+static void
+except_fini(struct dns_cache *cache)
+{
+	for (size_t i = 0; i < atomic_load(&cache->except_count); i++)
+		free(cache->except[i]);
+	free(cache->except);
+}
+
+/* Under the lock, or before anybody knows the cache. */
+static void
+except_set(struct dns_cache *cache, const struct dns_cache_conf *conf)
+{
+	except_fini(cache);
+	cache->except =
+	    mem_array(conf->except_count + 1, sizeof(*cache->except));
+	for (size_t i = 0; i < conf->except_count; i++)
+		cache->except[i] = mem_strdup(conf->except[i]);
+	atomic_store(&cache->except_count, conf->except_count);
 }
 
 struct dns_cache *
@@ -66,6 +87,7 @@ dns_cache_create(const struct dns_cache_conf *conf)
 	atomic_store(&cache->loopback, conf->loopback);
 	atomic_store(&cache->private, conf->private);
 	cache->self = mem_strdup(conf->self);
+	except_set(cache, conf);
 	cache->share = share_create();
 	return cache;
 }
@@ -99,6 +121,7 @@ dns_cache_destroy(struct dns_cache **cachep)
 	pthread_mutex_destroy(&cache->conf_lock);
 	pthread_mutex_destroy(&cache->save_lock);
 	free(cache->self);
+	except_fini(cache);
 	free(cache);
 }
 
@@ -143,9 +166,33 @@ dns_cache_reload(struct dns_cache *cache, const struct dns_cache_conf *conf)
 		/* before the entries go: what is under way is not kept */
 		atomic_fetch_add(&cache->epoch, 1);
 	}
+	except_set(cache, conf);
 	pthread_mutex_unlock(&cache->conf_lock);
 	if (other)
 		drop_local(cache);
+}
+
+/* It is rare that a name is special: the lock is nobody's way. */
+bool
+cache_reserved(struct dns_cache *cache, struct slice domain)
+{
+	bool found = false;
+
+	if (!special_use(domain))
+		return false;
+	if (atomic_load(&cache->except_count) == 0)
+		return true;
+	pthread_mutex_lock(&cache->conf_lock);
+	for (size_t i = 0; i < cache->except_count && !found; i++) {
+		struct slice name = slice_str(cache->except[i]);
+		size_t before = domain.n - name.n; /* unless it is shorter */
+
+		found = domain.n >= name.n &&
+			slice_eq(slice_from(domain, before), name) &&
+			(before == 0 || domain.p[before - 1] == '.');
+	}
+	pthread_mutex_unlock(&cache->conf_lock);
+	return !found;
 }
 
 void

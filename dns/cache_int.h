@@ -73,7 +73,9 @@ struct dns_cache {
 	_Atomic uint32_t cred_max;
 	_Atomic uint32_t epoch; /* of `targets` and self */
 	pthread_mutex_t conf_lock;
-	char *self; /* under conf_lock; NULL: none */
+	char *self;    /* under conf_lock; NULL: none */
+	char **except; /* the same */
+	_Atomic size_t except_count;
 	pthread_mutex_t save_lock;
 	unsigned save_shard; /* under save_lock: where to go on */
 	struct dns_stats stats;
@@ -86,6 +88,8 @@ struct cache_policy {
 	uint32_t epoch;
 };
 void cache_policy_get(struct dns_cache *cache, struct cache_policy *policy);
+/* A special-use name, and not one that exists here. */
+bool cache_reserved(struct dns_cache *cache, struct slice domain);
 void cache_reach_get(struct dns_cache *cache, struct reach_policy *permits);
 
 /* What a look-up found out. */

@@ -14,7 +14,6 @@
 
 #include "dns/cache_int.h"
 #include "dns/name.h"
-#include "dns/special.h"
 #include "gateway/base/error.h"
 
 #define RECORD_VERSION 1
@@ -195,7 +194,7 @@ dns_cache_restore(struct dns_cache *cache, struct slice key, struct slice value,
 	if (!key_ok(key) || cache_record_decode(value, &read) != 0)
 		return GW_ECORRUPT;
 	/* special ones were asked for while somebody allowed them */
-	if (too_old(cache, &read, now_wall_s) || special_use(key))
+	if (too_old(cache, &read, now_wall_s) || cache_reserved(cache, key))
 		return GW_ENOENT;
 	if (read.since_wall_s > now_wall_s) {
 		read.until_wall_s -= read.since_wall_s - now_wall_s;

@@ -12,7 +12,6 @@
 #include "dns/flight.h"
 #include "dns/literal.h"
 #include "dns/name.h"
-#include "dns/special.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/mem.h"
 
@@ -56,7 +55,7 @@ known_of_itself(struct dns_cache *cache, struct slice domain, bool exempt,
 	else if (!name_ok(domain))
 		flight_fact_set(fact, DOMAIN_DEAD, DOMAIN_WHY_BAD_NAME,
 				now_wall_s);
-	else if (!exempt && special_use(domain))
+	else if (!exempt && cache_reserved(cache, domain))
 		flight_fact_set(fact, DOMAIN_RESERVED, DOMAIN_WHY_SPECIAL_USE,
 				now_wall_s);
 	else
@@ -72,7 +71,8 @@ dns_domain_known(struct dns *dns, struct slice domain, int64_t now_wall_s,
 
 	/* Special names are not in the cache, unless somebody asked for one as
 	 * exempt: so the cache is not the first to be asked. */
-	if (domain.n > 0 && domain.p[0] != '[' && !special_use(domain) &&
+	if (domain.n > 0 && domain.p[0] != '[' &&
+	    !cache_reserved(cache, domain) &&
 	    dns_cache_get(cache, domain, now_wall_s, fact))
 		return true;
 	return known_of_itself(cache, domain, false, now_wall_s, fact);

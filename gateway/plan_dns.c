@@ -115,6 +115,8 @@ plan_dns(struct plan_dns *plan, const struct config *c, const char *auth_domain,
 	    .private = (dns->targets & CONFIG_TARGET_PRIVATE) != 0,
 	    .cred_max = (uint32_t)dns->in_flight_per_login,
 	    .self = c->hostname,
+	    .except = dns->except.v,
+	    .except_count = dns->except.count,
 	};
 	make_domains(&plan->names.domains, c, auth_domain, arena);
 }
