@@ -99,6 +99,10 @@ back_start(struct back **backp, const struct back_opts *opts, char *error,
 	}
 	back->relay.spool = opts->spool;
 	back->relay.blocklist = opts->blocklist;
+	back->relay.dns_cache = opts->dns_cache;
+	back->relay.domains = opts->domains;
+	back->relay.dead_domain = opts->dead_domain;
+	back->relay.dead_domain_arg = opts->dead_domain_arg;
 	back->relay.stats = &back->stats;
 	back->relay.board = &back->board;
 	board_init(&back->board);

@@ -48,10 +48,13 @@ struct back_hop {
 	const char *maildir; /* BACK_MAILDIR: the directory, made if missing */
 	bool eightbit_pass;  /* send 8-bit to a hop without 8BITMIME as is */
 	/* BACK_MX: connect to such addresses too; else they are left out, and
-	 * a domain that has no others bounces with 5.4.4. */
+	 * a domain that has no others bounces with 5.4.4. Where dns_cache is
+	 * given it is the one to say so, but for domains that are not asked
+	 * about. */
 	bool mx_loopback, mx_private;
-	uint32_t connection_max; /* at once, to this hop; MX: to one domain */
-	uint32_t messages_max;	 /* a connection; then a fresh one */
+	/* At once, to this hop; MX: to one site, from one source. */
+	uint32_t connection_max;
+	uint32_t messages_max;	      /* a connection; then a fresh one */
 	const struct ip_addr *source; /* or NULL */
 	/* Of a lane (LANE_*), before source; or NULL. */
 	const struct ip_addr *lane_source[3];
@@ -85,13 +88,21 @@ struct back_conf {
 	uint32_t connection_max; /* in all */
 };
 
+/* A recipient domain turned out to be dead behind the 250: a fact about the
+ * credential. On the relay thread; domain in key form. */
+typedef void back_dead_domain_fn(void *arg, const char *cred,
+				 const struct ip_addr *ip, const char *from,
+				 const char *domain);
+
 struct back_opts {
 	struct spool *spool; /* opened; outlives back */
 	/* Asked before each delivery; NULL: nothing is held by rule. */
 	struct blocklist *blocklist;
 	/* NULL, both: what is undecided is sent as if it were fine. */
 	struct dns_cache *dns_cache;
-	struct domains *domains; /* policy/domains.h */
+	struct domains *domains;	  /* policy/domains.h */
+	back_dead_domain_fn *dead_domain; /* or NULL */
+	void *dead_domain_arg;
 	const struct back_conf *conf;
 };
 
@@ -195,6 +206,7 @@ struct back_status {
 	uint64_t queued;       /* recipients waiting or under way */
 	uint64_t held_by_rule; /* of these: wait for a block or hold to go */
 	uint64_t held;	       /* recipients held by a mark of their own */
+	uint64_t undecided;    /* of queued: wait for a word of DNS right now */
 	uint64_t active;       /* messages under way */
 	uint64_t connections;
 	int64_t oldest_wall_s; /* of the queue; 0: empty */

@@ -47,8 +47,9 @@ struct source {
 struct domain {
 	RB_ENTRY(domain) node;
 	struct domain_ref_chain list;
-	uint64_t jobs;	   /* that name it, added already or not */
-	struct slice name; /* key form */
+	uint64_t jobs;	      /* that name it, added already or not */
+	struct job *open_job; /* of the message being enqueued, for DNS */
+	struct slice name;    /* key form */
 };
 
 struct catalog *catalog_create(void);

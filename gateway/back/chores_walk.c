@@ -9,6 +9,8 @@
 
 #include "gateway/back/chores_int.h"
 #include "gateway/back/held.h"
+#include "gateway/back/lookup.h"
+#include "gateway/back/summary.h"
 #include "gateway/base/address.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
@@ -198,6 +200,12 @@ detach(struct relay *relay, struct job *job)
 	case JOB_MARKED:
 		held_take(relay, job);
 		break;
+	case JOB_ASKED:
+		lookup_remove(relay, job);
+		break;
+	case JOB_DOOMED:
+		summary_remove(relay, job);
+		break;
 	case JOB_ACTIVE:
 	case JOB_TAKEN:
 		break;
@@ -227,6 +235,8 @@ take_part(struct run *run, struct job *job, const struct match *match)
 		stat_sub(&stats->held, match->count);
 	} else if (job->state == JOB_RULED) {
 		stat_sub(&stats->held_by_rule, match->count);
+	} else if (job->state == JOB_ASKED) {
+		stat_sub(&stats->undecided, match->count);
 	}
 	keep(run, part);
 }

@@ -11,6 +11,8 @@
 
 /* skip: hosts not to be tried, a bit each. */
 void conn_open(struct dest *dest, uint64_t skip);
+/* What it tries to open did not answer: as if its time were over. */
+void conn_give_up(struct conn *conn);
 /* An idle one looks for work. */
 void conn_work(struct conn *conn);
 /* Does nothing unless it is idle; closes one that is old, or that the peer
@@ -20,8 +22,7 @@ void conn_close(struct conn **conn); /* not while a message is under way */
 /* A message under way goes back to the queue as if not tried. */
 void conn_abort(struct conn **conn);
 bool conn_is_busy(const struct conn *conn);
-/* dns is about to go: ask again later. */
-void conn_forget_dns(struct conn *conn);
+bool conn_is_opening(const struct conn *conn);
 
 /* Of dest->conns. */
 struct conn *conn_next(const struct conn *conn);

@@ -218,6 +218,13 @@ struct ending {
 	uint32_t altered[JOB_RCPTS_MAX];
 };
 
+/* DNS said nothing for all the time there was: 4.4.3, also in the report. */
+static bool
+is_unresolved(const struct result *r)
+{
+	return r->code == 0 && r->enhanced[1] == 4 && r->enhanced[2] == 3;
+}
+
 static void
 expire_results(struct ending *e)
 {
@@ -244,7 +251,9 @@ expire_results(struct ending *e)
 		r->fate = FATE_BOUNCED;
 		r->again = false;
 		r->enhanced[0] = 5;
-		if (r->enhanced[1] == 0 || r->code == 0) {
+		if (is_unresolved(r)) {
+			r->enhanced[0] = 4; /* still the one thing known */
+		} else if (r->enhanced[1] == 0 || r->code == 0) {
 			r->enhanced[1] = 4;
 			r->enhanced[2] = 7; /* delivery time expired */
 		}
@@ -391,19 +400,11 @@ put_back(struct ending *e, struct job **jobp)
 	}
 }
 
-void
-delivery_end(struct delivery **delivery, const struct result *results,
-	     const struct delivery_peer *peer)
+static void
+sum_up(struct ending *e, struct outcome *outcome, const struct result *results)
 {
-	struct delivery *d = *delivery;
-	struct relay *relay = d->relay;
-	struct ending *e = mem_zalloc(sizeof(*e));
-	struct outcome *outcome = outcome_create(relay, d->msg->id, d->count);
-	struct notice notice;
+	struct delivery *d = e->d;
 
-	e->d = d;
-	e->peer = peer;
-	e->now_wall_ms = clock_wall_ms();
 	e->results = mem_array(d->count, sizeof(*e->results));
 	for (uint32_t i = 0; i < d->count; i++)
 		e->results[i] = results[i];
@@ -411,19 +412,62 @@ delivery_end(struct delivery **delivery, const struct result *results,
 	for (uint32_t i = 0; i < d->count; i++)
 		add_result(e, outcome, i);
 	if (e->results[0].fate == FATE_ALTERED)
-		stat_add(&relay->stats->altered, 1);
-	notice = (struct notice){.delivery = d,
-				 .results = e->results,
-				 .peer = peer,
-				 .delayed = e->delayed,
-				 .now_wall_ms = e->now_wall_ms};
+		stat_add(&d->relay->stats->altered, 1);
+}
+
+static void
+tell(struct outcome *outcome, const struct ending *endings, size_t count)
+{
+	struct notice_part *parts = mem_array(count, sizeof(*parts));
+	struct notice notice = {.parts = parts,
+				.part_count = count,
+				.peer = endings->peer,
+				.delayed = endings->delayed,
+				.now_wall_ms = endings->now_wall_ms};
+
+	for (size_t i = 0; i < count; i++)
+		parts[i] = (struct notice_part){.delivery = endings[i].d,
+						.results = endings[i].results};
 	notify_add(outcome, &notice);
+	free(parts);
+}
+
+void
+delivery_end_together(struct delivery **deliveries, size_t count,
+		      const struct result *const *results,
+		      const struct delivery_peer *peer)
+{
+	struct relay *relay = deliveries[0]->relay;
+	struct ending *endings = mem_array(count, sizeof(*endings));
+	int64_t now_wall_ms = clock_wall_ms();
+	struct outcome *outcome;
+	size_t rcpts = 0;
+
+	for (size_t i = 0; i < count; i++)
+		rcpts += deliveries[i]->count;
+	outcome = outcome_create(relay, deliveries[0]->msg->id, rcpts);
+	for (size_t i = 0; i < count; i++) {
+		endings[i].d = deliveries[i];
+		endings[i].peer = peer;
+		endings[i].now_wall_ms = now_wall_ms;
+		sum_up(&endings[i], outcome, results[i]);
+	}
+	tell(outcome, endings, count);
 	outcome_start(&outcome);
-	put_back(e, &d->job);
-	free(e->results);
-	free(e);
-	delivery_free(delivery);
+	for (size_t i = 0; i < count; i++) {
+		put_back(&endings[i], &deliveries[i]->job);
+		free(endings[i].results);
+		delivery_free(&deliveries[i]);
+	}
+	free(endings);
 	relay_check_stopped(relay);
+}
+
+void
+delivery_end(struct delivery **delivery, const struct result *results,
+	     const struct delivery_peer *peer)
+{
+	delivery_end_together(delivery, 1, &results, peer);
 }
 
 void

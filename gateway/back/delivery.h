@@ -36,6 +36,11 @@ void delivery_end(struct delivery **delivery, const struct result *results,
 /* The same result for all. */
 void delivery_end_all(struct delivery **delivery, const struct result *result,
 		      const struct delivery_peer *peer);
+/* Several of one message, with one outcome and one report. results[i]: one a
+ * recipient of deliveries[i], borrowed. Takes the deliveries. */
+void delivery_end_together(struct delivery **deliveries, size_t count,
+			   const struct result *const *results,
+			   const struct delivery_peer *peer);
 /* Back to the front of its turn, as if nothing had happened. */
 void delivery_undo(struct delivery **delivery);
 
@@ -64,10 +69,14 @@ void outcome_drop_failed(struct relay *relay);
 /* --- notify.c ------------------------------------------------------------- */
 
 /* Adds the DSN that results ask for, if any, to the outcome. delayed: the
- * deferred ones are told of too. True: one was added. */
-struct notice {
+ * deferred ones are told of too. */
+struct notice_part {
 	const struct delivery *delivery;
 	const struct result *results; /* expired ones are FATE_BOUNCED here */
+};
+struct notice { /* all parts are of one message */
+	const struct notice_part *parts;
+	size_t part_count;
 	const struct delivery_peer *peer;
 	bool delayed;
 	int64_t now_wall_ms;

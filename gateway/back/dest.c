@@ -1,13 +1,10 @@
 /*
- * Hops and their destinations: when to open a connection, when to say that
- * there is no way through, and what happens to the mail then.
+ * Destinations: when to open a connection, when to say that there is no way
+ * through, and what happens to the mail then (trouble.c).
  *
- * A destination is down when no host can be tried now and no connection is
- * left. Then what is ready is deferred without a connect each, and parked: it
- * has its place in the schedule, and is tried as soon as one connection
- * succeeds. For that one connection is opened when a host's rest is over.
- *
- * size: a hop is little more than its destinations.
+ * A site that has not let us in of late gets one connection until it does:
+ * then as many as its mail wants, up to the cap. Whether there is a slot for
+ * one is conn_slots.c's to say.
  */
 #include "gateway/back/dest.h"
 
@@ -16,148 +13,79 @@
 #include <string.h>
 
 #include "gateway/back/conn.h"
+#include "gateway/back/conn_slots.h"
 #include "gateway/back/delivery.h"
+#include "gateway/back/hostmem.h"
+#include "gateway/back/lookup.h"
 #include "gateway/back/maildir.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/error.h"
-#include "gateway/base/log.h"
+#include "gateway/back/site.h"
 #include "gateway/base/mem.h"
-#include "gateway/smtp/client.h"
 
-/* gcc does not see that uthash keeps what it is given. */
-#if !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
-#endif
-
-#define FAILS_A_TURN 32	    /* messages that go back to the schedule */
-#define RELEASES_A_TURN 256 /* parked jobs that become ready */
+#define FAILS_A_TURN 32 /* messages that go back to the schedule */
 #define OPENS_A_TURN 16
+#define STALE_ASK_MS 1000 /* a site's addresses are asked for this often */
 
-struct hop *
-hop_create(struct relay *relay, const struct back_hop *conf,
-	   struct tls_ctx *tls)
+/* --- which there are ------------------------------------------------------ */
+
+/* Lanes that leave from one address share their connections. */
+static unsigned
+source_of_lane(const struct back_hop *conf, unsigned lane,
+	       const struct ip_addr **source)
 {
-	struct hop *hop = mem_zalloc(sizeof(*hop));
-
-	hop->relay = relay;
-	hop->arena = arena_create(512);
-	hop->conf = *conf;
-	settings_copy_hop(hop->arena, &hop->conf);
-	hop->tls = tls ? tls_ctx_share(tls) : NULL;
-	hop->up = true;
-	hop->since_wall_s = clock_wall_s();
-	/* Whether it takes SMTPUTF8 is asked before mail comes. */
-	if (conf->kind == BACK_SMTP)
-		dest_get(hop, SLICE_NONE)->probe = true;
-	return hop;
+	*source = conf->lane_source[lane];
+	for (unsigned i = 0; *source && i < lane; i++) {
+		if (conf->lane_source[i] &&
+		    ip_eq(conf->lane_source[i], *source))
+			return i + 1;
+	}
+	if (*source)
+		return lane + 1;
+	*source = conf->source;
+	return 0;
 }
 
-static void
+static struct dest *
+find(struct hop *hop, const char *key)
+{
+	struct dest *dest;
+
+	HASH_FIND(hh, hop->dests, key, strlen(key), dest);
+	return dest;
+}
+
+struct dest *
+dest_create(struct hop *hop, enum dest_kind kind, const char *key)
+{
+	struct dest *dest = mem_zalloc(sizeof(*dest));
+
+	(void)snprintf(dest->key, sizeof(dest->key), "%s", key);
+	dest->hop = hop;
+	dest->kind = kind;
+	ready_init(&dest->ready);
+	TAILQ_INIT(&dest->parked);
+	TAILQ_INIT(&dest->conns);
+	TAILQ_INIT(&dest->idle);
+	HASH_ADD_KEYPTR(hh, hop->dests, dest->key, strlen(dest->key), dest);
+	return dest;
+}
+
+void
 dest_destroy(struct dest *dest)
 {
 	struct hop *hop = dest->hop;
 	struct relay *relay = hop->relay;
 
-	dns_targets_cancel(&dest->targets_op);
+	conn_slots_leave(dest);
 	if (dest->runnable)
 		TAILQ_REMOVE(&relay->runnable, dest, run_link);
 	if (dest->live)
 		TAILQ_REMOVE(&relay->live, dest, live_link);
 	HASH_DEL(hop->dests, dest);
 	hostset_destroy(&dest->hosts);
-	if (dest->trouble)
-		free((char *)dest->trouble->text.p);
-	free(dest->trouble);
+	dest_forget_trouble(dest);
+	site_unuse(&dest->site);
 	free(dest);
 }
-
-void
-hop_destroy(struct hop **hopp)
-{
-	struct hop *hop = *hopp;
-	struct dest *dest, *next;
-
-	*hopp = NULL;
-	if (!hop)
-		return;
-	for (dest = hop->dests; dest; dest = next) {
-		next = dest->hh.next;
-		dest_destroy(dest);
-	}
-	tls_ctx_destroy(&hop->tls);
-	arena_destroy(&hop->arena);
-	free(hop);
-}
-
-void
-hop_worked(struct hop *hop)
-{
-	if (hop->up)
-		return;
-	hop->up = true;
-	hop->since_wall_s = clock_wall_s();
-	log_event(GW_LOG_INFO, "hop-up", LF_STR("hop", hop->conf.name));
-}
-
-void
-hop_failed(struct hop *hop, struct slice text)
-{
-	(void)snprintf(hop->error, sizeof(hop->error), "%.*s", (int)text.n,
-		       text.p ? text.p : "");
-}
-
-static void
-hop_down(struct hop *hop)
-{
-	/* One of many domains says nothing about an MX hop. */
-	if (!hop->up || hop->conf.kind == BACK_MX)
-		return;
-	hop->up = false;
-	hop->since_wall_s = clock_wall_s();
-	log_event(GW_LOG_WARN, "hop-down", LF_STR("hop", hop->conf.name),
-		  LF_STR("reply", hop->error));
-}
-
-bool
-hop_offers_utf8(const struct hop *hop)
-{
-	const struct hostset *hosts;
-	bool known = false;
-
-	if (hop->conf.kind != BACK_SMTP)
-		return true; /* a mailbox; or each domain for itself */
-	hosts = hop->dests ? hop->dests->hosts : NULL;
-	for (size_t i = 0; hosts && i < hosts->count; i++) {
-		if (!hosts->host[i].caps_known)
-			continue;
-		if (!(hosts->host[i].caps & CLIENT_CAP_SMTPUTF8))
-			return false;
-		known = true;
-	}
-	return known;
-}
-
-void
-hop_leave(struct hop *hop)
-{
-	struct dest *dest, *next;
-	struct conn *conn, *next_conn;
-
-	hop->gone = true;
-	for (dest = hop->dests; dest; dest = next) {
-		next = dest->hh.next;
-		dest->probe = false;
-		for (conn = TAILQ_FIRST(&dest->conns); conn; conn = next_conn) {
-			next_conn = conn_next(conn);
-			if (!conn_is_busy(conn))
-				conn_close(&conn);
-		}
-		dest_up(dest);
-		relay_kick(hop->relay, dest);
-	}
-}
-
-/* --- destinations --------------------------------------------------------- */
 
 static struct hostset *
 hosts_of_conf(const struct back_hop *conf)
@@ -174,26 +102,45 @@ hosts_of_conf(const struct back_hop *conf)
 }
 
 struct dest *
-dest_get(struct hop *hop, struct slice domain)
+dest_of_lane(struct hop *hop, unsigned lane)
 {
+	const struct ip_addr *source;
+	char key[DEST_KEY_SIZE];
 	struct dest *dest;
 
-	if (hop->conf.kind != BACK_MX || domain.p == NULL)
-		domain = slice_of("", 0);
-	HASH_FIND(hh, hop->dests, domain.p, domain.n, dest);
+	(void)snprintf(key, sizeof(key), "/%u",
+		       source_of_lane(&hop->conf, lane, &source));
+	dest = find(hop, key);
 	if (dest)
 		return dest;
-	dest = mem_zalloc(sizeof(*dest) + domain.n + 1);
-	memcpy(dest->domain, domain.p, domain.n);
-	dest->hop = hop;
-	ready_init(&dest->ready);
-	TAILQ_INIT(&dest->parked);
-	TAILQ_INIT(&dest->conns);
-	TAILQ_INIT(&dest->idle);
-	if (hop->conf.kind == BACK_SMTP)
+	if (hop->conf.kind == BACK_MAILDIR) {
+		dest = dest_create(hop, DEST_MAILDIR, key);
+	} else {
+		dest = dest_create(hop, DEST_SMTP, key);
 		dest->hosts = hosts_of_conf(&hop->conf);
-	HASH_ADD_KEYPTR(hh, hop->dests, dest->domain, domain.n, dest);
+	}
+	dest->source = source;
 	relay_live(hop->relay, dest);
+	return dest;
+}
+
+struct dest *
+dest_of_site(struct site *site, unsigned lane)
+{
+	const struct ip_addr *source;
+	char key[DEST_KEY_SIZE];
+	struct dest *dest;
+
+	(void)snprintf(key, sizeof(key), "%s/%u", site->key,
+		       source_of_lane(&site->hop->conf, lane, &source));
+	dest = find(site->hop, key);
+	if (dest)
+		return dest;
+	dest = dest_create(site->hop, DEST_SITE, key);
+	dest->source = source;
+	dest->site = site;
+	site->users++;
+	relay_live(site->hop->relay, dest);
 	return dest;
 }
 
@@ -201,122 +148,81 @@ bool
 dest_busy(const struct dest *dest)
 {
 	return dest->conn_count > 0 || dest->task_count > 0 ||
-	       dest->ready.count > 0 || dest->targets_op || dest->probe ||
-	       dest->trouble || dest->releasing || !TAILQ_EMPTY(&dest->parked);
+	       dest->ready.count > 0 || dest->probe || dest->trouble ||
+	       dest->releasing || !TAILQ_EMPTY(&dest->parked);
 }
 
 void
 dest_check_unused(struct dest *dest)
 {
 	/* The caller may still hold it: the next tick frees it. */
-	if (dest->job_count == 0)
+	if (dest->job_count == 0 && dest->kind == DEST_SITE)
 		relay_live(dest->hop->relay, dest);
 }
 
-void
-dest_note_trouble(struct dest *dest, const struct result *trouble)
-{
-	if (!dest->trouble)
-		dest->trouble = mem_zalloc(sizeof(*dest->trouble));
-	free((char *)dest->trouble->text.p);
-	*dest->trouble = *trouble;
-	dest->trouble->text = slice_str(slice_dup(trouble->text));
-	relay_live(dest->hop->relay, dest);
-}
+/* --- hosts ---------------------------------------------------------------- */
 
-void
-dest_down(struct dest *dest, int64_t until_ms, const struct result *trouble)
+/* A connection that opens is at an address that may be no more: it begins
+ * anew. Those that are open stay. */
+static void
+close_opening(struct dest *dest)
 {
-	if (trouble)
-		dest_note_trouble(dest, trouble);
-	if (!dest->trouble) {
-		struct result result;
+	struct conn *conn, *next;
 
-		result_set(&result, FATE_DEFERRED, "4.4.1",
-			   "the next hop cannot be reached");
-		dest_note_trouble(dest, &result);
+	for (conn = TAILQ_FIRST(&dest->conns); conn; conn = next) {
+		next = conn_next(conn);
+		if (conn_is_opening(conn))
+			conn_close(&conn);
 	}
-	dest->down_until_ms = until_ms;
-	if (dest->trouble->fate != FATE_BOUNCED)
-		hop_down(dest->hop);
-	relay_kick(dest->hop->relay, dest);
 }
 
 static void
-forget_trouble(struct dest *dest)
+take_site_hosts(struct dest *dest)
 {
-	if (dest->trouble)
-		free((char *)dest->trouble->text.p);
-	free(dest->trouble);
-	dest->trouble = NULL;
-	dest->down_until_ms = 0;
-}
+	struct hostset *hosts;
 
-void
-dest_up(struct dest *dest)
-{
-	forget_trouble(dest);
-	hop_worked(dest->hop);
-	if (TAILQ_EMPTY(&dest->parked))
+	if (dest->hosts && dest->site_version == dest->site->version)
 		return;
-	dest->releasing = true;
-	relay_kick(dest->hop->relay, dest);
-}
-
-void
-dest_forgive(struct dest *dest)
-{
+	close_opening(dest);
+	hosts = hostset_copy(dest->site->hosts);
 	if (dest->hosts)
-		hostset_forgive(dest->hosts);
-	forget_trouble(dest);
-	relay_kick(dest->hop->relay, dest);
+		hostset_inherit(hosts, dest->hosts);
+	hostset_destroy(&dest->hosts);
+	dest->hosts = hosts;
+	dest->site_version = dest->site->version;
 }
 
-void
-dest_unpark(struct job *job)
-{
-	if (!job->parked)
-		return;
-	TAILQ_REMOVE(&job->dest->parked, job, link);
-	job->parked = false;
-}
-
-static void
-unpark(struct dest *dest, struct job *job)
+/* When the first host may be tried; 0: now. */
+static int64_t
+hosts_back_ms(struct dest *dest)
 {
 	struct relay *relay = dest->hop->relay;
+	int64_t now_ms = relay_now_ms(relay);
 
-	dest_unpark(job);
-	sched_unwait(relay->sched, job);
-	sched_ready(relay->sched, &dest->ready, job, false);
-}
-
-/* True: there are more. */
-static bool
-release_parked(struct dest *dest)
-{
-	struct job *job;
-
-	if (!dest->releasing)
-		return false;
-	if (sched_flushing(dest->hop->relay->sched))
-		return true;
-	for (int i = 0; i < RELEASES_A_TURN; i++) {
-		job = TAILQ_FIRST(&dest->parked);
-		if (!job)
-			break;
-		unpark(dest, job);
+	if (dest->kind == DEST_SITE) {
+		take_site_hosts(dest);
+		dest_look_at_hosts(dest);
 	}
-	dest->releasing = !TAILQ_EMPTY(&dest->parked);
-	return dest->releasing;
+	return hostset_back_ms(dest->hosts, now_ms);
 }
 
-static bool
-is_down(const struct dest *dest)
+void
+dest_look_at_hosts(struct dest *dest)
 {
-	return dest->trouble && dest->conn_count == 0 &&
-	       dest->down_until_ms > relay_now_ms(dest->hop->relay);
+	struct relay *relay = dest->hop->relay;
+	int64_t now_ms = relay_now_ms(relay);
+
+	for (size_t i = 0; i < dest->hosts->count; i++) {
+		struct host *host = &dest->hosts->host[i];
+		struct sock_addr addr = {.ip = host->ips[0],
+					 .port = host->port};
+
+		host->rest_until_ms =
+		    hostmem_rest_ms(relay->hostmem, &addr, now_ms);
+	}
 }
+
+/* --- what is ready -------------------------------------------------------- */
 
 /* The next that is ready; *delivery is NULL when nothing of it is queued any
  * more. False: there is none. */
@@ -331,18 +237,16 @@ take_ready(struct dest *dest, struct delivery **delivery)
 	return true;
 }
 
-/* Back to the schedule, or bounced when the trouble is for good. */
+/* Back to the schedule. */
 static void
 fail_ready(struct dest *dest)
 {
-	struct delivery_peer peer = {0};
+	struct delivery_peer peer = {.down = true};
 	struct delivery *delivery;
 
 	for (int i = 0; i < FAILS_A_TURN && take_ready(dest, &delivery); i++) {
-		if (!delivery)
-			continue;
-		peer.down = dest->trouble->fate == FATE_DEFERRED;
-		delivery_end_all(&delivery, dest->trouble, &peer);
+		if (delivery)
+			delivery_end_all(&delivery, dest->trouble, &peer);
 	}
 }
 
@@ -379,24 +283,51 @@ run_maildir(struct dest *dest)
 	}
 }
 
+/* --- connections ---------------------------------------------------------- */
+
+/* A site whose addresses are old: one of its domains is asked about again,
+ * and brings them along, or finds that it is elsewhere now. */
+static void
+ask_again(struct dest *dest)
+{
+	struct relay *relay = dest->hop->relay;
+	int64_t now_ms = relay_now_ms(relay);
+	struct job *job;
+
+	if (now_ms < dest->site->next_ask_ms)
+		return;
+	dest->site->next_ask_ms = now_ms + STALE_ASK_MS;
+	job = sched_take(relay->sched, &dest->ready);
+	if (job)
+		lookup_put(relay, job);
+}
+
 static bool
 may_open(const struct dest *dest)
 {
-	const struct relay *relay = dest->hop->relay;
+	if (dest->conn_count >= dest->hop->conf.connection_max)
+		return false;
+	return dest->kind != DEST_SITE || dest->proven ||
+	       dest->opening_count == 0;
+}
 
-	return dest->conn_count < dest->hop->conf.connection_max &&
-	       relay->connection_count < relay->settings->conf.connection_max &&
-	       hostset_back_ms(dest->hosts, relay_now_ms(relay)) == 0;
+static void
+open_conns(struct dest *dest)
+{
+	for (int i = 0; i < OPENS_A_TURN; i++) {
+		if (dest->ready.count <= dest->opening_count ||
+		    !may_open(dest) || hosts_back_ms(dest) > 0 ||
+		    !conn_slots_take(dest))
+			break;
+		conn_open(dest, 0);
+	}
 }
 
 static void
 run_conns(struct dest *dest)
 {
-	int64_t back_ms;
+	int64_t back_ms = hosts_back_ms(dest);
 
-	if (dest->hop->conf.kind == BACK_MX && !mx_ready(dest))
-		return;
-	back_ms = hostset_back_ms(dest->hosts, relay_now_ms(dest->hop->relay));
 	if (dest->conn_count == 0 && back_ms > 0) {
 		dest_down(dest, back_ms, NULL);
 		return;
@@ -409,25 +340,24 @@ run_conns(struct dest *dest)
 		else
 			break;
 	}
-	for (int i = 0; i < OPENS_A_TURN; i++) {
-		if (dest->ready.count <= dest->opening_count || !may_open(dest))
-			break;
-		conn_open(dest, 0);
-	}
+	if (dest->site && !site_is_fresh(dest->site))
+		ask_again(dest);
+	else
+		open_conns(dest);
 }
 
 bool
 dest_run(struct dest *dest)
 {
-	bool more = release_parked(dest);
+	bool more = dest_release_parked(dest);
 
 	if (dest->hop->relay->stopping || dest->ready.count == 0)
 		return more;
 	if (dest->hop->gone) {
 		give_back(dest);
-	} else if (is_down(dest)) {
+	} else if (dest_is_down(dest)) {
 		fail_ready(dest);
-	} else if (dest->hop->conf.kind == BACK_MAILDIR) {
+	} else if (dest->kind == DEST_MAILDIR) {
 		run_maildir(dest);
 		return more || maildir_wants(dest);
 	} else {
@@ -436,6 +366,17 @@ dest_run(struct dest *dest)
 		       (dest->ready.count > 0 && !TAILQ_EMPTY(&dest->idle));
 	}
 	return more || dest->ready.count > 0;
+}
+
+/* --- once in a while ------------------------------------------------------ */
+
+static bool
+may_open_now(struct dest *dest)
+{
+	const struct relay *relay = dest->hop->relay;
+
+	return may_open(dest) && hosts_back_ms(dest) == 0 &&
+	       relay->connection_count < relay->settings->conf.connection_max;
 }
 
 static uint64_t
@@ -465,32 +406,48 @@ probe(struct dest *dest)
 		ready |= dest->hosts->host[i].aside_until_ms <= now_ms;
 	}
 	dest->probe = unknown;
-	if (ready && dest->opening_count == 0 && may_open(dest))
+	if (ready && dest->opening_count == 0 && may_open_now(dest))
 		conn_open(dest, known);
+}
+
+/* One that is still opening says nothing yet: taken for a sign of life it
+ * would send all that waits into the next refusal. */
+static bool
+try_conns(struct dest *dest)
+{
+	if (dest->conn_count > dest->opening_count) {
+		dest_up(dest);
+		return true;
+	}
+	return dest->opening_count > 0;
 }
 
 /* It was down and its time is over: one goes ahead. */
 static void
 try_parked(struct dest *dest)
 {
-	if (TAILQ_EMPTY(&dest->parked) || dest->releasing || is_down(dest))
+	if (TAILQ_EMPTY(&dest->parked) || dest->releasing || dest_is_down(dest))
 		return;
-	if (dest->hop->conf.kind == BACK_MAILDIR) {
-		if (dest->task_count == 0 &&
-		    !sched_flushing(dest->hop->relay->sched)) {
-			unpark(dest, TAILQ_FIRST(&dest->parked));
+	switch (dest->kind) {
+	case DEST_MAILDIR:
+		if (dest->task_count == 0) {
+			dest_unpark_first(dest);
 			run_maildir(dest);
 		}
-		return;
+		break;
+	case DEST_SMTP:
+		if (!try_conns(dest) && may_open_now(dest))
+			conn_open(dest, 0);
+		break;
+	case DEST_SITE:
+		/* The message itself: it waits for a slot as all do. */
+		if (!try_conns(dest) && dest->ready.count == 0)
+			dest_unpark_first(dest);
+		break;
+	case DEST_LOBBY:
+	case DEST_GRAVE:
+		break;
 	}
-	if (dest->hop->conf.kind == BACK_MX && !mx_ready(dest))
-		return;
-	/* One that is still opening says nothing yet: taken for a sign of life
-	 * it would send all that waits into the next refusal. */
-	if (dest->conn_count > dest->opening_count)
-		dest_up(dest);
-	else if (dest->opening_count == 0 && may_open(dest))
-		conn_open(dest, 0);
 }
 
 void
@@ -506,18 +463,18 @@ dest_tick(struct dest *dest)
 	}
 	if (relay->stopping)
 		return;
-	if (dest->hop->conf.kind == BACK_SMTP && dest->probe)
+	if (dest->kind == DEST_SMTP && dest->probe)
 		probe(dest);
 	try_parked(dest);
-	if (dest->trouble && TAILQ_EMPTY(&dest->parked) && !is_down(dest) &&
-	    dest->opening_count == 0)
-		forget_trouble(dest);
+	if (dest->trouble && TAILQ_EMPTY(&dest->parked) &&
+	    !dest_is_down(dest) && dest->opening_count == 0)
+		dest_forget_trouble(dest);
 	if (dest->ready.count > 0)
 		relay_kick(relay, dest);
 	if (dest_busy(dest))
 		return;
 	TAILQ_REMOVE(&relay->live, dest, live_link);
 	dest->live = false;
-	if (dest->job_count == 0 && dest->hop->conf.kind == BACK_MX)
+	if (dest->job_count == 0 && dest->kind == DEST_SITE)
 		dest_destroy(dest);
 }

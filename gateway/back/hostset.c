@@ -31,10 +31,39 @@ hostset_destroy(struct hostset **hosts)
 	*hosts = NULL;
 }
 
+struct hostset *
+hostset_copy(const struct hostset *hosts)
+{
+	struct hostset *copy = hostset_create(hosts->count);
+
+	copy->patient = hosts->patient;
+	for (size_t i = 0; i < hosts->count; i++) {
+		const struct host *from = &hosts->host[i];
+		struct host *to = &copy->host[i];
+
+		to->name = mem_strdup(from->name);
+		to->port = from->port;
+		to->weight = from->weight;
+		to->priority = from->priority;
+		to->authentic = from->authentic;
+		to->ip_count = from->ip_count;
+		memcpy(to->ips, from->ips, sizeof(to->ips));
+		to->ips_until_ms = from->ips_until_ms;
+	}
+	return copy;
+}
+
+static int64_t
+back_of(const struct host *host)
+{
+	return host->aside_until_ms > host->rest_until_ms ? host->aside_until_ms
+							  : host->rest_until_ms;
+}
+
 static bool
 eligible(const struct hostset *hosts, size_t i, int64_t now_ms, uint64_t tried)
 {
-	return !(tried >> i & 1) && hosts->host[i].aside_until_ms <= now_ms;
+	return !(tried >> i & 1) && back_of(&hosts->host[i]) <= now_ms;
 }
 
 /* Smooth weighted turns: 5:1:1 gives AABACAA rather than AAAAABC. */
@@ -140,10 +169,12 @@ hostset_back_ms(const struct hostset *hosts, int64_t now_ms)
 	int64_t first = INT64_MAX;
 
 	for (size_t i = 0; i < hosts->count; i++) {
-		if (hosts->host[i].aside_until_ms <= now_ms)
+		int64_t back_ms = back_of(&hosts->host[i]);
+
+		if (back_ms <= now_ms)
 			return 0;
-		if (hosts->host[i].aside_until_ms < first)
-			first = hosts->host[i].aside_until_ms;
+		if (back_ms < first)
+			first = back_ms;
 	}
 	return first;
 }
@@ -154,6 +185,7 @@ hostset_forgive(struct hostset *hosts)
 	for (size_t i = 0; i < hosts->count; i++) {
 		hostset_carried(hosts, i);
 		hostset_worked(hosts, i);
+		hosts->host[i].rest_until_ms = 0;
 	}
 }
 
@@ -172,6 +204,30 @@ hostset_find(const struct hostset *hosts, const char *name,
 		}
 	}
 	return HOST_NONE;
+}
+
+static bool
+host_is_in(const struct hostset *hosts, const struct host *host)
+{
+	size_t at = host->ip_count == 0
+			? HOST_NONE
+			: hostset_find(hosts, host->name, &host->ips[0]);
+
+	return at != HOST_NONE && hosts->host[at].port == host->port &&
+	       hosts->host[at].priority == host->priority &&
+	       hosts->host[at].authentic == host->authentic;
+}
+
+bool
+hostset_same(const struct hostset *a, const struct hostset *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		if (!host_is_in(b, &a->host[i]))
+			return false;
+	}
+	return true;
 }
 
 void

@@ -20,9 +20,11 @@ struct host {
 	uint16_t port, weight, priority;
 	int64_t current; /* of the smooth weighted choice */
 	int64_t aside_until_ms, aside_ms;
-	uint32_t breaks; /* sessions that broke since one went well */
-	uint32_t caps;	 /* of its last EHLO */
+	int64_t rest_until_ms; /* the owner's word: not before, either */
+	uint32_t breaks;       /* sessions that broke since one went well */
+	uint32_t caps;	       /* of its last EHLO */
 	bool caps_known;
+	bool authentic; /* DNS validated it: TLSA records would count */
 	uint32_t ip_count;
 	struct ip_addr ips[HOST_IPS_MAX];
 	int64_t ips_until_ms; /* ask again after it; they stay as a fallback */
@@ -40,6 +42,8 @@ struct hostset {
 #define HOST_NONE SIZE_MAX
 
 struct hostset *hostset_create(size_t count); /* zeroed, weights 1 */
+/* As made: of what was met later nothing is copied. */
+struct hostset *hostset_copy(const struct hostset *hosts);
 void hostset_destroy(struct hostset **hosts);
 
 /*
@@ -58,6 +62,8 @@ int64_t hostset_back_ms(const struct hostset *hosts, int64_t now_ms);
 void hostset_forgive(struct hostset *hosts); /* nobody is aside any more */
 size_t hostset_find(const struct hostset *hosts, const char *name,
 		    const struct ip_addr *ip);
+/* The same names, ports, addresses and priorities, in any order. */
+bool hostset_same(const struct hostset *a, const struct hostset *b);
 /* What is known of hosts in both: asides, caps. */
 void hostset_inherit(struct hostset *hosts, const struct hostset *old);
 

@@ -19,6 +19,8 @@
  */
 struct dest;
 struct domain;
+struct doom;
+struct lookup;
 struct rule;
 struct source;
 
@@ -32,6 +34,8 @@ enum job_state {
 	JOB_RULED,   /* a block or hold keeps it, until the rule goes */
 	JOB_MARKED,  /* its entries are RCPT_HELD on disk */
 	JOB_TAKEN,   /* by an administrator's work, not decided on disk yet */
+	JOB_ASKED,   /* at a lookup: DNS is asked about its domain */
+	JOB_DOOMED,  /* failed for good; the report waits for others */
 };
 
 /* A message in memory and how many jobs still use it. */
@@ -64,7 +68,11 @@ struct job {
 		uint32_t one; /* rcpt_count 1 */
 		uint32_t *many;
 	} rcpt; /* recipient indexes in the message */
-	int64_t due_wall_s;
+	union {
+		int64_t due_wall_s;
+		struct lookup *lookup; /* JOB_ASKED */
+		struct doom *doom;     /* JOB_DOOMED */
+	};
 	union {
 		struct domain_ref one; /* domain_count 1 */
 		struct domain_ref *many;
@@ -82,6 +90,8 @@ struct job {
 	uint8_t state : 3;
 	uint8_t parked : 1; /* its destination was down: try when it is up */
 	uint8_t again : 1;  /* a reused connection died under it once */
+	uint8_t
+	    undecided : 1; /* accepted without a word of DNS on its domain */
 };
 
 TAILQ_HEAD(job_list, job);

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 
 #include "gateway/back/held.h"
+#include "gateway/back/lookup.h"
 #include "gateway/back/relay.h"
+#include "gateway/back/summary.h"
 #include "gateway/base/address.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
@@ -119,16 +121,64 @@ mail_load(struct relay *relay, struct job *job)
 	return 0;
 }
 
-static struct dest *
-route(struct enqueue *in, struct slice domain)
+static int
+compare_indexes(const void *a, const void *b)
 {
-	const struct settings *settings = in->relay->settings;
+	const uint32_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+void
+mail_load_together(struct relay *relay, struct job *const *jobs, size_t count)
+{
+	uint32_t *indexes = NULL, n = 0;
+	struct spool_msg *msg;
+	struct mail *mail;
+
+	for (size_t i = 0; i < count; i++) {
+		if (jobs[i]->mail)
+			continue;
+		if (!indexes)
+			indexes =
+			    mem_array(count, JOB_RCPTS_MAX * sizeof(*indexes));
+		for (uint32_t k = 0; k < jobs[i]->rcpt_count; k++)
+			indexes[n++] = job_rcpts(jobs[i])[k];
+	}
+	if (n > 0)
+		qsort(indexes, n, sizeof(*indexes), compare_indexes);
+	if (n > 0 &&
+	    spool_load_some(relay->spool, jobs[0]->id, indexes, n, &msg) == 0) {
+		mail = mail_create(relay, &msg, true);
+		for (size_t i = 0; i < count; i++) {
+			if (jobs[i]->mail)
+				continue;
+			jobs[i]->mail = mail;
+			mail->jobs++;
+		}
+	}
+	free(indexes);
+}
+
+/* What is not known to be deliverable, and what DNS says where to, goes by way
+ * of a lookup. */
+static struct dest *
+route(struct enqueue *in, const struct spool_rcpt *rcpt)
+{
+	const struct relay *relay = in->relay;
+	unsigned lane = in->mail->msg->lane;
+	struct hop *hop;
 
 	buf_clear(&in->key);
-	address_domain_key(&in->key, domain);
-	return dest_get(in->relay->hops[routing_find(settings->routing,
-						     buf_slice(&in->key))],
-			buf_slice(&in->key));
+	address_domain_key(&in->key, address_domain(slice_str(rcpt->address)));
+	hop = relay->hops[routing_find(relay->settings->routing,
+				       buf_slice(&in->key))];
+	if (rcpt->domain == RCPT_DOMAIN_DEAD)
+		return hop->grave;
+	if (hop->conf.kind == BACK_MX ||
+	    (rcpt->domain == RCPT_DOMAIN_UNDECIDED && relay->dns_cache))
+		return hop->lobby;
+	return dest_of_lane(hop, lane < LANES ? lane : LANE_PERSONAL);
 }
 
 /* A job of the message to be filled; both are counted as jobs of dest. */
@@ -160,19 +210,31 @@ struct shared {
 	int64_t due_wall_s;
 	uint16_t attempts;
 	uint32_t holds; /* 0: queued */
+	bool undecided;
 };
 
+static bool
+is_fit(const struct job *job, const struct shared *shared)
+{
+	return job && job->rcpt_count < JOB_RCPTS_MAX &&
+	       job->due_wall_s == shared->due_wall_s &&
+	       job->attempts == shared->attempts &&
+	       job->holds == shared->holds &&
+	       job->undecided == shared->undecided;
+}
+
+/* *open: the one that was filled last. */
 static struct job *
-open_job(struct enqueue *in, struct dest *dest, const struct shared *shared)
+open_job(struct enqueue *in, struct dest *dest, const struct shared *shared,
+	 struct job **open)
 {
 	struct relay *relay = in->relay;
-	struct job *job = dest->open_job;
+	struct job *job = *open;
 
-	if (job && job->rcpt_count < JOB_RCPTS_MAX &&
-	    job->due_wall_s == shared->due_wall_s &&
-	    job->attempts == shared->attempts && job->holds == shared->holds)
+	if (is_fit(job, shared))
 		return job;
 	job = new_job(relay, in->mail->msg, in->body, dest);
+	job->undecided = shared->undecided;
 	job->mail = in->mail;
 	job->due_wall_s = shared->due_wall_s;
 	job->attempts = shared->attempts;
@@ -180,7 +242,7 @@ open_job(struct enqueue *in, struct dest *dest, const struct shared *shared)
 	job->state = shared->holds != 0 ? JOB_MARKED : JOB_ACTIVE;
 	job->generation = relay->generation;
 	in->mail->jobs++;
-	dest->open_job = job;
+	*open = job;
 	TAILQ_INSERT_TAIL(&in->jobs, job, link);
 	return job;
 }
@@ -189,11 +251,18 @@ static void
 enqueue_rcpt(struct enqueue *in, const struct spool_rcpt *rcpt,
 	     const struct shared *shared)
 {
-	struct slice domain = address_domain(slice_str(rcpt->address));
-	struct dest *dest = route(in, domain);
+	struct dest *dest = route(in, rcpt);
+	struct domain *domain =
+	    catalog_domain(in->relay->catalog, buf_slice(&in->key));
+	struct shared ours = *shared;
+	struct job *job;
 
-	job_add_rcpt(open_job(in, dest, shared), rcpt->index,
-		     catalog_domain(in->relay->catalog, buf_slice(&in->key)));
+	/* Who is looked up is looked up by domain. */
+	ours.undecided = rcpt->domain == RCPT_DOMAIN_UNDECIDED;
+	job = open_job(in, dest, &ours,
+		       dest->kind == DEST_LOBBY ? &domain->open_job
+						: &dest->open_job);
+	job_add_rcpt(job, rcpt->index, domain);
 }
 
 static void
@@ -224,8 +293,44 @@ mail_schedule(struct relay *relay, struct job *job, int64_t now_wall_s)
 	}
 	if (memory_full(relay))
 		mail_release(relay, job);
-	sched_ready(relay->sched, &job->dest->ready, job, false);
-	relay_kick(relay, job->dest);
+	mail_place(relay, job);
+}
+
+void
+mail_place(struct relay *relay, struct job *job)
+{
+	static const struct summary_doom dead = {.result = NULL};
+	struct dest *dest = job->dest;
+
+	job->state = JOB_ACTIVE;
+	switch (dest->kind) {
+	case DEST_SMTP:
+	case DEST_MAILDIR:
+		sched_ready(relay->sched, &dest->ready, job, false);
+		relay_kick(relay, dest);
+		break;
+	case DEST_SITE: /* the domain may be elsewhere by now */
+	case DEST_LOBBY:
+		lookup_put(relay, job);
+		break;
+	case DEST_GRAVE:
+		summary_add(relay, job, &dead);
+		break;
+	}
+}
+
+void
+mail_move(struct relay *relay, struct job *job, struct dest *dest)
+{
+	struct dest *old = job->dest;
+
+	(void)relay;
+	if (old == dest)
+		return;
+	job->dest = dest;
+	dest->job_count++;
+	old->job_count--;
+	dest_check_unused(old);
 }
 
 static void
@@ -239,6 +344,7 @@ enqueue_end(struct enqueue *in)
 	while ((job = TAILQ_FIRST(&in->jobs)) != NULL) {
 		TAILQ_REMOVE(&in->jobs, job, link);
 		job->dest->open_job = NULL;
+		job_domains(job)[0].domain->open_job = NULL;
 		catalog_add(relay->catalog, job);
 		if (job->state == JOB_MARKED)
 			held_by_mark(relay, &job);
@@ -366,9 +472,11 @@ mail_split(struct relay *relay, struct job *job, const struct spool_msg *msg,
 			     catalog_domain(relay->catalog, buf_slice(&key)));
 	}
 	buf_fini(&key);
-	other->due_wall_s = job->due_wall_s;
+	if (job->state != JOB_ASKED && job->state != JOB_DOOMED)
+		other->due_wall_s = job->due_wall_s;
 	other->attempts = job->attempts;
 	other->generation = job->generation;
+	other->undecided = job->undecided;
 	other->state = JOB_ACTIVE;
 	catalog_add(relay->catalog, other);
 	keep_others(job, indexes, count);

@@ -19,7 +19,7 @@
 
 #define WHOLE_MAX ((uint64_t)1 << 20)	 /* RET=FULL above: headers only */
 #define HEADER_MAX ((uint64_t)128 << 10) /* front refuses larger blocks */
-#define DSN_MAX ((size_t)4 << 20)
+#define DSN_MAX ((size_t)32 << 20)	 /* SUMMARY_RCPTS_MAX, if need be */
 #define DIAGNOSTIC_MAX 512
 
 struct gathered {
@@ -50,11 +50,10 @@ action_of(const struct notice *notice, const struct result *result,
 }
 
 static void
-gather_rcpt(struct gathered *g, const struct notice *notice, uint32_t i,
+gather_rcpt(struct gathered *g, const struct notice *notice,
+	    const struct spool_rcpt *rcpt, const struct result *result,
 	    enum dsn_action action)
 {
-	const struct spool_rcpt *rcpt = notice->delivery->rcpts[i];
-	const struct result *result = &notice->results[i];
 	struct dsn_rcpt *out = &g->rcpts[g->count++];
 	struct buf text;
 
@@ -77,23 +76,49 @@ gather_rcpt(struct gathered *g, const struct notice *notice, uint32_t i,
 	g->delayed |= action == DSN_DELAYED;
 }
 
-static void
-gather(struct gathered *g, const struct notice *notice)
+static size_t
+count_rcpts(const struct notice *notice)
 {
-	const struct delivery *d = notice->delivery;
+	size_t n = 0;
+
+	for (size_t i = 0; i < notice->part_count; i++)
+		n += notice->parts[i].delivery->count;
+	return n;
+}
+
+static void
+gather_part(struct gathered *g, const struct notice *notice,
+	    const struct notice_part *part)
+{
+	const struct delivery *d = part->delivery;
 
 	for (uint32_t i = 0; i < d->count; i++) {
+		const struct result *result = &part->results[i];
 		enum dsn_action action;
 
-		if (!action_of(notice, &notice->results[i], &action) ||
+		if (!action_of(notice, result, &action) ||
 		    !dsn_wanted(d->rcpts[i]->notify, action))
 			continue;
 		if (!g->rcpts) {
-			g->rcpts = mem_array(d->count, sizeof(*g->rcpts));
+			g->rcpts =
+			    mem_array(count_rcpts(notice), sizeof(*g->rcpts));
 			g->arena = arena_create(4096);
 		}
-		gather_rcpt(g, notice, i, action);
+		gather_rcpt(g, notice, d->rcpts[i], result, action);
 	}
+}
+
+static void
+gather(struct gathered *g, const struct notice *notice)
+{
+	for (size_t i = 0; i < notice->part_count; i++)
+		gather_part(g, notice, &notice->parts[i]);
+}
+
+static const struct delivery *
+first(const struct notice *notice)
+{
+	return notice->parts[0].delivery;
 }
 
 /* The original, as far as it is returned. What the disk does not give any
@@ -101,7 +126,7 @@ gather(struct gathered *g, const struct notice *notice)
 static void
 read_original(struct buf *out, const struct notice *notice, bool whole)
 {
-	const struct spool_msg *msg = notice->delivery->msg;
+	const struct spool_msg *msg = first(notice)->msg;
 	struct spool_reader *reader;
 	uint64_t want = msg->body.length;
 	uint64_t max = whole ? WHOLE_MAX : HEADER_MAX;
@@ -112,8 +137,8 @@ read_original(struct buf *out, const struct notice *notice, bool whole)
 	if (want > max)
 		want = max;
 	room = buf_reserve(out, (size_t)want);
-	if (!room || spool_reader_open(notice->delivery->relay->spool,
-				       &msg->body, &reader) != 0)
+	if (!room || spool_reader_open(first(notice)->relay->spool, &msg->body,
+				       &reader) != 0)
 		return;
 	if (want > 0)
 		got = spool_reader_read(reader, 0, room, (size_t)want);
@@ -127,12 +152,16 @@ read_original(struct buf *out, const struct notice *notice, bool whole)
 static bool
 must_be_plain(const struct notice *notice)
 {
-	for (uint32_t i = 0; i < notice->delivery->count; i++) {
-		const uint8_t *e = notice->results[i].enhanced;
+	for (size_t i = 0; i < notice->part_count; i++) {
+		const struct notice_part *part = &notice->parts[i];
 
-		if (notice->results[i].fate == FATE_BOUNCED && e[1] == 6 &&
-		    (e[2] == 3 || e[2] == 7))
-			return true;
+		for (uint32_t k = 0; k < part->delivery->count; k++) {
+			const struct result *r = &part->results[k];
+
+			if (r->fate == FATE_BOUNCED && r->enhanced[1] == 6 &&
+			    (r->enhanced[2] == 3 || r->enhanced[2] == 7))
+				return true;
+		}
 	}
 	return false;
 }
@@ -151,8 +180,8 @@ static bool
 build(struct buf *out, const struct notice *notice, const struct gathered *g,
       const char *to, struct spool_msg *own)
 {
-	const struct spool_msg *msg = notice->delivery->msg;
-	const struct back_conf *conf = &notice->delivery->relay->settings->conf;
+	const struct spool_msg *msg = first(notice)->msg;
+	const struct back_conf *conf = &first(notice)->relay->settings->conf;
 	struct buf original, boundary;
 	uint8_t random[16];
 	bool plain = must_be_plain(notice);
@@ -196,10 +225,10 @@ static void
 put_dsn(struct outcome *outcome, const struct notice *notice,
 	const struct gathered *g, const char *to)
 {
-	const struct spool_msg *about = notice->delivery->msg;
+	const struct spool_msg *about = first(notice)->msg;
 	struct spool_msg *msg = spool_msg_create();
 	struct spool_body *body =
-	    spool_body_create(notice->delivery->relay->spool);
+	    spool_body_create(first(notice)->relay->spool);
 	struct buf bytes;
 	char id[ID_TEXT_SIZE], about_id[ID_TEXT_SIZE];
 
@@ -228,7 +257,7 @@ put_dsn(struct outcome *outcome, const struct notice *notice,
 void
 notify_add(struct outcome *outcome, const struct notice *notice)
 {
-	const struct spool_msg *msg = notice->delivery->msg;
+	const struct spool_msg *msg = first(notice)->msg;
 	struct gathered g = {0};
 	char id[ID_TEXT_SIZE];
 	const char *to;
@@ -237,7 +266,7 @@ notify_add(struct outcome *outcome, const struct notice *notice)
 	if (g.count == 0)
 		return;
 	to = dsn_recipient(msg, settings_own_domain(
-				    notice->delivery->relay->settings,
+				    first(notice)->relay->settings,
 				    address_domain(slice_str(msg->mail_from))));
 	if (to) {
 		put_dsn(outcome, notice, &g, to);
@@ -246,11 +275,13 @@ notify_add(struct outcome *outcome, const struct notice *notice)
 		log_event(GW_LOG_INFO, "dsn-dropped", LF_STR("about", id),
 			  LF_STR("from", msg->mail_from),
 			  LF_U64("rcpts", g.count));
-		stat_add(&notice->delivery->relay->stats->dsn_dropped, 1);
+		stat_add(&first(notice)->relay->stats->dsn_dropped, 1);
 	}
 	if (g.delayed) {
 		outcome_set_flags(outcome, MSG_DELAYED);
-		notice->delivery->job->mail->msg->flags |= MSG_DELAYED;
+		for (size_t i = 0; i < notice->part_count; i++)
+			notice->parts[i].delivery->job->mail->msg->flags |=
+			    MSG_DELAYED;
 	}
 	free(g.rcpts);
 	arena_destroy(&g.arena);

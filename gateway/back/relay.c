@@ -8,12 +8,15 @@
 #include <string.h>
 
 #include "gateway/back/chores.h"
-#include "gateway/back/conn.h"
+#include "gateway/back/conn_slots.h"
 #include "gateway/back/delivery.h"
 #include "gateway/back/held.h"
+#include "gateway/back/hostmem.h"
+#include "gateway/back/lookup.h"
 #include "gateway/back/maildir.h"
 #include "gateway/back/rebuild.h"
 #include "gateway/back/relay.h"
+#include "gateway/back/summary.h"
 #include "gateway/base/address.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
@@ -58,6 +61,14 @@ on_run(void *arg)
 		if (dest_run(dest))
 			relay_kick(relay, dest);
 	}
+	conn_slots_serve(relay->slots);
+}
+
+void
+relay_run_soon(struct relay *relay)
+{
+	if (!relay->run_op)
+		relay->run_op = timer_start(relay->loop, 0, on_run, relay);
 }
 
 void
@@ -68,8 +79,7 @@ relay_kick(struct relay *relay, struct dest *dest)
 		dest->runnable = true;
 		TAILQ_INSERT_TAIL(&relay->runnable, dest, run_link);
 	}
-	if (!relay->run_op)
-		relay->run_op = timer_start(relay->loop, 0, on_run, relay);
+	relay_run_soon(relay);
 }
 
 void
@@ -86,11 +96,8 @@ relay_live(struct relay *relay, struct dest *dest)
 static void
 job_due(struct relay *relay, struct job *job)
 {
-	struct dest *dest = job->dest;
-
 	dest_unpark(job);
-	sched_ready(relay->sched, &dest->ready, job, false);
-	relay_kick(relay, dest);
+	mail_place(relay, job);
 }
 
 /* True: there are more. */
@@ -166,6 +173,8 @@ on_fill(void *arg)
 	more = do_flush(relay);
 	more |= take_due(relay);
 	more |= rebuild_slice(relay);
+	more |= lookup_slice(relay);
+	more |= summary_slice(relay);
 	more |= chores_slice(relay);
 	if (more)
 		relay_fill_soon(relay);
@@ -196,6 +205,8 @@ relay_flush(struct relay *relay, const struct back_flush *what)
 		    strcmp(flush->hop, dest->hop->conf.name) == 0)
 			dest_forgive(dest);
 	}
+	hostmem_forgive(relay->hostmem);
+	lookup_flush(relay, flush->domain);
 	relay_fill_soon(relay);
 }
 
@@ -211,19 +222,6 @@ relay_drop_flushes(struct relay *relay)
 }
 
 /* --- the tick ------------------------------------------------------------- */
-
-static bool
-hop_unused(const struct hop *hop)
-{
-	struct dest *dest, *next;
-
-	for (dest = hop->dests; dest; dest = next) {
-		next = dest->hh.next;
-		if (dest->job_count > 0 || dest_busy(dest))
-			return false;
-	}
-	return true;
-}
 
 static void
 bury_hops(struct relay *relay)
@@ -249,6 +247,11 @@ on_tick(void *arg)
 	for (dest = TAILQ_FIRST(&relay->live); dest; dest = next) {
 		next = TAILQ_NEXT(dest, live_link);
 		dest_tick(dest);
+	}
+	if (!relay->stopping) {
+		lookup_tick(relay);
+		summary_tick(relay);
+		conn_slots_tick(relay->slots);
 	}
 	bury_hops(relay);
 	outcome_tick(relay);
@@ -300,50 +303,29 @@ make_hops(struct relay *relay, size_t old_count)
 	relay->hops = hops;
 }
 
-static struct dns *
-make_dns(struct relay *relay)
+static struct dns_opts
+dns_opts_of(const struct relay *relay)
 {
-	struct dns_opts opts = {.servers = relay->settings->conf.dns.servers};
+	struct dns_opts opts = relay->settings->conf.dns;
 
-	return dns_create(relay->loop, &opts);
-}
-
-/* What was being asked is asked again of the new servers. */
-static void
-swap_dns(struct relay *relay, struct dns *dns)
-{
-	struct dest *dest;
-
-	for (dest = TAILQ_FIRST(&relay->live); dest;
-	     dest = TAILQ_NEXT(dest, live_link)) {
-		struct conn *conn, *next;
-
-		if (dest->targets_op)
-			relay_kick(relay, dest);
-		dns_targets_cancel(&dest->targets_op);
-		for (conn = TAILQ_FIRST(&dest->conns); conn; conn = next) {
-			next = conn_next(conn);
-			conn_forget_dns(conn);
-		}
-	}
-	dns_destroy(&relay->dns);
-	relay->dns = dns;
+	opts.cache = relay->dns_cache;
+	return opts;
 }
 
 void
 relay_apply(struct relay *relay, struct settings **settings)
 {
 	struct settings *old = relay->settings;
-	struct dns *dns;
+	struct dns_opts dns;
+	int err;
 
 	relay->settings = *settings;
 	*settings = NULL;
 	relay->generation++;
-	dns = make_dns(relay);
-	if (dns)
-		swap_dns(relay, dns);
-	else
-		log_event(GW_LOG_ERROR, "dns", LF_ERR(GW_EINVAL));
+	dns = dns_opts_of(relay);
+	err = dns_reconfigure(relay->dns, &dns);
+	if (err != 0)
+		log_event(GW_LOG_ERROR, "dns", LF_ERR(err));
 	make_hops(relay, old->conf.hop_count);
 	settings_destroy(&old);
 	board_publish(relay);
@@ -354,6 +336,8 @@ relay_apply(struct relay *relay, struct settings **settings)
 int
 relay_start(struct relay *relay)
 {
+	struct dns_opts dns = dns_opts_of(relay);
+
 	TAILQ_INIT(&relay->gone_hops);
 	TAILQ_INIT(&relay->runnable);
 	TAILQ_INIT(&relay->live);
@@ -363,7 +347,11 @@ relay_start(struct relay *relay)
 	relay->held = held_create();
 	relay->chores = chores_create();
 	relay->age = mem_zalloc(sizeof(*relay->age));
-	relay->dns = make_dns(relay);
+	relay->lookups = lookups_create();
+	relay->summaries = summaries_create();
+	relay->hostmem = hostmem_create(0);
+	relay->slots = conn_slots_create(relay);
+	relay->dns = dns_create(relay->loop, &dns);
 	if (!relay->dns)
 		return GW_EINVAL;
 	relay->maildir = maildir_create(relay);

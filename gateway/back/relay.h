@@ -18,10 +18,15 @@
  * and is the only one that other threads speak to.
  */
 struct held;
+struct hostmem;
+struct lookups;
 struct maildir_worker;
 struct outcome;
 struct rebuild;
 struct chores;
+struct domains;
+struct conn_slots;
+struct summaries;
 
 /* What another thread sends to the relay. */
 struct inbound {
@@ -38,12 +43,20 @@ struct relay {
 	struct queue *queue;
 	struct spool *spool;
 	struct blocklist *blocklist; /* or NULL */
+	struct dns_cache *dns_cache; /* or NULL */
+	struct domains *domains;     /* or NULL */
+	back_dead_domain_fn *dead_domain;
+	void *dead_domain_arg;
 	struct dns *dns;
 	struct settings *settings;
 	struct sched *sched;
 	struct catalog *catalog; /* every job */
 	struct held *held;
 	struct chores *chores;
+	struct lookups *lookups;
+	struct summaries *summaries;
+	struct hostmem *hostmem;
+	struct conn_slots *slots;
 	struct hop **hops;	   /* by index of settings->conf.hops */
 	struct hop_list gone_hops; /* of earlier settings, being emptied */
 	struct dest_list runnable; /* dests with something to do */
@@ -79,6 +92,10 @@ int mail_enqueue_again(struct relay *relay, uint64_t id,
 		       const uint32_t *indexes, uint32_t count, int64_t wait_s);
 /* job->mail is there afterwards. GW_ENOENT: nothing of it is queued. */
 int mail_load(struct relay *relay, struct job *job);
+/* The same for many of one message, as far as they can be read; they share
+ * it. */
+void mail_load_together(struct relay *relay, struct job *const *jobs,
+			size_t count);
 /* NULL: none, or it is not queued. */
 struct spool_rcpt *mail_rcpt(const struct mail *mail, uint32_t index);
 /* The job lets go of its message; the last one frees it. */
@@ -92,6 +109,10 @@ struct job *mail_split(struct relay *relay, struct job *job,
 		       uint32_t count);
 /* Ready, or waiting when its time has not come. */
 void mail_schedule(struct relay *relay, struct job *job, int64_t now_wall_s);
+/* The same at once. The job is in no list. */
+void mail_place(struct relay *relay, struct job *job);
+/* Its destination is another. */
+void mail_move(struct relay *relay, struct job *job, struct dest *dest);
 /* The job was routed by earlier settings: route its recipients again. Takes
  * it; its mail is loaded. */
 void mail_reroute(struct relay *relay, struct job **job);
@@ -106,6 +127,7 @@ void mail_recount(struct relay *relay, const struct job *job, uint32_t count);
 
 void relay_kick(struct relay *relay, struct dest *dest);
 void relay_live(struct relay *relay, struct dest *dest);
+void relay_run_soon(struct relay *relay);
 int64_t relay_now_ms(const struct relay *relay);
 int relay_start(struct relay *relay);
 /* What is done in slices has something to do. */

@@ -83,6 +83,61 @@ result_of_rcpt(struct result *result, const struct smtp_reply *reply)
 }
 
 void
+result_of_domain(struct result *result, enum domain_verdict verdict,
+		 enum domain_reason reason)
+{
+	const char *enhanced = NULL;
+
+	switch (verdict) {
+	case DOMAIN_DEAD:
+	case DOMAIN_RESERVED:
+		enhanced = "5.1.2";
+		break;
+	case DOMAIN_REFUSES:
+		enhanced = "5.1.10";
+		break;
+	case DOMAIN_UNROUTABLE:
+		enhanced = "5.4.4";
+		break;
+	case DOMAIN_UNKNOWN:
+	case DOMAIN_DELIVERABLE:
+	case DOMAIN_VERDICTS:
+		break;
+	}
+	result_set(result, enhanced ? FATE_BOUNCED : FATE_DEFERRED,
+		   enhanced ? enhanced : "4.4.3", domain_reason_text(reason));
+}
+
+enum domain_verdict
+result_verdict(enum domain_reason reason)
+{
+	switch (reason) {
+	case DOMAIN_WHY_NULL_MX:
+		return DOMAIN_REFUSES;
+	case DOMAIN_WHY_SPECIAL_USE:
+		return DOMAIN_RESERVED;
+	case DOMAIN_WHY_NO_HOST:
+	case DOMAIN_WHY_NO_ADDRESS:
+	case DOMAIN_WHY_NOT_PUBLIC:
+	case DOMAIN_WHY_SELF:
+		return DOMAIN_UNROUTABLE;
+	case DOMAIN_WHY_NXDOMAIN:
+	case DOMAIN_WHY_NO_RECORDS:
+	case DOMAIN_WHY_BAD_NAME:
+	case DOMAIN_WHY_NONE:
+	case DOMAIN_WHY_MX:
+	case DOMAIN_WHY_ADDRESS:
+	case DOMAIN_WHY_LITERAL:
+	case DOMAIN_WHY_FAILED:
+	case DOMAIN_WHY_TIMEOUT:
+	case DOMAIN_WHY_BUSY:
+	case DOMAIN_REASONS:
+		break;
+	}
+	return DOMAIN_DEAD;
+}
+
+void
 result_format(struct buf *out, const struct result *result)
 {
 	const uint8_t *v = result->code != 0 ? result->said : result->enhanced;

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "dns/verdict.h"
 #include "gateway/base/buf.h"
 #include "gateway/smtp/reply_parse.h"
 
@@ -35,6 +36,12 @@ void result_of_rcpt(struct result *result, const struct smtp_reply *reply);
 /* Ours: enhanced like "5.6.7". */
 void result_set(struct result *result, enum fate fate, const char *enhanced,
 		const char *text);
+/* What a verdict on its domain means for a recipient: bounced, or deferred with
+ * 4.4.3. The text is domain_reason_text's. Not for a deliverable one. */
+void result_of_domain(struct result *result, enum domain_verdict verdict,
+		      enum domain_reason reason);
+/* Which verdict has that reason; what is no reason to bounce is DEAD. */
+enum domain_verdict result_verdict(enum domain_reason reason);
 /* "550 5.1.1 text" as it was said, or "4.4.1 text" when the text is ours. */
 void result_format(struct buf *out, const struct result *result);
 

@@ -38,6 +38,12 @@ copy_array(struct arena *arena, const void *p, size_t count, size_t size)
 	return copy;
 }
 
+static const struct ip_addr *
+copy_ip(struct arena *arena, const struct ip_addr *ip)
+{
+	return ip ? copy_array(arena, ip, 1, sizeof(*ip)) : NULL;
+}
+
 void
 settings_copy_hop(struct arena *arena, struct back_hop *hop)
 {
@@ -55,9 +61,9 @@ settings_copy_hop(struct arena *arena, struct back_hop *hop)
 	hop->user = copy_str(arena, hop->user);
 	hop->password = copy_str(arena, hop->password);
 	hop->maildir = copy_str(arena, hop->maildir);
-	if (hop->source)
-		hop->source =
-		    copy_array(arena, hop->source, 1, sizeof(*hop->source));
+	hop->source = copy_ip(arena, hop->source);
+	for (int i = 0; i < LANES; i++)
+		hop->lane_source[i] = copy_ip(arena, hop->lane_source[i]);
 	if (hop->connection_max == 0)
 		hop->connection_max = CONNECTIONS;
 	if (hop->messages_max == 0)
@@ -109,6 +115,8 @@ copy_conf(struct settings *settings, const struct back_conf *from)
 	conf->postmaster = copy_str(arena, from->postmaster);
 	conf->dns.servers = copy_str(arena, from->dns.servers);
 	conf->dns.second = copy_str(arena, from->dns.second);
+	conf->dns.hosts_path = copy_str(arena, from->dns.hosts_path);
+	conf->dns.resolv_path = copy_str(arena, from->dns.resolv_path);
 	copy_own_domains(settings, from);
 	hops = copy_array(arena, from->hops, from->hop_count, sizeof(*hops));
 	for (size_t i = 0; i < from->hop_count; i++)
@@ -287,15 +295,28 @@ same_hosts(const struct back_hop *a, const struct back_hop *b)
 	return true;
 }
 
+static bool
+same_ip(const struct ip_addr *a, const struct ip_addr *b)
+{
+	return a == b || (a && b && ip_eq(a, b));
+}
+
+static bool
+same_sources(const struct back_hop *a, const struct back_hop *b)
+{
+	for (int i = 0; i < LANES; i++) {
+		if (!same_ip(a->lane_source[i], b->lane_source[i]))
+			return false;
+	}
+	return same_ip(a->source, b->source);
+}
+
 bool
 settings_hop_same(const struct back_hop *a, const struct back_hop *b)
 {
-	bool source = a->source == b->source ||
-		      (a->source && b->source && ip_eq(a->source, b->source));
-
-	return source && same_str(a->name, b->name) && a->kind == b->kind &&
-	       same_hosts(a, b) && a->tls == b->tls &&
-	       a->tls_verify == b->tls_verify &&
+	return same_sources(a, b) && same_str(a->name, b->name) &&
+	       a->kind == b->kind && a->dane == b->dane && same_hosts(a, b) &&
+	       a->tls == b->tls && a->tls_verify == b->tls_verify &&
 	       same_str(a->ca_file, b->ca_file) && same_str(a->user, b->user) &&
 	       same_str(a->password, b->password) &&
 	       same_str(a->maildir, b->maildir) &&

@@ -85,6 +85,7 @@ stat_get(const struct stats *stats, struct back_status *status)
 	status->queued = atomic_load(&stats->queued);
 	status->held_by_rule = atomic_load(&stats->held_by_rule);
 	status->held = atomic_load(&stats->held);
+	status->undecided = atomic_load(&stats->undecided);
 	status->active = atomic_load(&stats->active);
 	status->connections = atomic_load(&stats->connections);
 	/* Counted once a tick: the last one may have left since. */

@@ -9,11 +9,15 @@
 
 #include "gateway/back/chores.h"
 #include "gateway/back/conn.h"
+#include "gateway/back/conn_slots.h"
 #include "gateway/back/delivery.h"
 #include "gateway/back/held.h"
+#include "gateway/back/hostmem.h"
+#include "gateway/back/lookup.h"
 #include "gateway/back/maildir.h"
 #include "gateway/back/rebuild.h"
 #include "gateway/back/relay.h"
+#include "gateway/back/summary.h"
 #include "gateway/base/mem.h"
 
 #define QUIT_MS 100 /* for the last QUITs to leave */
@@ -139,10 +143,12 @@ drop_ready(struct relay *relay, struct hop *hop)
 {
 	struct dest *dest, *next;
 
+	struct job *job;
+
+	while ((job = lookup_drain(hop)) != NULL)
+		mail_job_end(relay, &job);
 	for (dest = hop->dests; dest; dest = next) {
 		next = dest->hh.next;
-		struct job *job;
-
 		while ((job = sched_take(relay->sched, &dest->ready)) != NULL)
 			mail_job_end(relay, &job);
 	}
@@ -157,6 +163,15 @@ drop_waiting(struct relay *relay)
 		dest_unpark(job);
 		mail_job_end(relay, &job);
 	}
+}
+
+static void
+drop_doomed(struct relay *relay)
+{
+	struct job *job;
+
+	while (relay->summaries && (job = summary_drain(relay)) != NULL)
+		mail_job_end(relay, &job);
 }
 
 static void
@@ -184,6 +199,7 @@ relay_fini(struct relay *relay)
 	relay_drop_flushes(relay);
 	drop_waiting(relay);
 	drop_held(relay);
+	drop_doomed(relay);
 	for (size_t i = 0; i < relay->settings->conf.hop_count && relay->hops;
 	     i++) {
 		drop_ready(relay, relay->hops[i]);
@@ -195,6 +211,10 @@ relay_fini(struct relay *relay)
 		drop_ready(relay, hop);
 		hop_destroy(&hop);
 	}
+	lookups_destroy(&relay->lookups);
+	summaries_destroy(&relay->summaries);
+	conn_slots_destroy(&relay->slots);
+	hostmem_destroy(&relay->hostmem);
 	dns_destroy(&relay->dns);
 	sched_destroy(&relay->sched);
 	catalog_destroy(&relay->catalog);

@@ -252,6 +252,16 @@ turns_take(struct turns *turns, struct ready *ready)
 	return job;
 }
 
+uint64_t
+turns_next_cred(const struct ready *ready)
+{
+	for (unsigned i = 0; i < LANES; i++) {
+		if (ready->lanes[i].jobs > 0)
+			return ready->lanes[i].heap[0]->key.cred + i;
+	}
+	return 0;
+}
+
 void
 turns_remove(struct turns *turns, struct ready *ready, struct job *job)
 {

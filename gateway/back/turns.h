@@ -39,6 +39,8 @@ void turns_put(struct turns *turns, struct ready *ready, struct job *job);
 void turns_give_back(struct turns *turns, struct ready *ready, struct job *job);
 /* The next; NULL: there is none. */
 struct job *turns_take(struct turns *turns, struct ready *ready);
+/* Of whom the next is, or nearly: a hash. Something is ready. */
+uint64_t turns_next_cred(const struct ready *ready);
 /* This one, without paying. */
 void turns_remove(struct turns *turns, struct ready *ready, struct job *job);
 

@@ -1,0 +1,288 @@
+/*
+ * Decides who opens the next connection, and which one that opens is given up
+ * for it; what it does about its mail is its destination's.
+ *
+ * Invariant: a destination stands in at most one queue. Whose turn it is, is
+ * told by running it; it asks again then, and is let in if there still is room,
+ * else it waits anew: nothing is promised that somebody else could take away.
+ */
+#include "gateway/back/conn_slots.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "gateway/back/conn.h"
+#include "gateway/back/dest.h"
+#include "gateway/back/relay.h"
+#include "gateway/base/mem.h"
+
+#define SLOW_MS 1000
+#define SLOW_CROWDED_MS 300 /* others wait: a hand shake round the world */
+#define BUCKETS 64	    /* credentials share them by hash */
+#define SERVED_A_TURN 256
+
+enum slot_rank { RANK_GOOD, RANK_NEW, RANK_BAD, RANKS };
+enum slot_state { SLOT_NONE, SLOT_WAITS, SLOT_ITS_TURN };
+
+TAILQ_HEAD(slot_queue, dest);
+TAILQ_HEAD(slot_attempts, slot_attempt);
+
+struct conn_slots {
+	struct relay *relay;
+	struct slot_attempts attempts; /* the oldest first */
+	uint32_t opening[RANKS];
+	uint32_t waiting[RANKS];
+	uint32_t next[RANKS]; /* which bucket's turn */
+	struct slot_queue queues[RANKS][BUCKETS];
+};
+
+struct conn_slots *
+conn_slots_create(struct relay *relay)
+{
+	struct conn_slots *slots = mem_zalloc(sizeof(*slots));
+
+	slots->relay = relay;
+	TAILQ_INIT(&slots->attempts);
+	for (int rank = 0; rank < RANKS; rank++) {
+		for (int i = 0; i < BUCKETS; i++)
+			TAILQ_INIT(&slots->queues[rank][i]);
+	}
+	return slots;
+}
+
+void
+conn_slots_destroy(struct conn_slots **slots)
+{
+	if (!*slots)
+		return;
+	assert(conn_slots_waiting(*slots) == 0);
+	assert(TAILQ_EMPTY(&(*slots)->attempts));
+	free(*slots);
+	*slots = NULL;
+}
+
+uint32_t
+conn_slots_waiting(const struct conn_slots *slots)
+{
+	uint32_t n = 0;
+
+	for (int rank = 0; rank < RANKS; rank++)
+		n += slots->waiting[rank];
+	return n;
+}
+
+static uint32_t
+at_least_one(uint32_t n)
+{
+	return n > 0 ? n : 1;
+}
+
+static uint32_t
+max_of(const struct conn_slots *slots)
+{
+	return slots->relay->settings->conf.connection_max;
+}
+
+static uint32_t
+a_fifth(const struct conn_slots *slots)
+{
+	return at_least_one(max_of(slots) / 5);
+}
+
+static enum slot_rank
+rank_of(const struct dest *dest)
+{
+	if (dest->kind != DEST_SITE || dest->proven)
+		return RANK_GOOD;
+	return dest->trouble ? RANK_BAD : RANK_NEW;
+}
+
+static bool
+has_room(const struct conn_slots *slots, enum slot_rank rank)
+{
+	uint32_t unproven = slots->opening[RANK_NEW] + slots->opening[RANK_BAD];
+
+	if (slots->relay->connection_count >= max_of(slots))
+		return false;
+	if (rank == RANK_GOOD)
+		return true;
+	if (unproven >= at_least_one(max_of(slots) - a_fifth(slots)))
+		return false;
+	return rank == RANK_NEW || slots->opening[RANK_BAD] < a_fifth(slots);
+}
+
+/* --- who waits ------------------------------------------------------------ */
+
+static struct slot_queue *
+queue_of(struct conn_slots *slots, const struct dest *dest)
+{
+	return &slots->queues[dest->slot_queue / BUCKETS]
+			     [dest->slot_queue % BUCKETS];
+}
+
+static void
+wait_for_turn(struct conn_slots *slots, struct dest *dest)
+{
+	unsigned rank = rank_of(dest);
+
+	dest->slot_queue = (uint16_t)(rank * BUCKETS +
+				      turns_next_cred(&dest->ready) % BUCKETS);
+	dest->slot_state = SLOT_WAITS;
+	TAILQ_INSERT_TAIL(queue_of(slots, dest), dest, slot_link);
+	slots->waiting[rank]++;
+}
+
+void
+conn_slots_leave(struct dest *dest)
+{
+	struct conn_slots *slots = dest->hop->relay->slots;
+
+	if (dest->slot_state == SLOT_WAITS) {
+		TAILQ_REMOVE(queue_of(slots, dest), dest, slot_link);
+		slots->waiting[dest->slot_queue / BUCKETS]--;
+	}
+	dest->slot_state = SLOT_NONE;
+}
+
+/* Somebody stands before it. */
+static bool
+must_queue(const struct conn_slots *slots, const struct dest *dest)
+{
+	if (dest->slot_state == SLOT_ITS_TURN)
+		return false;
+	for (unsigned rank = 0; rank <= rank_of(dest); rank++) {
+		if (slots->waiting[rank] > 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+conn_slots_take(struct dest *dest)
+{
+	struct conn_slots *slots = dest->hop->relay->slots;
+
+	if (dest->slot_state == SLOT_WAITS)
+		return false;
+	if (has_room(slots, rank_of(dest)) && !must_queue(slots, dest)) {
+		dest->slot_state = SLOT_NONE;
+		return true;
+	}
+	wait_for_turn(slots, dest);
+	return false;
+}
+
+static struct dest *
+next_of_rank(struct conn_slots *slots, unsigned rank)
+{
+	for (uint32_t i = 0; i < BUCKETS; i++) {
+		uint32_t at = slots->next[rank]++ % BUCKETS;
+		struct dest *dest = TAILQ_FIRST(&slots->queues[rank][at]);
+
+		if (dest)
+			return dest;
+	}
+	return NULL;
+}
+
+static struct dest *
+next_in_turn(struct conn_slots *slots)
+{
+	for (unsigned rank = 0; rank < RANKS; rank++) {
+		if (slots->waiting[rank] > 0 &&
+		    has_room(slots, (enum slot_rank)rank))
+			return next_of_rank(slots, rank);
+	}
+	return NULL;
+}
+
+void
+conn_slots_serve(struct conn_slots *slots)
+{
+	struct relay *relay = slots->relay;
+	struct dest *dest;
+
+	for (int i = 0; i < SERVED_A_TURN; i++) {
+		dest = next_in_turn(slots);
+		if (!dest)
+			return;
+		conn_slots_leave(dest);
+		dest->slot_state = SLOT_ITS_TURN;
+		if (dest_run(dest))
+			relay_kick(relay, dest);
+		if (dest->slot_state == SLOT_ITS_TURN)
+			dest->slot_state = SLOT_NONE;
+	}
+	relay_run_soon(relay);
+}
+
+void
+conn_slots_freed(struct conn_slots *slots)
+{
+	if (conn_slots_waiting(slots) > 0)
+		relay_run_soon(slots->relay);
+}
+
+/* --- what opens ----------------------------------------------------------- */
+
+void
+conn_slots_open_begin(struct dest *dest, struct slot_attempt *attempt,
+		      struct conn *conn)
+{
+	attempt->conn = conn;
+	attempt->rank = (uint8_t)rank_of(dest);
+	attempt->counted = true;
+	dest->hop->relay->slots->opening[attempt->rank]++;
+}
+
+void
+conn_slots_open_end(struct dest *dest, struct slot_attempt *attempt)
+{
+	struct conn_slots *slots = dest->hop->relay->slots;
+
+	if (attempt->listed)
+		TAILQ_REMOVE(&slots->attempts, attempt, link);
+	if (attempt->counted)
+		slots->opening[attempt->rank]--;
+	attempt->listed = attempt->counted = false;
+	conn_slots_freed(slots);
+}
+
+void
+conn_slots_attempt(struct dest *dest, struct slot_attempt *attempt)
+{
+	struct conn_slots *slots = dest->hop->relay->slots;
+
+	if (dest->kind != DEST_SITE)
+		return;
+	if (attempt->listed)
+		TAILQ_REMOVE(&slots->attempts, attempt, link);
+	attempt->listed = true;
+	attempt->began_ms = relay_now_ms(slots->relay);
+	TAILQ_INSERT_TAIL(&slots->attempts, attempt, link);
+}
+
+/* How many are slow, more than may be. */
+static uint32_t
+too_slow(const struct conn_slots *slots)
+{
+	int64_t now_ms = relay_now_ms(slots->relay);
+	int64_t slow_ms =
+	    conn_slots_waiting(slots) > 0 ? SLOW_CROWDED_MS : SLOW_MS;
+	const struct slot_attempt *attempt;
+	uint32_t n = 0, max = a_fifth(slots);
+
+	for (attempt = TAILQ_FIRST(&slots->attempts);
+	     attempt && now_ms - attempt->began_ms >= slow_ms;
+	     attempt = TAILQ_NEXT(attempt, link))
+		n++;
+	return n > max ? n - max : 0;
+}
+
+void
+conn_slots_tick(struct conn_slots *slots)
+{
+	/* One that is given up tries its next address as the newest. */
+	for (uint32_t n = too_slow(slots); n > 0; n--)
+		conn_give_up(TAILQ_FIRST(&slots->attempts)->conn);
+}
