@@ -17,6 +17,7 @@
 #include "gateway/base/error.h"
 #include "gateway/base/mem.h"
 #include "gateway/control/control.h"
+#include "tests/support/dns_server.h"
 
 struct spool {
 	struct store_env *store;
@@ -81,13 +82,20 @@ struct world {
 	struct accounts *accounts;
 	struct decisions *decisions;
 	struct top *top;
+	struct dns_server *names; /* NULL, all: control knows no domains */
+	struct dns_cache *dns_cache;
+	struct domains *domains;
 	struct control *control;
+	unsigned flushed_count;
 	int64_t certificate_wall_s;
 	int reload_err;
 	unsigned reload_count;
 };
 
 static struct world world;
+/* Of the resolver that the next world has; NULL: it has none. */
+static const struct dns_row *world_rows;
+static size_t world_row_count;
 
 /* --- the units below, faked -------------------------------------------- */
 
@@ -411,6 +419,13 @@ host_expires(void *arg)
 	return world.certificate_wall_s;
 }
 
+static inline void
+host_flushed(void *arg)
+{
+	(void)arg;
+	world.flushed_count++;
+}
+
 /* --- making one -------------------------------------------------------- */
 
 static inline struct spool_msg *
@@ -447,8 +462,10 @@ world_opts(bool users_local, const struct sock_addr *http)
 	    .accounts = world.accounts,
 	    .decisions = world.decisions,
 	    .top = world.top,
+	    .dns_cache = world.dns_cache,
+	    .domains = world.domains,
 	    .users_local = users_local,
-	    .host = {host_reload, host_show, host_expires, NULL},
+	    .host = {host_reload, host_show, host_expires, host_flushed, NULL},
 	    .conf = &world.conf,
 	};
 }
@@ -490,6 +507,29 @@ world_policy(void)
 }
 
 static inline void
+world_names(void)
+{
+	static const struct domains_class machine = {"machine", 0,
+						     UNVERIFIED_DEFER};
+	static const char *const exempt[] = {"example.com", ".corp.lab"};
+	static const struct dns_cache_conf cache = {.self = "mail.example.com"};
+	static const struct domains_conf conf = {.check = true,
+						 .refuse_first = 20,
+						 .classes = &machine,
+						 .class_count = 1,
+						 .exempt = exempt,
+						 .exempt_count = 2};
+
+	world.names =
+	    dns_server_create(world.loop, world_rows, world_row_count);
+	world.dns_cache = dns_cache_create(&cache);
+	world.domains = domains_create(&conf);
+	world.conf.dns.servers = dns_server_text(world.names);
+	world.conf.dns.timeout_ms = 200;
+	world.conf.dns_check = world.conf.dns_asks = true;
+}
+
+static inline void
 world_start(bool users_local, const struct sock_addr *http)
 {
 	struct store_opts store = {.map_bytes = 16 << 20};
@@ -511,6 +551,8 @@ world_start(bool users_local, const struct sock_addr *http)
 	}
 	world.loop = loop_create();
 	world_policy();
+	if (world_rows != NULL)
+		world_names();
 	world.conf.hostname = "mail.example.com";
 	world.conf.postmaster = "postmaster@mail.example.com";
 	world.spool.status.disk_total_bytes = 100u << 20;
@@ -536,6 +578,10 @@ world_stop(void)
 	spool_msg_destroy(&world.spool.mail);
 	buf_fini(&world.spool.mail_body);
 	store_close(&world.spool.store);
+	domains_destroy(&world.domains);
+	dns_cache_destroy(&world.dns_cache);
+	if (world.names != NULL)
+		dns_server_destroy(&world.names);
 	loop_destroy(&world.loop);
 	top_destroy(&world.top);
 	decisions_destroy(&world.decisions);
