@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dns/packet.h"
+#include "gateway/base/encode.h"
 #include "gateway/base/mem.h"
 #include "tests/support/dns_server.h"
 
@@ -70,6 +71,20 @@ static const struct {
      "@ 300 HEX 15 000a03612e6200", DNS_OK, 300, "10 -"},
     {"NUL inside a label is no host", "a.test", "MX", 0,
      "@ 300 HEX 15 000a0361006200", DNS_OK, 300, "10 -"},
+    {"TLSA", "_25._tcp.mx.test", "TLSA", 0, "@ 300 TLSA 030101aabbcc", DNS_OK,
+     300, "3 1 1 aabbcc"},
+    {"TLSA, two of them", "_25._tcp.mx.test", "TLSA", 0,
+     "@ 300 TLSA 030101aa\n@ 60 TLSA 02000200", DNS_OK, 60,
+     "3 1 1 aa, 2 0 2 00"},
+    {"TLSA behind an alias", "_25._tcp.mx.test", "TLSA", 0,
+     "@ 300 CNAME _dane.test\n_dane.test 300 TLSA 0301ffaa", DNS_OK, 300,
+     "3 1 255 aa"},
+    {"TLSA without its data", "_25._tcp.mx.test", "TLSA", 0,
+     "@ 300 TLSA 030101", DNS_FAIL, 0, ""},
+    {"TLSA of two bytes", "_25._tcp.mx.test", "TLSA", 0, "@ 300 TLSA 0301",
+     DNS_FAIL, 0, ""},
+    {"TLSA, empty", "_25._tcp.mx.test", "TLSA", 0, "@ 300 HEX 52 ", DNS_FAIL, 0,
+     ""},
     {"a TTL with its top bit is 0", "a.test", "A", 0,
      "@ 2147483648 A 192.0.2.1", DNS_OK, 0, "192.0.2.1"},
 };
@@ -79,6 +94,8 @@ type_of(const char *text)
 {
 	if (strcmp(text, "MX") == 0)
 		return DNS_MX;
+	if (strcmp(text, "TLSA") == 0)
+		return DNS_TLSA;
 	return strcmp(text, "A") == 0 ? DNS_A : DNS_AAAA;
 }
 
@@ -92,11 +109,16 @@ describe(struct buf *out, const struct dns_answer *answer, enum dns_type type)
 		if (i > 0)
 			buf_add_str(out, ", ");
 		ip_format(&r->ip, ip);
-		if (type == DNS_MX)
+		if (type == DNS_TLSA) {
+			buf_printf(out, "%u %u %u ", r->usage, r->selector,
+				   r->matching);
+			hex_encode(out, r->data);
+		} else if (type == DNS_MX) {
 			buf_printf(out, "%u %s", r->preference,
 				   r->host != NULL ? r->host : "-");
-		else
+		} else {
 			buf_add_str(out, ip);
+		}
 	}
 }
 
@@ -181,6 +203,40 @@ START_TEST(test_not_ours)
 }
 END_TEST
 
+static const struct {
+	const char *label;
+	unsigned rcode;
+	uint8_t flags; /* the second byte's, beside the rcode */
+	const char *records;
+	bool authentic;
+} validated[] = {
+    {"AD", 0, 0xa0, "@ 300 A 192.0.2.1", true},
+    {"no AD", 0, 0x80, "@ 300 A 192.0.2.1", false},
+    {"CD is not AD", 0, 0x90, "@ 300 A 192.0.2.1", false},
+    {"no such name", 3, 0xa0, "!test 900 SOA 60", true},
+    {"no such record", 0, 0xa0, "!test 900 SOA 60", true},
+    {"a failure is not validated", 2, 0xa0, NULL, false},
+    {"nor is what cannot be read", 0, 0xa0, "@ 300 HEX 1 c00002", false},
+};
+
+START_TEST(test_authentic)
+{
+	struct buf packet = {.cap = 65535};
+	struct arena *arena = arena_create(64);
+	struct dns_answer answer;
+
+	dns_reply_build(&packet, "a.test", "A", validated[_i].rcode,
+			validated[_i].records);
+	packet.p[3] =
+	    (char)(validated[_i].flags | (uint8_t)validated[_i].rcode);
+	dns_packet_read(buf_slice(&packet), "a.test", DNS_A, arena, &answer);
+	ck_assert_msg(answer.authentic == validated[_i].authentic, "%s",
+		      validated[_i].label);
+	buf_fini(&packet);
+	arena_destroy(&arena);
+}
+END_TEST
+
 START_TEST(test_caps)
 {
 	struct buf packet = {.cap = 65535}, records = {.cap = 65535};
@@ -212,6 +268,7 @@ main(void)
 	tcase_add_loop_test(tc, test_rows, 0, COUNT(rows));
 	tcase_add_loop_test(tc, test_cut, 0, COUNT(rows));
 	tcase_add_loop_test(tc, test_not_ours, 0, COUNT(others));
+	tcase_add_loop_test(tc, test_authentic, 0, COUNT(validated));
 	tcase_add_test(tc, test_caps);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
