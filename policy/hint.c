@@ -121,60 +121,59 @@ hint_list_destroy(struct hint_list **list)
 
 /* --- how far two names are apart -------------------------------------- */
 
-struct rows {
-	uint8_t before[HINT_NAME_MAX + 1], last[HINT_NAME_MAX + 1];
-	uint8_t now[HINT_NAME_MAX + 1];
+/* Where each byte stands in a text of up to 64. */
+struct pattern {
+	uint64_t at[256];
+	size_t n;
 };
 
-static uint8_t
-least(unsigned a, unsigned b, unsigned c)
+static void
+pattern_set(struct pattern *pattern, struct slice text)
 {
-	unsigned least = a < b ? a : b;
-
-	return (uint8_t)(least < c ? least : c);
+	memset(pattern->at, 0, sizeof(pattern->at));
+	pattern->n = text.n;
+	for (size_t i = 0; i < text.n; i++)
+		pattern->at[(unsigned char)text.p[i]] |= (uint64_t)1 << i;
 }
 
-/* One row of the table; returns its least. */
-static uint8_t
-row_fill(struct rows *rows, struct slice a, struct slice b, size_t i)
-{
-	uint8_t low = rows->now[0] = (uint8_t)i;
-
-	for (size_t j = 1; j <= b.n; j++) {
-		uint8_t d = least(rows->last[j] + 1u, rows->now[j - 1] + 1u,
-				  rows->last[j - 1] +
-				      (a.p[i - 1] != b.p[j - 1] ? 1u : 0u));
-
-		if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] &&
-		    a.p[i - 2] == b.p[j - 1] && rows->before[j - 2] + 1 < d)
-			d = (uint8_t)(rows->before[j - 2] + 1);
-		rows->now[j] = d;
-		if (d < low)
-			low = d;
-	}
-	return low;
-}
-
-/* Damerau's and Levenshtein's distance, without edits inside of a swap; FAR
- * when it is over most. */
+/*
+ * Damerau's and Levenshtein's distance, without edits inside of a swap; FAR
+ * when it is over most. Hyyro's (2003): a column of their table at a time, in
+ * which neighbours differ by one at most, so that it is two words of signs.
+ */
 static unsigned
-distance(struct slice a, struct slice b, unsigned most)
+distance(const struct pattern *a, struct slice b, unsigned most)
 {
-	struct rows rows;
+	uint64_t down = UINT64_MAX, up = 0, same = 0, before = 0;
+	uint64_t last = a->n > 0 ? (uint64_t)1 << (a->n - 1) : 0;
+	unsigned far = (unsigned)a->n;
 
-	if (a.n > b.n + most || b.n > a.n + most)
+	if (a->n > b.n + most || b.n > a->n + most)
 		return FAR;
-	for (size_t j = 0; j <= b.n; j++)
-		rows.last[j] = (uint8_t)j;
-	memcpy(rows.before, rows.last, b.n + 1);
-	for (size_t i = 1; i <= a.n; i++) {
-		if (row_fill(&rows, a, b, i) > most)
-			return FAR;
-		memcpy(rows.before, rows.last, b.n + 1);
-		memcpy(rows.last, rows.now, b.n + 1);
+	if (a->n == 0)
+		return (unsigned)b.n;
+	for (size_t j = 0; j < b.n; j++) {
+		uint64_t here = a->at[(unsigned char)b.p[j]];
+		uint64_t swapped = ((~same & here) << 1) & before, right, left;
+
+		same = (((here & down) + down) ^ down) | here | up | swapped;
+		right = up | ~(same | down);
+		left = same & down;
+		far += (right & last) != 0;
+		far -= (left & last) != 0;
+		right = right << 1 | 1;
+		left = left << 1;
+		down = left | ~(same | right);
+		up = right & same;
+		before = here;
 	}
-	return rows.last[b.n] <= most ? rows.last[b.n] : FAR;
+	return far <= most ? far : FAR;
 }
+
+struct asked {
+	struct name name;
+	struct pattern all, head, tail;
+};
 
 static struct slice
 head_of(const struct name *name)
@@ -188,21 +187,45 @@ tail_of(const struct name *name)
 	return slice_from(slice_of(name->text, name->n), name->head);
 }
 
-/* How many slips make a of b; FAR: too many for names as long as these. */
-static unsigned
-slips(const struct name *a, const struct name *b)
+static void
+asked_set(struct asked *asked, struct slice text)
 {
+	name_set(&asked->name, text);
+	pattern_set(&asked->all, text);
+	pattern_set(&asked->head, head_of(&asked->name));
+	pattern_set(&asked->tail, tail_of(&asked->name));
+}
+
+/* More than n of them are set. */
+static bool
+has_more(uint64_t bits, unsigned n)
+{
+	for (; bits != 0; n--, bits &= bits - 1)
+		if (n == 0)
+			return true;
+	return false;
+}
+
+/* How many slips make what is asked of b; FAR: too many for names as long as
+ * these. */
+static unsigned
+slips(const struct asked *asked, const struct name *b)
+{
+	const struct name *a = &asked->name;
 	unsigned head = a->head < b->head ? a->head : b->head;
 	unsigned most = head <= 5 ? 1 : 2, all, before, behind;
 
-	if (__builtin_popcountll(a->letters ^ b->letters) > 2 * SLIPS_MAX)
+	if (a->n > b->n + SLIPS_MAX || b->n > a->n + SLIPS_MAX ||
+	    has_more(a->letters ^ b->letters, 2 * SLIPS_MAX))
 		return FAR;
-	all = distance(slice_of(a->text, a->n), slice_of(b->text, b->n), most);
+	all = distance(&asked->all, slice_of(b->text, b->n), most);
 	if (all != FAR || head <= 3)
 		return all;
-	before = distance(head_of(a), head_of(b), most);
-	behind = distance(tail_of(a), tail_of(b), 1);
-	return before == FAR || behind == FAR ? FAR : before + behind;
+	behind = distance(&asked->tail, tail_of(b), 1);
+	if (behind == FAR)
+		return FAR;
+	before = distance(&asked->head, head_of(b), most);
+	return before == FAR ? FAR : before + behind;
 }
 
 const char *
@@ -210,12 +233,12 @@ hint_find(const struct hint_list *list, struct slice domain)
 {
 	const struct name *best = NULL;
 	unsigned best_slips = FAR;
+	struct asked asked;
 	bool tie = false;
-	struct name asked;
 
 	if (!is_usable(domain))
 		return NULL;
-	name_set(&asked, domain);
+	asked_set(&asked, domain);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct name *name = &list->names[i];
 		unsigned n = slips(&asked, name);

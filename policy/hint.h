@@ -14,7 +14,7 @@
 struct hint_list;
 
 #define HINT_NAME_MAX 64 /* longer ones are neither asked nor known */
-#define HINT_OWN_MAX 500 /* the site's: the first ones */
+#define HINT_OWN_MAX 200 /* the site's: the first ones */
 
 /* own: in key form; copied. What covers more than one name (".b") is left out.
  */
