@@ -8,7 +8,8 @@
  *
  * Stop: control, then the front (on a thread of its own, so that the main loop
  * goes on answering the watchdog and a second signal), then the guard's ticks,
- * then the back, then the spool, then the guard, which the spool asks. A second
+ * then the back, then the spool (with the last of what is known of domains),
+ * then the guard, which the spool asks. A second
  * signal means now: deliveries under way get two seconds, and the process ends.
  * That loses nothing: what was answered 250 is on disk.
  *
@@ -94,13 +95,6 @@ static void
 start_work(void *arg, struct back_work *work)
 {
 	back_work_start(arg, work);
-}
-
-/* What was flushed is not to come back with a restart. */
-static void
-flushed(void *arg)
-{
-	names_keep(((struct server *)arg)->names);
 }
 
 static void
@@ -322,6 +316,8 @@ start_mail(struct server *s, const struct plan *plan)
 	    .blocklist = guard->blocklist,
 	    .dns_cache = names_cache(s->names),
 	    .domains = names_domains(s->names),
+	    .dead_domain = dead_met,
+	    .dead_domain_arg = &s->dead,
 	    .conf = &plan->back,
 	};
 	const struct front_opts front_opts = {
@@ -340,6 +336,13 @@ start_mail(struct server *s, const struct plan *plan)
 	    .utf8_arg = s,
 	};
 
+	s->dead = (struct dead){
+	    .domains = names_domains(s->names),
+	    .limits = guard->limits,
+	    .top = guard->top,
+	    .users =
+		s->config->auth.backend.dovecot ? NULL : spool_store(s->spool),
+	};
 	if (back_start(&back, &back_opts, error, sizeof(error)) != 0)
 		return fail("delivery", error);
 	set_back(s, back);
@@ -374,7 +377,7 @@ start_control(struct server *s, const struct plan *plan)
 	    .host = {.reload = server_reload,
 		     .show = server_show,
 		     .certificate_expires = server_certificate_expires,
-		     .flushed = flushed,
+		     .flushed = server_flushed,
 		     .arg = s},
 	    .conf = &plan->control,
 	};

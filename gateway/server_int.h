@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "gateway/control/control.h"
+#include "gateway/dead.h"
 #include "gateway/guard.h"
 #include "gateway/names.h"
 #include "gateway/sockets.h"
@@ -22,6 +23,7 @@ struct server {
 	struct guard *guard;
 	struct spool *spool;
 	struct names *names;
+	struct dead dead; /* what back tells */
 	struct auth_pool *auth;
 	struct front *front;
 	struct control *control;
@@ -50,5 +52,6 @@ void server_log_lines(enum log_level level, const char *event,
 int server_reload(void *arg, struct buf *errors);
 void server_show(void *arg, struct buf *out, bool json);
 int64_t server_certificate_expires(void *arg);
+void server_flushed(void *arg);
 
 #endif

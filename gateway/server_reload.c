@@ -172,3 +172,10 @@ server_certificate_expires(void *arg)
 		   ? tls_ctx_expires_wall_s(s->config->tls_ctx)
 		   : 0;
 }
+
+/* What was flushed is not to come back with a restart. */
+void
+server_flushed(void *arg)
+{
+	names_keep(((struct server *)arg)->names);
+}

@@ -15,6 +15,7 @@
 
 #define DEFAULT_LINES 20
 #define DEFAULT_WINDOW_MIN 10
+#define FIGURES 57 /* columns behind the name */
 
 static const struct {
 	const char *name, *head;
@@ -88,19 +89,29 @@ put_distinct(struct buf *out, uint64_t n, bool more, bool own)
 	buf_printf(out, " %6s", text);
 }
 
+static size_t
+name_width(size_t width)
+{
+	return (width > 80 ? width : 80) - FIGURES;
+}
+
 static void
 put_line(struct buf *out, enum top_by by, const struct top_line *line,
 	 size_t width)
 {
-	size_t name = width > 80 ? width - 53 : 27;
+	size_t name = name_width(width);
+	char share[16] = "-";
 
 	if (width == 0 && strlen(line->name) > name)
 		text_last(out, slice_str(line->name), 0);
 	else
 		text_cell(out, slice_str(line->name), name);
-	buf_printf(out, " %7" PRIu64 " %8" PRIu64 " %7" PRIu64 " %6" PRIu64,
+	if (line->dead_percent > 0)
+		snprintf(share, sizeof(share), "%u%%", line->dead_percent);
+	buf_printf(out,
+		   " %7" PRIu64 " %8" PRIu64 " %7" PRIu64 " %5" PRIu64 " %4s",
 		   line->messages, line->recipients, line->refused,
-		   line->dead_domains);
+		   line->dead_domains, share);
 	put_distinct(out, line->froms, line->froms_more, by == TOP_FROM);
 	put_distinct(out, line->ips, line->ips_more, by == TOP_IP);
 	put_distinct(out, line->creds, line->creds_more, by == TOP_CRED);
@@ -120,10 +131,10 @@ put_table(struct call *call, const struct options *options,
 		return;
 	}
 	if (call->request.tty)
-		buf_printf(out, "%-*s %7s %8s %7s %6s %6s %6s %6s\n",
-			   (int)(width > 80 ? width - 53 : 27),
-			   bys[options->by].head, "MSGS", "RCPTS", "REFUSED",
-			   "DEAD", "FROMS", "ADDRS", "LOGINS");
+		buf_printf(out, "%-*s %7s %8s %7s %5s %4s %6s %6s %6s\n",
+			   (int)name_width(width), bys[options->by].head,
+			   "MSGS", "RCPTS", "REFUSED", "DEAD", "%", "FROMS",
+			   "ADDRS", "LOGINS");
 	for (size_t i = 0; i < count; i++)
 		put_line(out, options->by, &lines[i], width);
 }
@@ -137,6 +148,7 @@ json_line(struct json *j, const struct top_line *line)
 	json_u64(j, "recipients", line->recipients);
 	json_u64(j, "refused", line->refused);
 	json_u64(j, "dead_domains", line->dead_domains);
+	json_u64(j, "dead_percent", line->dead_percent);
 	json_u64(j, "froms", line->froms);
 	json_bool(j, "froms_more", line->froms_more);
 	json_u64(j, "ips", line->ips);

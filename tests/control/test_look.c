@@ -100,6 +100,10 @@ start(void)
 	}
 	top_refused(world.top, "carl", &client, SLICE_LIT("\033[2J@x.org"),
 		    SLICE_NONE, clock_wall_s());
+	top_refused(world.top, "eve", &client, SLICE_LIT("e@x.org"),
+		    SLICE_LIT("gone.lab"), clock_wall_s());
+	top_dead_domain(world.top, "eve", &client, SLICE_LIT("e@x.org"),
+			SLICE_LIT("gone.lab"), clock_wall_s());
 }
 
 static uint64_t
@@ -279,11 +283,12 @@ START_TEST(busiest)
 		const char *said;
 	} rows[] = {
 	    {"top", 0, "LOGIN "},
-	    {"top", 0, "bob                               3        6       0"},
-	    {"top --by ip", 0, "192.0.2.7                         3        6"},
+	    {"top", 0, "bob                           3        6       0"},
+	    {"top --by ip", 0, "192.0.2.7                     3        6"},
 	    {"top --by from", 0, "\\x1b[2j@x.org"},
 	    {"top --by domain --window 1h", 0, "example.net "},
 	    {"top --limit 1", 0, "bob"},
+	    {"top", 0, "      1     1 100%      1"},
 	    {"top --by login", 2, "--by is cred, ip, from or domain"},
 	    {"top --window 2h", 2, "from 1m to 60m"},
 	    {"top --window 10", 2, "from 1m to 60m"},
