@@ -1,15 +1,17 @@
 /*
  * THE order of checks, from accept to the final dot. Whoever adds a check adds
  * a step to a list here and nowhere else; a step decides one thing. What a
- * step looks at is in checks_block.c, checks_limit.c and checks_sender.c.
+ * step looks at is in checks_block.c, checks_domain.c, checks_limit.c,
+ * checks_message.c and checks_sender.c.
  *
  * A step of the dot that must wait starts an operation and returns WAIT; its
  * done function stores one fact and calls checks_resume, and the driver goes
- * on with the next step.
+ * on with the next step. A step of MAIL or RCPT that must wait is run again
+ * when its fact is there.
  *
  * The block list stands first everywhere: who is blocked is charged nothing,
- * and learns nothing else. Limits stand last, where all others have agreed, so
- * that what is refused is not charged.
+ * and learns nothing else; it is asked again behind every wait. Limits stand
+ * last, where all others have agreed, so that what is refused is not charged.
  */
 #include "gateway/front/checks.h"
 
@@ -17,18 +19,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/address.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/front/checks_int.h"
 #include "gateway/front/commit.h"
-#include "gateway/front/trace.h"
 
-enum step_result { STEP_NEXT, STEP_WAIT, STEP_DONE };
 typedef enum step_result step_fn(struct transaction *t);
 
-#define TRACE_MAX 4096
 #define CONTACT "your administrator"
 
 /* --- what all checks share ------------------------------------------------ */
@@ -169,29 +167,129 @@ check_space(struct session *session, struct refusal *refusal)
 	return false;
 }
 
-bool
-checks_mail(struct session *session, const struct smtp_mail *mail,
-	    struct refusal *refusal)
+static enum step_result
+said(struct check *check, bool may)
 {
-	struct slice sender =
-	    mail->sender.p != NULL ? mail->sender : SLICE_LIT("");
-
-	return check_block_sender(session, sender, refusal) &&
-	       check_sender_mail(session, sender, refusal) &&
-	       check_space(session, refusal);
+	check->refused = !may;
+	return may ? STEP_NEXT : STEP_DONE;
 }
 
-bool
-checks_rcpt(struct transaction *t, struct rcpt_facts *facts,
-	    struct refusal *refusal)
+static enum step_result
+mail_block(struct mail_check *m)
 {
-	facts->domain = address_domain(facts->rcpt->recipient);
-	facts->next_wall_s = 0;
-	facts->repeated = transaction_has(t, facts->rcpt->recipient);
-	if (facts->repeated) /* it stands already, and is charged once */
-		return true;
-	return check_block_rcpt(t, facts->domain, refusal) &&
-	       check_limit_rcpt(t, facts, refusal);
+	struct check *c = &m->check;
+
+	return said(c,
+		    check_block_again(c->session, &c->answer) &&
+			check_block_sender(c->session, m->sender, &c->answer));
+}
+
+static enum step_result
+mail_binding(struct mail_check *m)
+{
+	struct check *c = &m->check;
+
+	return said(c, check_sender_mail(c->session, m->sender, &c->answer));
+}
+
+static enum step_result
+mail_space(struct mail_check *m)
+{
+	return said(&m->check, check_space(m->check.session, &m->check.answer));
+}
+
+typedef enum step_result mail_step_fn(struct mail_check *m);
+
+static mail_step_fn *const mail_steps[] = {
+    mail_block,
+    mail_binding,
+    check_domain_sender,
+    mail_space,
+};
+
+enum step_result
+checks_mail(struct mail_check *m)
+{
+	size_t count = sizeof(mail_steps) / sizeof(mail_steps[0]);
+	struct check *c = &m->check;
+	enum step_result result;
+
+	if (c->step > 0 && mail_block(m) == STEP_DONE)
+		return STEP_DONE;
+	for (; c->step < count; c->step++) {
+		result = mail_steps[c->step](m);
+		if (result != STEP_NEXT)
+			return result;
+	}
+	refusal_make(&c->answer, REPLY_SENDER_OK, NULL, 0);
+	return STEP_DONE;
+}
+
+static enum step_result
+rcpt_block(struct rcpt_check *r)
+{
+	struct check *c = &r->check;
+
+	return said(
+	    c, check_block_again(c->session, &c->answer) &&
+		   check_block_rcpt(r->transaction, r->domain, &c->answer));
+}
+
+/* It stands already, and is charged once. */
+static enum step_result
+rcpt_repeated(struct rcpt_check *r)
+{
+	r->repeated = transaction_has(r->transaction, r->rcpt.recipient);
+	if (!r->repeated)
+		return STEP_NEXT;
+	refusal_make(&r->check.answer, REPLY_RECIPIENT_OK, NULL, 0);
+	return STEP_DONE;
+}
+
+static enum step_result
+rcpt_limits(struct rcpt_check *r)
+{
+	return said(&r->check, check_limit_rcpt(r, &r->check.answer));
+}
+
+typedef enum step_result rcpt_step_fn(struct rcpt_check *r);
+
+static rcpt_step_fn *const rcpt_steps[] = {
+    rcpt_block,
+    rcpt_repeated,
+    check_domain_rcpt,
+    rcpt_limits,
+};
+
+enum step_result
+checks_rcpt(struct rcpt_check *r)
+{
+	size_t count = sizeof(rcpt_steps) / sizeof(rcpt_steps[0]);
+	struct check *c = &r->check;
+	enum step_result result;
+
+	if (c->step > 0 && rcpt_block(r) == STEP_DONE)
+		return STEP_DONE;
+	for (; c->step < count; c->step++) {
+		result = rcpt_steps[c->step](r);
+		if (result != STEP_NEXT)
+			return result;
+	}
+	if (r->state != RCPT_DOMAIN_UNDECIDED) /* that one has its words */
+		refusal_make(&c->answer, REPLY_RECIPIENT_OK, NULL, 0);
+	return STEP_DONE;
+}
+
+void
+checks_answer(const struct check *c)
+{
+	const struct reply *reply = &c->answer.reply;
+
+	if (c->refused)
+		refusal_say(c->session, c->ticket, &c->answer);
+	else
+		smtp_server_reply(c->session->server, c->ticket, reply->code,
+				  reply->enhanced, reply->text);
 }
 
 /* --- the dot ------------------------------------------------------------ */
@@ -238,33 +336,10 @@ step_header(struct transaction *t)
 	return STEP_NEXT;
 }
 
-/* RFC 6409, 8: Received always; Date and Message-ID when missing. */
 static enum step_result
 step_trace(struct transaction *t)
 {
-	struct session *session = t->session;
-	struct trace trace = {
-	    .hostname = session->snapshot->conf.hostname,
-	    .helo = smtp_server_helo(session->server),
-	    .client = &session->peer.ip,
-	    .tls_version = stream_tls_version(session->stream),
-	    .tls_cipher = stream_tls_cipher(session->stream),
-	    .authenticated = true,
-	    .extended = session->extended,
-	    .utf8 = (t->msg->flags & MSG_UTF8) != 0,
-	    .id = t->id_text,
-	    .now_wall_s = clock_wall_s(),
-	    .add_date = !header_has_date(t->header),
-	    .add_message_id = !header_has_message_id(t->header),
-	    .headerless = header_is_headerless(t->header),
-	};
-	struct buf out;
-
-	buf_init(&out, TRACE_MAX);
-	trace_write(&trace, &out);
-	t->msg->prefix.p = arena_dup(t->msg->arena, buf_slice(&out));
-	t->msg->prefix.n = out.n;
-	buf_fini(&out);
+	check_message_trace(t);
 	return STEP_NEXT;
 }
 
@@ -302,49 +377,10 @@ step_limits(struct transaction *t)
 						: refuse(t, &refusal);
 }
 
-static int
-rcpt_order(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void
-digest_field(struct digest *digest, struct slice s)
-{
-	uint64_t n = s.n; /* lengths, so that no two lists read alike */
-
-	digest_add(digest, slice_of(&n, sizeof(n)));
-	digest_add(digest, s);
-}
-
-/*
- * The same login, bytes and recipients again: a client that did not hear our
- * 250. A message without its own Message-ID and Date is never one, since
- * templates are sent twice on purpose.
- */
 static enum step_result
 step_resubmission(struct transaction *t)
 {
-	struct spool_msg *msg = t->msg;
-	const char **sorted;
-	struct digest *digest;
-
-	if (!t->session->snapshot->conf.resubmission ||
-	    !header_has_date(t->header) || !header_has_message_id(t->header))
-		return STEP_NEXT;
-	sorted = mem_array(msg->rcpt_count, sizeof(*sorted));
-	for (uint32_t i = 0; i < msg->rcpt_count; i++)
-		sorted[i] = msg->rcpts[i].address;
-	qsort(sorted, msg->rcpt_count, sizeof(*sorted), rcpt_order);
-	digest = digest_create();
-	digest_field(digest, slice_str(msg->cred));
-	digest_add(digest, slice_of(t->digest, sizeof(t->digest)));
-	for (uint32_t i = 0; i < msg->rcpt_count; i++)
-		digest_field(digest, slice_str(sorted[i]));
-	digest_final(digest, msg->resub_key);
-	digest_destroy(&digest);
-	free(sorted);
-	msg->has_resub_key = true;
+	check_message_resubmission(t);
 	return STEP_NEXT;
 }
 

@@ -153,6 +153,16 @@ check_block_command(struct session *session)
 	return guard->blocked;
 }
 
+bool
+check_block_again(struct session *session, struct refusal *refusal)
+{
+	const struct refusal *blocked = check_block_command(session);
+
+	if (blocked != NULL)
+		*refusal = *blocked;
+	return blocked == NULL;
+}
+
 /* Asked when the password is found right, a moment before it is answered:
  * check_block_login says what was found. */
 bool

@@ -23,6 +23,8 @@ const char *checks_contact(const struct session *session);
 bool check_block_connect(struct worker *worker, const struct ip_addr *ip,
 			 struct refusal *refusal);
 const struct refusal *check_block_command(struct session *session);
+/* The same for a command that is run already. */
+bool check_block_again(struct session *session, struct refusal *refusal);
 bool check_block_login(struct session *session, const char *cred,
 		       struct refusal *refusal);
 bool check_block_stealth(struct session *session, const char *cred);
@@ -40,8 +42,7 @@ bool check_limit_connect(struct worker *worker, const struct ip_addr *ip,
 bool check_limit_auth(struct session *session, struct refusal *refusal);
 bool check_limit_login(struct session *session, const char *cred,
 		       const char *class, struct refusal *refusal);
-bool check_limit_rcpt(struct transaction *t, struct rcpt_facts *facts,
-		      struct refusal *refusal);
+bool check_limit_rcpt(struct rcpt_check *c, struct refusal *refusal);
 bool check_limit_message(struct transaction *t, struct refusal *refusal);
 /* The reply to an accepted message that a limit did something to; false: it
  * is like any other. */
@@ -52,5 +53,17 @@ bool check_limit_reply(const struct transaction *t, struct reply *reply);
 bool check_sender_mail(struct session *session, struct slice sender,
 		       struct refusal *refusal);
 bool check_sender_header(struct transaction *t, struct refusal *refusal);
+
+/* --- checks_domain.c: the domains of senders and recipients --------------- */
+
+enum step_result check_domain_sender(struct mail_check *m);
+enum step_result check_domain_rcpt(struct rcpt_check *c);
+/* For the log: "domain-nxdomain". */
+const char *check_domain_word(enum domain_reason reason);
+
+/* --- checks_message.c: what a message gets -------------------------------- */
+
+void check_message_trace(struct transaction *t);
+void check_message_resubmission(struct transaction *t);
 
 #endif

@@ -289,18 +289,14 @@ check_limit_login(struct session *session, const char *cred, const char *class,
 
 /* The domain is ours, or there is none: <postmaster>. */
 static bool
-is_internal(const struct front_conf *conf, struct slice domain)
+is_internal(const struct front_conf *conf, const struct rcpt_check *c)
 {
-	struct buf key = {.cap = 255};
-	bool found = domain.n == 0;
+	struct slice key = slice_of(c->check.ask.key, c->check.ask.key_n);
+	bool found = c->domain.n == 0;
 
-	if (found || conf->internal_count == 0)
-		return found;
-	address_domain_key(&key, domain);
 	for (size_t i = 0; i < conf->internal_count && !found; i++)
-		found = address_domain_covers(slice_str(conf->internal[i]),
-					      buf_slice(&key));
-	buf_fini(&key);
+		found =
+		    address_domain_covers(slice_str(conf->internal[i]), key);
 	return found;
 }
 
@@ -323,24 +319,23 @@ refuse(struct transaction *t, const char *stage, struct slice detail,
 }
 
 bool
-check_limit_rcpt(struct transaction *t, struct rcpt_facts *facts,
-		 struct refusal *refusal)
+check_limit_rcpt(struct rcpt_check *c, struct refusal *refusal)
 {
+	struct transaction *t = c->transaction;
 	struct session *session = t->session;
 	const struct about about = about_session(session, t);
 	struct limit_verdict verdict;
 
 	reservation_rcpt(t->charge.reservation,
-			 is_internal(&session->snapshot->conf, facts->domain),
+			 is_internal(&session->snapshot->conf, c),
 			 t->charge.declared_bytes, clock_mono_us(), &verdict);
 	tell_observed(&about, &verdict);
 	if (verdict.action >= LIMIT_DEFER) {
 		checks_count_refused(session, slice_str(t->mail_from),
-				     facts->domain);
-		return refuse(t, "RCPT", facts->rcpt->recipient, &verdict,
-			      refusal);
+				     c->domain);
+		return refuse(t, "RCPT", c->rcpt.recipient, &verdict, refusal);
 	}
-	facts->next_wall_s = verdict.not_before_wall_s;
+	c->next_wall_s = verdict.not_before_wall_s;
 	refusal_forgive(session);
 	return true;
 }
@@ -359,6 +354,8 @@ apply(struct transaction *t, const struct limit_verdict *verdict)
 	for (uint32_t i = 0; i < msg->rcpt_count; i++) {
 		struct spool_rcpt *rcpt = &msg->rcpts[i];
 
+		if (rcpt->domain == RCPT_DOMAIN_DEAD) /* uncharged; told of */
+			continue;
 		if (rcpt->next_wall_s < verdict->all_not_before_wall_s)
 			rcpt->next_wall_s = verdict->all_not_before_wall_s;
 		if (held) {

@@ -27,6 +27,7 @@ struct commit {
 	int64_t dot_us;
 	uint64_t bytes;
 	uint32_t rcpt_count;
+	uint32_t dropped, unverified; /* of them, for their domain */
 	struct reservation *reservation;
 	enum limit_action action;
 	char *cred, *mail_from, *message_id; /* for the log */
@@ -79,6 +80,8 @@ commit_start(struct transaction *t)
 	commit->dot_us = t->dot_us;
 	commit->bytes = spool_body_bytes(t->body);
 	commit->rcpt_count = t->msg->rcpt_count;
+	commit->dropped = t->tally.dropped;
+	commit->unverified = t->tally.unverified;
 	commit->cred = mem_strdup(t->msg->cred);
 	commit->mail_from = mem_strdup(t->msg->mail_from);
 	if (header_has_message_id(t->header))
@@ -122,6 +125,13 @@ event_of(enum spool_answer answer, int64_t *code)
 	return "?";
 }
 
+/* 0: nothing to tell. */
+static struct log_field
+some(const char *key, uint32_t count)
+{
+	return count > 0 ? LF_U64(key, count) : LF_STR(key, NULL);
+}
+
 static void
 log_answer(const struct commit *commit, bool client_gone)
 {
@@ -134,15 +144,18 @@ log_answer(const struct commit *commit, bool client_gone)
 	id_format(commit->id, id);
 	id_format(commit->op.first_id, first);
 	event = event_of(commit->op.answer, &code);
-	log_event(
-	    GW_LOG_INFO, event, LF_STR("msg", id), LF_STR("session", session),
-	    LF_STR("cred", commit->cred), LF_IP("client", &commit->client),
-	    LF_STR("from", commit->mail_from), LF_I64("code", code),
-	    LF_U64("rcpts", commit->rcpt_count), LF_U64("bytes", commit->bytes),
-	    LF_STR("message_id", commit->message_id),
-	    LF_STR("first", duplicate ? first : NULL),
-	    LF_I64("us", clock_mono_us() - commit->dot_us),
-	    LF_STR("client_gone", client_gone ? "yes" : NULL));
+	log_event(GW_LOG_INFO, event, LF_STR("msg", id),
+		  LF_STR("session", session), LF_STR("cred", commit->cred),
+		  LF_IP("client", &commit->client),
+		  LF_STR("from", commit->mail_from), LF_I64("code", code),
+		  LF_U64("rcpts", commit->rcpt_count),
+		  some("dropped", commit->dropped),
+		  some("unverified", commit->unverified),
+		  LF_U64("bytes", commit->bytes),
+		  LF_STR("message_id", commit->message_id),
+		  LF_STR("first", duplicate ? first : NULL),
+		  LF_I64("us", clock_mono_us() - commit->dot_us),
+		  LF_STR("client_gone", client_gone ? "yes" : NULL));
 }
 
 static void

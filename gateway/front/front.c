@@ -81,6 +81,8 @@ front_start(struct front **front, const struct front_opts *opts, char *error,
 	f->shared.accounts = opts->accounts;
 	f->shared.decisions = opts->decisions;
 	f->shared.top = opts->top;
+	f->shared.dns_cache = opts->dns_cache;
+	f->shared.domains = opts->domains;
 	f->shared.utf8_fn = opts->utf8_fn;
 	f->shared.utf8_arg = opts->utf8_arg;
 	f->shared.crowd = crowd_create();
@@ -148,23 +150,33 @@ status_add(struct front_status *status, const struct counters *c)
 	SUM(blocked);
 	SUM(sender_refused);
 	SUM(sender_observed);
+	SUM(sender_dead);
+	SUM(domain_refused);
+	SUM(domain_dropped);
+	SUM(domain_unverified);
+}
+
+static double
+quantile_ms(struct histogram *const *of, unsigned count, double quantile)
+{
+	return (double)histogram_quantile_us(of, count, quantile,
+					     clock_mono_ms()) /
+	       1000;
 }
 
 void
 front_status_get(const struct front *front, struct front_status *status)
 {
-	struct histogram *latency[THREADS_MAX];
-	int64_t now_ms = clock_mono_ms();
+	struct histogram *dot[THREADS_MAX], *wait[THREADS_MAX];
+	unsigned count = front->worker_count;
 
 	*status = (struct front_status){0};
-	for (unsigned i = 0; i < front->worker_count; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		status_add(status, &front->workers[i]->counters);
-		latency[i] = &front->workers[i]->dot_latency;
+		dot[i] = &front->workers[i]->dot_latency;
+		wait[i] = &front->workers[i]->rcpt_wait;
 	}
-	status->dot_p50_ms = (double)histogram_quantile_us(
-				 latency, front->worker_count, 0.5, now_ms) /
-			     1000;
-	status->dot_p99_ms = (double)histogram_quantile_us(
-				 latency, front->worker_count, 0.99, now_ms) /
-			     1000;
+	status->dot_p50_ms = quantile_ms(dot, count, 0.5);
+	status->dot_p99_ms = quantile_ms(dot, count, 0.99);
+	status->rcpt_wait_p99_ms = quantile_ms(wait, count, 0.99);
 }

@@ -115,6 +115,7 @@ struct front_status {
 	uint64_t limit_observed; /* hits that changed nothing */
 	uint64_t blocked;	 /* refused by the block list */
 	uint64_t sender_refused, sender_observed; /* FROM binding */
+	uint64_t sender_dead; /* MAIL refused: no such sender domain */
 	/* recipients, by what their domain's verdict did */
 	uint64_t domain_refused, domain_dropped, domain_unverified;
 	double rcpt_wait_p99_ms; /* of those that had to ask */

@@ -12,6 +12,7 @@
 
 #define DELAY_FIRST_MS 100
 #define DELAY_MAX_MS 5000
+#define DEAD_FREE 20 /* in a row: what one message is refused by default */
 
 struct late {
 	struct late *next;
@@ -24,12 +25,19 @@ struct late {
 static void on_due(void *arg);
 
 void
+refusal_init(struct refusal *refusal, const struct reply *reply)
+{
+	*refusal = (struct refusal){.why = "refused"};
+	refusal->reply = *reply;
+}
+
+void
 refusal_make(struct refusal *refusal, enum reply_id id,
 	     const struct reply_arg *args, size_t count)
 {
 	refusal->ref = 0;
 	refusal->why = "refused";
-	refusal->slow = refusal->last = false;
+	refusal->slow = refusal->dead = refusal->last = false;
 	reply_make(&refusal->reply, id, args, count);
 }
 
@@ -116,7 +124,10 @@ refusal_say(struct session *session, uint32_t ticket,
 	struct reply goodbye;
 	int64_t delay = 0;
 
-	if (refusal->slow && !refusal->last && reply->code != 421)
+	if (refusal->dead && session->guard.dead < DEAD_FREE)
+		session->guard.dead++;
+	else if ((refusal->slow || refusal->dead) && !refusal->last &&
+		 reply->code != 421)
 		delay = delay_ms(session->guard.refused++);
 	if (delay > 0) {
 		put_off(session, ticket, refusal, delay);
@@ -134,7 +145,7 @@ refusal_say(struct session *session, uint32_t ticket,
 void
 refusal_forgive(struct session *session)
 {
-	session->guard.refused = 0;
+	session->guard.refused = session->guard.dead = 0;
 }
 
 void

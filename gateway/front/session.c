@@ -17,6 +17,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/front/checks.h"
+#include "gateway/front/recipients.h"
 #include "gateway/front/transaction.h"
 #include "policy/reply.h"
 
@@ -81,6 +82,7 @@ session_destroy(struct session **session)
 	timer_cancel(&s->timer);
 	timer_cancel(&s->reaper);
 	proxy_read_cancel(&s->proxy);
+	transaction_mail_cancel(s);
 	transaction_destroy(&s->transaction);
 	login_fini(s);
 	refusal_fini(s);
@@ -117,18 +119,40 @@ closing(struct session *session, const char *reason)
 	session->state = SESSION_CLOSING;
 	session->end_reason = reason;
 	proxy_read_cancel(&session->proxy);
+	transaction_mail_cancel(session);
 	session->reaper =
 	    timer_start(session->worker->loop, 0, on_reap, session);
+}
+
+/* MAIL or RCPT waits for DNS. All before it is answered. */
+static bool
+is_asking(const struct session *session, uint32_t *ticket)
+{
+	if (session->mail != NULL)
+		*ticket = session->mail->check.ticket;
+	return session->mail != NULL ||
+	       (session->transaction != NULL &&
+		recipients_waiting(session->transaction, ticket));
 }
 
 void
 session_end(struct session *session, int code, const char *enhanced,
 	    const char *text, const char *reason)
 {
+	bool open;
+	uint32_t ticket;
+
 	refusal_hurry(session); /* else the last word would wait for them */
-	if (session->state == SESSION_OPEN)
+	open = session->state == SESSION_OPEN;
+	if (open && is_asking(session, &ticket)) {
+		/* the last word is the answer, and ends the transaction */
+		closing(session, reason);
+		smtp_server_reply(session->server, ticket, code, enhanced,
+				  text);
+	} else if (open) {
 		smtp_server_shutdown(session->server, code, enhanced, text,
 				     reason);
+	}
 	closing(session, reason);
 }
 
@@ -243,7 +267,7 @@ refused(struct session *session, const char *cmd, int code,
 	else if (strcmp(cmd, ".") == 0 || strcmp(cmd, "DATA") == 0 ||
 		 strcmp(cmd, "BDAT") == 0)
 		COUNT(session->worker, messages_refused);
-	if (is_surplus(session, cmd, code, enhanced))
+	if (ref == REFUSAL_TOLD || is_surplus(session, cmd, code, enhanced))
 		return;
 	id_format(ref, ref_text);
 	log_event(
@@ -278,7 +302,7 @@ static const struct smtp_server_ops engine_ops = {
     .auth = login_auth,
     .auth_more = login_auth_more,
     .mail = transaction_mail,
-    .rcpt = transaction_rcpt,
+    .rcpt = recipients_rcpt,
     .data = transaction_data,
     .body = transaction_body,
     .dot = transaction_dot,

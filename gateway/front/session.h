@@ -16,6 +16,7 @@
  * most one transaction; belongs to one worker for its whole life.
  */
 struct transaction;
+struct mail_check;
 
 enum session_state {
 	SESSION_PROXY,	   /* waiting for the PROXY header */
@@ -63,6 +64,7 @@ struct session {
 	struct smtp_server *server;
 	struct login login;
 	struct guard guard;
+	struct mail_check *mail; /* a MAIL that waits for its domain; or NULL */
 	struct transaction *transaction;
 	uint32_t message_count;
 	/* The message of the transaction, until its last reply is logged. */

@@ -7,6 +7,9 @@
 #include "gateway/base/arena.h"
 #include "gateway/base/mem.h"
 
+#define DOMAIN_WAIT_MS 3000
+#define DOMAIN_WAIT_MESSAGE_MS 6000
+
 static void
 copy_listeners(struct snapshot *snapshot, const struct front_conf *conf)
 {
@@ -54,6 +57,23 @@ copy_internal(struct snapshot *snapshot, const struct front_conf *conf)
 	snapshot->conf.internal = copy;
 }
 
+static void
+copy_dns(struct snapshot *snapshot, const struct front_conf *conf)
+{
+	struct dns_opts *dns = &snapshot->conf.dns;
+
+	dns->servers = arena_dup(snapshot->arena, slice_str(dns->servers));
+	dns->second = arena_dup(snapshot->arena, slice_str(dns->second));
+	dns->hosts_path =
+	    arena_dup(snapshot->arena, slice_str(dns->hosts_path));
+	dns->resolv_path =
+	    arena_dup(snapshot->arena, slice_str(dns->resolv_path));
+	if (conf->domain_wait_ms == 0)
+		snapshot->conf.domain_wait_ms = DOMAIN_WAIT_MS;
+	if (conf->domain_wait_message_ms == 0)
+		snapshot->conf.domain_wait_message_ms = DOMAIN_WAIT_MESSAGE_MS;
+}
+
 struct snapshot *
 snapshot_create(const struct front_conf *conf)
 {
@@ -72,6 +92,7 @@ snapshot_create(const struct front_conf *conf)
 	copy_listeners(snapshot, conf);
 	copy_classes(snapshot, conf);
 	copy_internal(snapshot, conf);
+	copy_dns(snapshot, conf);
 	atomic_init(&snapshot->users, 1);
 	return snapshot;
 }

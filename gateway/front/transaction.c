@@ -12,7 +12,8 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
-#include "gateway/front/checks.h"
+#include "gateway/front/checks_int.h"
+#include "gateway/front/recipients.h"
 #include "policy/reply.h"
 
 #define BACKLOG_POLL_MS 5
@@ -31,6 +32,21 @@ surplus_tell(const struct transaction *t)
 			  LF_U64("count", t->surplus));
 }
 
+/* In one line: a message may have thousands. */
+static void
+tally_tell(const struct transaction *t)
+{
+	if (t->tally.first != NULL)
+		log_event(GW_LOG_INFO, "domain", LF_STR("msg", t->id_text),
+			  LF_STR("session", t->session->id_text),
+			  LF_STR("cred", t->session->login.cred),
+			  LF_IP("client", &t->session->peer.ip),
+			  LF_U64("dropped", t->tally.dropped),
+			  LF_U64("unverified", t->tally.unverified),
+			  LF_STR("first", t->tally.first),
+			  LF_STR("reason", check_domain_word(t->tally.why)));
+}
+
 void
 transaction_destroy(struct transaction **transaction)
 {
@@ -41,7 +57,10 @@ transaction_destroy(struct transaction **transaction)
 		return;
 	*transaction = NULL;
 	timer_cancel(&t->backlog);
+	recipients_fini(t);
 	surplus_tell(t);
+	tally_tell(t);
+	free(t->tally.first);
 	reservation_cancel(&t->charge.reservation, clock_mono_us());
 	free(t->mail_from);
 	HASH_ITER(hh, t->seen, key, next)
@@ -58,8 +77,10 @@ transaction_destroy(struct transaction **transaction)
 /* --- envelope ----------------------------------------------------------- */
 
 static struct transaction *
-begin(struct session *session, const struct smtp_mail *mail)
+begin(const struct mail_check *check)
 {
+	struct session *session = check->check.session;
+	const struct smtp_mail *mail = &check->mail;
 	struct transaction *t = mem_zalloc(sizeof(*t));
 	struct spool_msg *msg = spool_msg_create();
 	struct arena *arena = msg->arena;
@@ -78,8 +99,7 @@ begin(struct session *session, const struct smtp_mail *mail)
 	msg->owner = arena_dup(arena, slice_str(session->login.owner));
 	msg->session = arena_dup(arena, slice_str(session->id_text));
 	msg->client = session->peer.ip;
-	msg->mail_from = arena_dup(
-	    arena, mail->sender.p == NULL ? SLICE_LIT("") : mail->sender);
+	msg->mail_from = arena_dup(arena, check->sender);
 	msg->envid = arena_dup(arena, mail->envid);
 	msg->ret = mail->ret;
 	msg->flags = mail->utf8 ? MSG_UTF8 : 0;
@@ -87,22 +107,80 @@ begin(struct session *session, const struct smtp_mail *mail)
 	t->charge.reservation =
 	    reservation_create(session->worker->shared->limits, &who);
 	t->charge.declared_bytes = mail->size;
+	recipients_init(t, check->waited_ms);
 	return t;
+}
+
+/* The last thing its caller does. */
+static void
+mail_decided(struct mail_check *check)
+{
+	struct session *session = check->check.session;
+
+	if (!check->check.refused) {
+		assert(session->transaction == NULL);
+		session->transaction = begin(check);
+	}
+	checks_answer(&check->check);
+}
+
+/* A copy that outlives the command, with what begin reads. */
+static struct mail_check *
+mail_keep(const struct mail_check *from)
+{
+	struct slice sender = from->sender, envid = from->mail.envid;
+	struct mail_check *m = mem_alloc(sizeof(*m) + sender.n + envid.n);
+
+	*m = *from;
+	m->mail.auth = SLICE_NONE;
+	if (sender.n > 0)
+		memcpy(m->bytes, sender.p, sender.n);
+	m->sender = m->mail.sender = slice_of(m->bytes, sender.n);
+	if (envid.n > 0)
+		memcpy(m->bytes + sender.n, envid.p, envid.n);
+	if (envid.p != NULL)
+		m->mail.envid = slice_of(m->bytes + sender.n, envid.n);
+	return m;
 }
 
 void
 transaction_mail(void *arg, uint32_t ticket, const struct smtp_mail *mail)
 {
 	struct session *session = arg;
-	struct refusal refusal;
+	struct mail_check check = {
+	    .check = {.session = session, .ticket = ticket},
+	    .mail = *mail,
+	    .sender = mail->sender.p != NULL ? mail->sender : SLICE_LIT(""),
+	};
 
-	assert(session->transaction == NULL);
-	if (!checks_mail(session, mail, &refusal)) {
-		refusal_say(session, ticket, &refusal);
+	if (checks_mail(&check) == STEP_DONE) {
+		mail_decided(&check);
 		return;
 	}
-	session->transaction = begin(session, mail);
-	session_reply(session, ticket, REPLY_SENDER_OK);
+	session->mail = mail_keep(&check);
+	checks_mail_ask(session->mail);
+}
+
+void
+transaction_mail_resume(struct mail_check *check)
+{
+	enum step_result result = checks_mail(check);
+
+	assert(result == STEP_DONE); /* its fact is there */
+	(void)result;
+	check->check.session->mail = NULL;
+	mail_decided(check);
+	free(check);
+}
+
+void
+transaction_mail_cancel(struct session *session)
+{
+	if (session->mail == NULL)
+		return;
+	checks_ask_cancel(&session->mail->check);
+	free(session->mail);
+	session->mail = NULL;
 }
 
 bool
@@ -114,38 +192,23 @@ transaction_has(const struct transaction *t, struct slice address)
 	return key != NULL;
 }
 
-static void
-recipient_add(struct transaction *t, const struct rcpt_facts *facts)
+void
+transaction_add(struct transaction *t, const struct rcpt_check *check)
 {
-	const struct smtp_rcpt *rcpt = facts->rcpt;
+	const struct smtp_rcpt *rcpt = &check->rcpt;
 	struct rcpt_key *key;
 	struct spool_rcpt *entry;
 
 	entry = spool_msg_add_rcpt(t->msg, rcpt->recipient);
 	entry->notify = rcpt->notify;
-	entry->next_wall_s = facts->next_wall_s;
+	entry->next_wall_s = check->next_wall_s;
+	entry->domain = (uint8_t)check->state;
+	entry->domain_why = (uint8_t)check->why;
 	entry->orcpt = arena_dup(t->msg->arena, rcpt->orcpt);
 	key = mem_zalloc(sizeof(*key));
 	key->address = entry->address;
 	HASH_ADD_KEYPTR(hh, t->seen, key->address, (unsigned)rcpt->recipient.n,
 			key);
-}
-
-void
-transaction_rcpt(void *arg, uint32_t ticket, const struct smtp_rcpt *rcpt)
-{
-	struct session *session = arg;
-	struct transaction *t = session->transaction;
-	struct rcpt_facts facts = {.rcpt = rcpt};
-	struct refusal refusal;
-
-	if (!checks_rcpt(t, &facts, &refusal)) {
-		refusal_say(session, ticket, &refusal);
-		return;
-	}
-	if (!facts.repeated)
-		recipient_add(t, &facts);
-	session_reply(session, ticket, REPLY_RECIPIENT_OK);
 }
 
 /* --- body --------------------------------------------------------------- */

@@ -22,6 +22,22 @@ struct rcpt_charge {			 /* what limits did to a message */
 	unsigned told_count;
 };
 
+STAILQ_HEAD(rcpt_checks, rcpt_check);
+
+struct rcpt_line {		    /* recipients that wait (recipients.c) */
+	struct rcpt_checks waiting; /* in the order of their commands */
+	uint32_t position;	    /* of the next RCPT */
+	uint32_t asking;	    /* of the waiting ones */
+	int64_t since_ms;	    /* some are */
+	int64_t waited_ms;	    /* the message, before that */
+};
+
+struct domain_tally { /* what domains did to a message, for its log */
+	uint32_t dropped, unverified;
+	char *first; /* the domain of the first of them */
+	enum domain_reason why;
+};
+
 struct transaction {
 	struct session *session;
 	struct spool_msg *msg; /* until the store takes it */
@@ -31,6 +47,8 @@ struct transaction {
 	struct spool_body *body;
 	struct header_scan *header;
 	struct rcpt_key *seen;
+	struct rcpt_line line;
+	struct domain_tally tally;
 	struct rcpt_charge charge;
 	uint8_t digest[DIGEST_SIZE]; /* of the body, at the dot */
 	bool committing;
@@ -46,12 +64,20 @@ struct transaction {
 
 /* Calls of the SMTP engine. */
 void transaction_mail(void *arg, uint32_t ticket, const struct smtp_mail *mail);
-void transaction_rcpt(void *arg, uint32_t ticket, const struct smtp_rcpt *rcpt);
 void transaction_data(void *arg, uint32_t ticket);
 bool transaction_body(void *arg, struct slice bytes);
 void transaction_dot(void *arg, uint32_t ticket);
 void transaction_reset(void *arg);
 
+/* A MAIL that waited has its answer (checks_mail_ask). */
+void transaction_mail_resume(struct mail_check *check);
+/* The session ends: session->mail waits no more. */
+void transaction_mail_cancel(struct session *session);
+
+struct rcpt_check;
+/* An accepted recipient, once; borrowed. */
+void transaction_add(struct transaction *transaction,
+		     const struct rcpt_check *check);
 /* The address stands in the message already. */
 bool transaction_has(const struct transaction *transaction,
 		     struct slice address);

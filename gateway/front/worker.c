@@ -276,6 +276,29 @@ stop(struct worker *worker, int64_t grace_ms)
 
 /* --- notes -------------------------------------------------------------- */
 
+static struct dns_opts
+dns_opts_of(const struct worker *worker)
+{
+	struct dns_opts opts = worker->snapshot->conf.dns;
+
+	opts.cache = worker->shared->dns_cache;
+	return opts;
+}
+
+static void
+dns_follow(struct worker *worker)
+{
+	const struct dns_opts opts = dns_opts_of(worker);
+	int err;
+
+	if (worker->dns == NULL)
+		return;
+	err = dns_reconfigure(worker->dns, &opts);
+	if (err != 0)
+		log_event(GW_LOG_ERROR, "resolver",
+			  LF_STR("servers", opts.servers), LF_ERR(err));
+}
+
 static void
 on_note(void *arg, struct queue_item *item)
 {
@@ -294,6 +317,7 @@ on_note(void *arg, struct queue_item *item)
 		snapshot_release(&worker->snapshot);
 		worker->snapshot = conf->snapshot;
 		worker->fds = conf->fds;
+		dns_follow(worker);
 		if (worker->stopping)
 			listen_stop(worker);
 		else
@@ -329,12 +353,18 @@ run(void *arg)
 int
 worker_start(struct worker *worker)
 {
+	const struct dns_opts dns = dns_opts_of(worker);
+	bool asks = dns.cache != NULL && worker->shared->domains != NULL;
+
 	worker->loop = loop_create();
 	if (worker->loop == NULL)
 		return GW_EIO;
 	worker->inbox = queue_create(worker->loop, on_note, worker);
 	worker->auth = auth_create(worker->loop, worker->shared->auth);
-	if (worker->inbox == NULL || worker->auth == NULL)
+	if (asks)
+		worker->dns = dns_create(worker->loop, &dns);
+	if (worker->inbox == NULL || worker->auth == NULL ||
+	    (asks && worker->dns == NULL))
 		return GW_EIO;
 	if (pthread_create(&worker->thread, NULL, run, worker) != 0)
 		return GW_EIO;
@@ -360,6 +390,7 @@ worker_destroy(struct worker **worker)
 	timer_cancel(&w->refusals.second);
 	refusals_tell(w);
 	auth_destroy(&w->auth);
+	dns_destroy(&w->dns); /* no session is left to ask */
 	if (w->inbox != NULL)
 		queue_destroy(&w->inbox);
 	loop_destroy(&w->loop);

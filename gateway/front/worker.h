@@ -30,6 +30,8 @@ struct counters {
 	_Atomic uint64_t limit_paced, limit_held, limit_bulk;
 	_Atomic uint64_t limit_deferred, limit_rejected, limit_observed;
 	_Atomic uint64_t blocked, sender_refused, sender_observed;
+	_Atomic uint64_t sender_dead;
+	_Atomic uint64_t domain_refused, domain_dropped, domain_unverified;
 };
 
 #define COUNT(worker, what) COUNT_ADD(worker, what, 1)
@@ -50,6 +52,8 @@ struct shared {
 	struct decisions *decisions;
 	struct top *top;
 	struct crowd *crowd;
+	struct dns_cache *dns_cache; /* NULL, both: no domain is asked */
+	struct domains *domains;     /* about */
 	bool (*utf8_fn)(void *arg);
 	void *utf8_arg;
 };
@@ -102,6 +106,7 @@ struct worker {
 	struct loop *loop;
 	struct queue *inbox;
 	struct auth *auth;
+	struct dns *dns; /* NULL: no domain is asked about */
 	struct snapshot *snapshot;
 	int *fds; /* our own duplicates of the listening sockets */
 	struct listening *listening;  /* one a listener of the snapshot */
@@ -116,7 +121,7 @@ struct worker {
 	struct refusals refusals;
 	struct knocker knockers[KNOCKERS];
 	struct counters counters;
-	struct histogram dot_latency;
+	struct histogram dot_latency, rcpt_wait;
 };
 
 /* Duplicates of the configuration's sockets, so that the owner may close its
@@ -125,7 +130,7 @@ struct worker {
 int *worker_fds(const struct front_conf *conf);
 
 struct worker *worker_create(struct shared *shared, struct snapshot *snapshot);
-int worker_start(struct worker *worker); /* GW_EIO: no thread */
+int worker_start(struct worker *worker); /* GW_EIO: no thread, no resolver */
 void worker_push(struct worker *worker, struct note *note); /* any thread */
 void worker_join(struct worker *worker);
 void worker_destroy(struct worker **worker); /* after worker_join */

@@ -36,12 +36,16 @@ struct world {
 	struct accounts *accounts;
 	struct decisions *decisions;
 	struct top *top;
+	struct dns_cache *dns_cache;
+	struct domains *domains;
 	struct front *front;
 	_Atomic int accepted;
 	_Atomic bool veto;
 	void (*on_veto)(void); /* on the store thread */
 	/* of the last accepted message */
 	_Atomic int held, lane;
+	char recipients[4096]; /* "good@a.lab fine\n"; behind world_accepts */
+	char envid[64];
 };
 
 static struct world world;
@@ -50,7 +54,28 @@ struct world_conf {
 	const struct limits_conf *limits;
 	enum binding binding;
 	int64_t fail_delay_ms; /* 0: none */
+	/* NULL: no domain is asked about. */
+	const struct domains_conf *domains;
+	const char *resolver;
+	int64_t domain_wait_ms, domain_wait_message_ms;
+	int64_t idle_ms; /* 0: a minute */
 };
+
+static struct world_conf world_conf;
+
+static inline void
+world_recipient(struct world *w, const struct spool_rcpt *rcpt)
+{
+	static const char *const domains[] = {"fine", "undecided", "dead"};
+	size_t n = strlen(w->recipients);
+
+	snprintf(w->recipients + n, sizeof(w->recipients) - n, "%s %s%s%s\n",
+		 rcpt->address, domains[rcpt->domain],
+		 rcpt->domain_why != 0 ? ": " : "",
+		 rcpt->domain_why != 0
+		     ? domain_reason_text((enum domain_reason)rcpt->domain_why)
+		     : "");
+}
 
 static inline void
 world_accepted(void *arg, struct spool_msg **msg)
@@ -58,8 +83,13 @@ world_accepted(void *arg, struct spool_msg **msg)
 	struct world *w = arg;
 	int held = 0;
 
-	for (uint32_t i = 0; i < (*msg)->rcpt_count; i++)
+	w->recipients[0] = '\0';
+	for (uint32_t i = 0; i < (*msg)->rcpt_count; i++) {
 		held += (*msg)->rcpts[i].state == RCPT_HELD;
+		world_recipient(w, &(*msg)->rcpts[i]);
+	}
+	snprintf(w->envid, sizeof(w->envid), "%s",
+		 (*msg)->envid != NULL ? (*msg)->envid : "");
 	w->held = held;
 	w->lane = (*msg)->lane;
 	w->accepted++;
@@ -142,8 +172,9 @@ world_listen(void)
 	world.port = ntohs(at.sin_port);
 }
 
+/* Front's configuration as it is at the start, but for the resolver. */
 static inline void
-world_front(enum binding binding)
+world_run(const char *resolver, bool reload)
 {
 	/* not static: what front keeps of it, it has to copy */
 	const char *const internal[] = {"example.com", ".sub.example"};
@@ -160,17 +191,20 @@ world_front(enum binding binding)
 	    .message_size_max = 1 << 20,
 	    .recipient_max = 100,
 	    .connection_max = 100,
-	    .idle_ms = 60000,
+	    .idle_ms = world_conf.idle_ms != 0 ? world_conf.idle_ms : 60000,
 	    .preauth_ms = 60000,
 	    .progress_bytes_s = 100,
 	    .resubmission = true,
-	    .binding = binding,
+	    .binding = world_conf.binding,
 	    .classes = classes,
 	    .class_count = 3,
 	    .internal = internal,
 	    .internal_count = 2,
 	    .auth_domain = "example.com",
 	    .contact = "the helpdesk",
+	    .dns = {.servers = resolver},
+	    .domain_wait_ms = world_conf.domain_wait_ms,
+	    .domain_wait_message_ms = world_conf.domain_wait_message_ms,
 	    .listeners = &listener,
 	    .listener_count = 1,
 	};
@@ -182,11 +216,17 @@ world_front(enum binding binding)
 	    .accounts = world.accounts,
 	    .decisions = world.decisions,
 	    .top = world.top,
+	    .dns_cache = world.dns_cache,
+	    .domains = world.domains,
 	    .thread_count = 1,
 	    .conf = &conf,
 	};
 	char error[256];
 
+	if (reload) {
+		front_reload(world.front, &conf);
+		return;
+	}
 	ck_assert_int_eq(front_start(&world.front, &opts, error, sizeof(error)),
 			 0);
 }
@@ -213,6 +253,7 @@ world_open(const struct world_conf *conf)
 	};
 
 	memset(&world, 0, sizeof(world));
+	world_conf = *conf;
 	strcpy(world.dir, "/tmp/sluice-front-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(world.dir));
 	id_start(clock_wall_ms(), 0);
@@ -231,8 +272,12 @@ world_open(const struct world_conf *conf)
 	world.limits = limits_create(
 	    conf->limits != NULL ? conf->limits : &none, world.accounts,
 	    clock_wall_ms() * 1000, clock_mono_us());
+	if (conf->domains != NULL) {
+		world.dns_cache = dns_cache_create(&(struct dns_cache_conf){0});
+		world.domains = domains_create(conf->domains);
+	}
 	world_listen();
-	world_front(conf->binding);
+	world_run(conf->resolver, false);
 }
 
 static inline void
@@ -247,6 +292,8 @@ world_close(void)
 	accounts_destroy(&world.accounts);
 	decisions_destroy(&world.decisions);
 	top_destroy(&world.top);
+	domains_destroy(&world.domains);
+	dns_cache_destroy(&world.dns_cache);
 	remove_tree(world.dir);
 }
 
