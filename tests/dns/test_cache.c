@@ -539,6 +539,9 @@ START_TEST(test_take)
 	ck_assert_uint_eq(disk.puts, 1);
 	take(cache, 100, &disk);
 	ck_assert_uint_eq(disk.count, 0);
+	put(cache, "d3.de", DOMAIN_UNKNOWN, 0, NOW + 10 * DAY + 100);
+	take(cache, 100, &disk);
+	ck_assert_uint_eq(disk.count, 0);
 	/* flushed before it was taken: never heard of */
 	put(cache, "brief.de", DOMAIN_DEAD, 60, NOW);
 	(void)dns_cache_flush(cache, SLICE_LIT("brief.de"));
@@ -547,7 +550,6 @@ START_TEST(test_take)
 	put(cache, "new.de", DOMAIN_DEAD, 60, NOW);
 	take(cache, 100, &disk);
 	ck_assert_uint_eq(disk.puts, 1);
-	/* the two that brief.de and new.de pushed out, if they were saved */
 	for (size_t i = 0; i < disk.count; i++)
 		ck_assert_str_ne(disk.records[i].key, "brief.de");
 	dns_cache_destroy(&cache);
