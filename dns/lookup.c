@@ -26,7 +26,7 @@
 
 #define TICK_MS 50
 #define UPKEEP_MS 5000
-#define DELIVER_MAX 256
+#define DELIVER_MAX 64
 #define TIMEOUT_MS 2000
 #define TRIES 2
 #define INFLIGHT 500
@@ -191,7 +191,7 @@ on_soon(void *arg)
 static void
 soon_arm(struct dns *dns)
 {
-	if (!TAILQ_EMPTY(&dns->ready) && dns->soon == NULL)
+	if (dns->soon == NULL)
 		dns->soon = timer_start(dns->loop, 0, on_soon, dns);
 }
 
@@ -227,7 +227,8 @@ deliver(struct dns *dns)
 		if (!question_tell(dns, TAILQ_FIRST(&dns->ready)))
 			return;
 	}
-	soon_arm(dns);
+	if (!TAILQ_EMPTY(&dns->ready))
+		soon_arm(dns);
 }
 
 /* ---- Time ---- */
@@ -279,7 +280,8 @@ on_after(void *arg)
 {
 	struct dns *dns = arg;
 
-	question_pump(dns);
+	if (question_pump(dns))
+		soon_arm(dns);
 	reap(dns);
 	tick_arm(dns);
 	deliver(dns);
@@ -379,9 +381,9 @@ dns_lookup_start(struct dns *dns, const struct dns_req *req, dns_done_fn *done,
 		question_fail(q, DNS_NXDOMAIN, "not a domain name");
 	else
 		question_wait(q, req);
-	question_pump(dns);
+	if (question_pump(dns) || !TAILQ_EMPTY(&dns->ready))
+		soon_arm(dns);
 	tick_arm(dns);
-	soon_arm(dns);
 	return op;
 }
 

@@ -108,8 +108,9 @@ void question_shared(struct dns *dns);	   /* counts */
 /* No equal one may join it any more. */
 void question_hide(struct question *q);
 
-/* Asks what may be asked now. Ops become ready, nobody is called. */
-void question_pump(struct dns *dns);
+/* Asks what may be asked now. Ops become ready, nobody is called. True: there
+ * may be more, in another turn. */
+bool question_pump(struct dns *dns);
 /* Time has passed. */
 void question_tick(struct dns *dns);
 

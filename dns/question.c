@@ -20,6 +20,7 @@
 #include "gateway/base/mem.h"
 
 #define RELAXED memory_order_relaxed
+#define PUMP_MAX 64 /* packets a turn: each is a system call */
 
 /* ---- Beginning and end ---- */
 
@@ -315,26 +316,35 @@ gauges_set(const struct dns *dns)
 			      RELAXED);
 }
 
-void
-question_pump(struct dns *dns)
+/* False: there is nothing to ask. */
+static bool
+ask_one(struct dns *dns, int64_t now_ms)
 {
-	struct question *q;
+	struct question *q = TAILQ_FIRST(&dns->again);
 	struct slot *slot;
 
-	for (;;) {
-		q = TAILQ_FIRST(&dns->again);
-		if (q != NULL) {
-			TAILQ_REMOVE(&dns->again, q, link);
-			q->again = false;
-			question_ask(q);
-			continue;
-		}
-		slot = slots_next(&dns->slots, loop_now_ms(dns->loop));
-		if (slot == NULL)
-			break;
-		question_begin((struct question *)slot);
+	if (q != NULL) {
+		TAILQ_REMOVE(&dns->again, q, link);
+		q->again = false;
+		question_ask(q);
+		return true;
 	}
+	slot = slots_next(&dns->slots, now_ms);
+	if (slot != NULL)
+		question_begin((struct question *)slot);
+	return slot != NULL;
+}
+
+bool
+question_pump(struct dns *dns)
+{
+	int64_t now_ms = loop_now_ms(dns->loop);
+	int n = 0;
+
+	while (n < PUMP_MAX && ask_one(dns, now_ms))
+		n++;
 	gauges_set(dns);
+	return n == PUMP_MAX;
 }
 
 /* ---- Time ---- */
