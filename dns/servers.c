@@ -20,6 +20,7 @@
  */
 #include "dns/servers.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +168,7 @@ server_choose(struct servers *set, unsigned avoid, int64_t now_ms)
 			best_rank = rank;
 		}
 	}
+	assert(best != NULL); /* no set is empty */
 	/* the others wait for what this one finds out */
 	if (is_sick(best) && now_ms >= best->sick_until_ms)
 		sick_rest(best, now_ms);
