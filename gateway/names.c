@@ -249,8 +249,14 @@ on_tick(void *arg)
 	struct names *names = arg;
 
 	names->tick = timer_start(names->loop, TICK_MS, on_tick, names);
-	expire(names, clock_wall_s());
-	if (loop_now_ms(names->loop) >= names->keep_ms)
+	names_tick(names, clock_wall_s(), loop_now_ms(names->loop));
+}
+
+void
+names_tick(struct names *names, int64_t now_wall_s, int64_t now_ms)
+{
+	expire(names, now_wall_s);
+	if (now_ms >= names->keep_ms)
 		names_keep(names);
 }
 

@@ -31,8 +31,10 @@ void names_reload(struct names *names, const struct names_conf *conf);
 struct dns_cache *names_cache(const struct names *names);
 struct domains *names_domains(const struct names *names);
 
-/* From now on what changed is kept, every ten seconds. */
+/* From now on a tick each second: what changed is kept, every ten, and allows
+ * whose time is over go. */
 void names_start(struct names *names);
+void names_tick(struct names *names, int64_t now_wall_s, int64_t now_ms);
 /* Keep what changed now: a flush, else the next ten seconds' too. */
 void names_keep(struct names *names);
 /* When nobody asks any more, before the spool is closed: what is not on disk

@@ -38,6 +38,10 @@ enum what {
 	ALTERED,
 	STUCK,
 	DOVECOT,
+	RESOLVER,
+	REWRITES,
+	SLOW,
+	REMOTE,
 	HOP
 };
 
@@ -53,6 +57,7 @@ facts_of(enum what what, int64_t n, int64_t now_s)
 	    .disk_free_bytes = 500u << 20,
 	    .hops = &one_hop,
 	    .hop_count = 1,
+	    .resolver = {.servers = "192.0.2.53", .found = "MX \x1b[31m"},
 	};
 
 	one_hop.up = true;
@@ -87,6 +92,18 @@ facts_of(enum what what, int64_t n, int64_t now_s)
 		break;
 	case DOVECOT:
 		f.dovecot_away = true;
+		break;
+	case RESOLVER:
+		f.resolver.failing = true;
+		break;
+	case REWRITES:
+		f.resolver.rewrites = true;
+		break;
+	case SLOW:
+		f.resolver.slow = true;
+		break;
+	case REMOTE:
+		f.resolver.remote = true;
 		break;
 	case HOP:
 		one_hop.up = false;
@@ -198,6 +215,26 @@ START_TEST(dovecot)
 }
 END_TEST
 
+START_TEST(resolver)
+{
+	PLAY("a restart of it is no alert", {0, RESOLVER, 0, 0, 0},
+	     {29 * S, RESOLVER, 0, 0, 0}, {30 * S, FINE, 0, 0, 0});
+	PLAY("away", {0, RESOLVER, 0, 0, 0}, {30 * S, RESOLVER, 0, 1, 0},
+	     {60 * S, FINE, 0, 1, 0}, {119 * S, FINE, 0, 1, 0},
+	     {120 * S, FINE, 0, 1, 1});
+	PLAY("a liar at once", {0, REWRITES, 0, 1, 0}, {1 * S, FINE, 0, 1, 1});
+	PLAY("slow for a moment", {0, SLOW, 0, 0, 0}, {59 * S, FINE, 0, 0, 0},
+	     {60 * S, SLOW, 0, 0, 0});
+	PLAY("slow", {0, SLOW, 0, 0, 0}, {60 * S, SLOW, 0, 1, 0},
+	     {61 * S, FINE, 0, 1, 0}, {6 * MIN, FINE, 0, 1, 0},
+	     {61 * S + 5 * MIN, FINE, 0, 1, 1});
+	PLAY("elsewhere, until a reload", {0, REMOTE, 0, 1, 0},
+	     {MIN, REMOTE, 0, 1, 0}, {2 * MIN, FINE, 0, 1, 1});
+	PLAY("each a cause of its own", {0, REMOTE, 0, 1, 0},
+	     {1 * S, REWRITES, 0, 2, 1});
+}
+END_TEST
+
 START_TEST(hop)
 {
 	PLAY("short", {0, HOP, 0, 0, 0}, {299 * S, HOP, 0, 0, 0},
@@ -238,8 +275,9 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = {certificate, disk,    store, altered,
-				      stuck,	   dovecot, hop,   hops_apart};
+	const TTest *const tests[] = {certificate, disk,  store,
+				      altered,	   stuck, dovecot,
+				      resolver,	   hop,	  hops_apart};
 
 	return RUN_TESTS("control/alerts", tests);
 }

@@ -151,6 +151,46 @@ static const struct row rows[] = {
     {"no resolver", "dns { resolver localhost 127.0.0.1; }\n",
      "t:1:16: 'localhost' is not an address: write 127.0.0.1, 127.0.0.1:53 "
      "or [2001:db8::1]:53\n"},
+    {"no second resolver", "dns { second-opinion ns2.example; }\n",
+     "t:1:22: 'ns2.example' is not an address: write 127.0.0.1, 127.0.0.1:53 "
+     "or [2001:db8::1]:53\n"},
+    {"a second opinion that is the first",
+     "dns { resolver 127.0.0.1 192.0.2.1:5353;\n"
+     " second-opinion 192.0.2.1 192.0.2.1:5353; }\n",
+     "t:2:27: warning: 192.0.2.1:5353 is a 'resolver' already: its second "
+     "opinion is its first\n"},
+    {"a recipient longer than its message", "dns { wait 7s; }\n",
+     "t:1:7: one recipient would wait longer than all of a message: 'wait' "
+     "must be at most 'wait-message'\n"},
+    {"a message shorter than its recipient", "dns { wait-message 1s; }\n",
+     "t:1:7: one recipient would wait longer than all of a message: 'wait' "
+     "must be at most 'wait-message'\n"},
+    {"as long as each other", "dns { wait 6s; }\n", ""},
+    {"a login that takes all", "dns { in-flight 50; }\n",
+     "t:1:1: warning: one login may take all that is 'in-flight'\n"},
+    {"this host for everybody", "dns { except test localhost; }\n",
+     "t:1:7: 'localhost' is this host for everybody: no mail can go there\n"},
+    {"an exception below something", "dns { except .test; }\n",
+     "t:1:14: '.test' is no domain: it has an empty label\n"},
+    {"implicit TLS to an MX", "mx { tls implicit; }\n",
+     "t:1:10: 'tls' is one of none, opportunistic, required; not "
+     "'implicit'\n"},
+    {"DANE without TLS", "mx { tls none; dane on; }\n",
+     "t:1:16: warning: 'dane on' does nothing with 'tls none'\n"},
+    {"no lane", "mx { source pulk 192.0.2.1; }\n",
+     "t:1:13: there is no lane 'pulk': there are personal, bulk, dsn, did you "
+     "mean 'bulk'?\n"},
+    {"a lane's second source",
+     "mx { source bulk 192.0.2.1; source 192.0.2.1; source bulk 192.0.2.2; "
+     "}\n",
+     "t:1:47: a second 'source' of one lane\n"},
+    {"a second source for all", "mx { source 192.0.2.1; source 192.0.2.2; }\n",
+     "t:1:24: a second 'source' for all mail\n"},
+    {"no source", "mx { source bulk here; }\n",
+     "t:1:18: 'here' is not an address\n"},
+    {"too many of a class", "class a { refuse-first many; }\n",
+     "t:1:24: 'many' is not a whole number\n"},
+
     {"no log target", "log { to journal; }\n",
      "t:1:10: the log goes to 'stderr', 'syslog', or 'file' and a path\n"},
 
@@ -250,6 +290,16 @@ static const struct row alone[] = {
      "t:1:1: 'listen' is missing\n"
      "t:1:1: 'auth' is missing\n"
      "t:1:1: 'route' is missing\n"},
+    {"mx, and nothing goes there",
+     "hostname h.example; tls { certificate /c; key /k; }\n"
+     "listen a { address 127.0.0.1:1; }\nauth { backend local; }\n"
+     "route default { via maildir:/d; }\nmx {\n tls none; dane off; }\n",
+     "t:6:2: 'mx' is about 'via mx', but no route has that\n"},
+    {"mx, and nothing in it",
+     "hostname h.example; tls { certificate /c; key /k; }\n"
+     "listen a { address 127.0.0.1:1; }\nauth { backend local; }\n"
+     "route default { via maildir:/d; }\nmx { }\n",
+     ""},
     {"no certificate",
      "hostname h.example;\n"
      "listen a { address *:587; }\n"

@@ -385,6 +385,26 @@ static const struct row rows[] = {
      "limit a { per site; failed-logins 1/m; }\n",
      "t:1:35: 'failed-logins' needs 'per ip': else anybody could lock others "
      "out with wrong passwords\n"},
+    {"dead domains, held unless said",
+     "limit a { per credential; "
+     "dead-domains 20/10m; }\n",
+     ""},
+    {"dead domains of an address",
+     "limit a { per ip; dead-domains 20/10m; over hold; }\n",
+     "t:1:32: 'dead-domains' needs 'per credential': it is the login that "
+     "they tell something of\n"},
+    {"dead domains, paced",
+     "limit a { per credential; dead-domains 20/10m; over pace; }\n",
+     "t:1:40: 'dead-domains' needs 'over hold', 'over defer' or 'over "
+     "reject': make a limit of its own for it\n"},
+    {"dead domains beside what is paced by default",
+     "limit a { per credential; messages 1/m; dead-domains 20/10m; }\n",
+     "t:1:54: 'dead-domains' needs 'over hold', 'over defer' or 'over "
+     "reject': make a limit of its own for it\n"},
+    {"dead domains in bulk",
+     "limit a { per credential; dead-domains 20/10m; over bulk; }\n",
+     "t:1:40: 'dead-domains' needs 'over hold', 'over defer' or 'over "
+     "reject': make a limit of its own for it\n"},
     {"failed logins of a class",
      "limit a { per ip; failed-logins 1/m; class b; }\n",
      "t:1:33: 'failed-logins' is never of a class or a login: nobody has "

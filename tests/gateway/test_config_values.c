@@ -32,7 +32,14 @@
 	"resubmission off; resubmission-window 1h;\n"                          \
 	"delivery-connections 3; threads 2; http off;\n"                       \
 	"dns { resolver 127.0.0.1 [::1]:5353; resolver 2001:db8::53;\n"        \
-	"      targets private loopback; }\n"                                  \
+	"      targets private loopback; second-opinion 192.0.2.53;\n"         \
+	"      second-opinion [2001:db8::54]:53; check off;\n"                 \
+	"      check-sender off; refuse-first 0; unverified defer; wait 1s;\n" \
+	"      wait-message 2s; except Test home.arpa; in-flight 600;\n"       \
+	"      in-flight-per-login 60; cache 5000; stale 2h; }\n"              \
+	"mx { tls required; dane off; connections 3; source 192.0.2.7;\n"      \
+	"     source bulk 192.0.2.8; source dsn 2001:db8::9;\n"                \
+	"     messages-per-connection 4; timeout 2m; idle 0s; }\n"             \
 	"log { to file \"/var/log/a#b\"; format json; level debug; }\n"        \
 	"alert { mail root@example.com; exec /bin/page; }\n"                   \
 	"observe on; from-binding domain; contact \"Bob, phone 1\";\n"         \
@@ -42,7 +49,9 @@
 	"limit i { per ip; prefix 24 56; connections 10;\n"                    \
 	"  failed-logins 5/m; over defer; observe on;\n"                       \
 	"  except 10.0.0.0/8; replaces p; }\n"                                 \
-	"class a { observe on; from-binding address; }\nclass b { }\n"
+	"class a { observe on; from-binding address; refuse-first 0;\n"        \
+	"  unverified defer; }\nclass b { }\n"                                 \
+	"limit d { per credential; dead-domains 20/10m; over hold; }\n"
 
 START_TEST(everything)
 {
@@ -50,6 +59,8 @@ START_TEST(everything)
 	const struct config_listen *a = config_listen(c, 0);
 	const struct config_relay *hub = config_relay_find(c, "hub");
 	const struct config_route *route = config_route(c, 0);
+	const struct config_class *class =
+	    (const struct config_class *)c->classes.v[0];
 
 	ck_assert_str_eq(c->hostname, "mail.example.com");
 	ck_assert_str_eq(c->spool, "/var/lib/my spool");
@@ -98,6 +109,33 @@ START_TEST(everything)
 	ck_assert_uint_eq(c->dns.resolvers.v[1].port, 5353);
 	ck_assert_uint_eq(c->dns.targets,
 			  CONFIG_TARGET_LOOPBACK | CONFIG_TARGET_PRIVATE);
+	ck_assert_uint_eq(c->dns.second.count, 2);
+	ck_assert(!c->dns.check && !c->dns.check_sender);
+	ck_assert_uint_eq(c->dns.refuse_first, 0);
+	ck_assert_int_eq(c->dns.unverified, CONFIG_UNVERIFIED_DEFER);
+	ck_assert_int_eq(c->dns.wait_ms, 1000);
+	ck_assert_int_eq(c->dns.wait_message_ms, 2000);
+	ck_assert_uint_eq(c->dns.except.count, 2);
+	ck_assert_str_eq(c->dns.except.v[0], "test");
+	ck_assert_uint_eq(c->dns.in_flight, 600);
+	ck_assert_uint_eq(c->dns.in_flight_per_login, 60);
+	ck_assert_uint_eq(c->dns.cache, 5000);
+	ck_assert_int_eq(c->dns.stale_ms, 7200000);
+	ck_assert_int_eq(c->mx.tls, CONFIG_RELAY_REQUIRED);
+	ck_assert(!c->mx.dane);
+	ck_assert_uint_eq(c->mx.connections, 3);
+	ck_assert_uint_eq(c->mx.messages_per_connection, 4);
+	ck_assert(c->mx.sources.all.set);
+	ck_assert(!c->mx.sources.lane[CONFIG_LANE_PERSONAL].set);
+	ck_assert(c->mx.sources.lane[CONFIG_LANE_BULK].set);
+	ck_assert(c->mx.sources.lane[CONFIG_LANE_DSN].set);
+	ck_assert_int_eq(c->mx.timeout_ms, 120000);
+	ck_assert_int_eq(c->mx.idle_ms, 0);
+	ck_assert_int_eq(class->refuse_first, 0);
+	ck_assert_int_eq(class->unverified, CONFIG_UNVERIFIED_DEFER);
+	class = (const struct config_class *)c->classes.v[1];
+	ck_assert_int_eq(class->refuse_first, -1);
+	ck_assert_int_eq(class->unverified, -1);
 	ck_assert_int_eq(c->log.to.target, LOG_TO_FILE);
 	ck_assert_str_eq(c->log.to.path, "/var/log/a#b");
 	ck_assert_int_eq(c->log.format, LOG_JSON);
@@ -126,6 +164,18 @@ START_TEST(defaults)
 	ck_assert_int_eq(c->retry.expire_ms, 4 * 86400000);
 	ck_assert_int_eq(c->log.to.target, LOG_TO_STDERR);
 	ck_assert_int_eq(c->log.level, GW_LOG_INFO);
+	ck_assert(c->dns.check && c->dns.check_sender);
+	ck_assert_uint_eq(c->dns.refuse_first, 20);
+	ck_assert_int_eq(c->dns.unverified, CONFIG_UNVERIFIED_ACCEPT);
+	ck_assert_int_eq(c->dns.wait_ms, 3000);
+	ck_assert_int_eq(c->dns.wait_message_ms, 6000);
+	ck_assert_uint_eq(c->dns.targets, 0);
+	ck_assert_uint_eq(c->dns.in_flight, 500);
+	ck_assert_uint_eq(c->dns.in_flight_per_login, 100);
+	ck_assert_uint_eq(c->dns.cache, 200000);
+	ck_assert_int_eq(c->dns.stale_ms, 86400000);
+	ck_assert_int_eq(c->mx.tls, CONFIG_RELAY_OPPORTUNISTIC);
+	ck_assert(c->mx.dane && !c->mx.sources.all.set);
 	ck_assert_int_eq(config_listen(c, 0)->tls, CONFIG_STARTTLS);
 	config_destroy(&c);
 }

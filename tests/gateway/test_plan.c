@@ -15,6 +15,7 @@
 	"limit two { per ip; failed-logins 5/m; over defer; }\n"               \
 	"limit three { per site; messages 1/h; over pace 120% then hold; }\n"  \
 	"limit four { per credential; messages 1/h; }\n"                       \
+	"limit five { per credential; dead-domains 20/10m; }\n"                \
 	"class x { observe on; }\nclass y { from-binding off; }\n"             \
 	"class z { observe on; }\n"                                            \
 	"hostname h.example; tls { certificate /c; key /k; }\n"                \
@@ -57,7 +58,7 @@ START_TEST(all_rates)
 	const struct limit_conf *l;
 
 	make(TEXT);
-	ck_assert_uint_eq(conf.limit_count, 4);
+	ck_assert_uint_eq(conf.limit_count, 5);
 	l = &conf.limits[0];
 	ck_assert_uint_eq(l->rate_count, sizeof(want) / sizeof(want[0]));
 	for (size_t i = 0; i < l->rate_count; i++) {
@@ -69,6 +70,10 @@ START_TEST(all_rates)
 	l = &conf.limits[1];
 	ck_assert_uint_eq(l->rate_count, 1);
 	ck_assert_int_eq(l->rates[0].counted, LIMIT_FAILED_LOGINS);
+	l = &conf.limits[4];
+	ck_assert_uint_eq(l->rate_count, 1);
+	ck_assert_int_eq(l->rates[0].counted, LIMIT_DEAD_DOMAINS);
+	ck_assert_int_eq(l->over, LIMIT_HOLD);
 	end();
 }
 END_TEST
@@ -143,6 +148,99 @@ START_TEST(beyond)
 }
 END_TEST
 
+/* --- domains --------------------------------------------------------------
+ */
+
+START_TEST(domains_of_a_file)
+{
+	static const char *const exempt[] = {"ours.example", ".b.example",
+					     "example.com", "a.example",
+					     ".c.example"};
+	struct config *c = config_help_good(
+	    "internal ours.example .b.example;\n"
+	    "route a { domain a.example .c.example; via mx; }\n"
+	    "dns { resolver 127.0.0.1:5353 2001:db8::1; second-opinion "
+	    "192.0.2.53;\n"
+	    "  refuse-first 7; targets private; in-flight 50; stale 2m;\n"
+	    "  in-flight-per-login 9; cache 1000; except test; }\n"
+	    "class x { refuse-first 0; unverified defer; }\nclass y { }\n"
+	    "mx { tls required; dane off; source 192.0.2.7;\n"
+	    "  source bulk 192.0.2.8; connections 3; }\n" CONFIG_REST,
+	    "domains");
+	struct arena *a = arena_create(1024);
+	struct plan_dns plan = {.asks = false};
+	struct domains_conf *d = &plan.names.domains;
+	struct back_hop mx = plan_mx(c);
+
+	plan_dns(&plan, c, "example.com", a);
+	ck_assert_str_eq(plan.resolver.servers,
+			 "127.0.0.1:5353,[2001:db8::1]:53");
+	ck_assert_str_eq(plan.resolver.second, "192.0.2.53:53");
+	ck_assert_uint_eq(plan.resolver.inflight_max, 50);
+	ck_assert(plan.asks);
+	ck_assert_uint_eq(plan.names.cache.domain_max, 1000);
+	ck_assert_int_eq(plan.names.cache.stale_s, 120);
+	ck_assert(plan.names.cache.private && !plan.names.cache.loopback);
+	ck_assert_uint_eq(plan.names.cache.cred_max, 9);
+	ck_assert_str_eq(plan.names.cache.self, "mail.example.com");
+	ck_assert_uint_eq(plan.names.cache.except_count, 1);
+	ck_assert(d->check && d->check_sender);
+	ck_assert_uint_eq(d->refuse_first, 7);
+	ck_assert_int_eq(d->unverified, UNVERIFIED_ACCEPT);
+	ck_assert_uint_eq(d->class_count, 2);
+	ck_assert_int_eq(d->classes[0].refuse_first, 0);
+	ck_assert_int_eq(d->classes[0].unverified, UNVERIFIED_DEFER);
+	ck_assert_int_eq(d->classes[1].refuse_first, -1);
+	ck_assert_int_eq(d->classes[1].unverified, -1);
+	ck_assert_uint_eq(d->exempt_count, 5);
+	for (size_t i = 0; i < 5; i++)
+		ck_assert_str_eq(d->exempt[i], exempt[i]);
+	ck_assert_int_eq(mx.kind, BACK_MX);
+	ck_assert_int_eq(mx.tls, BACK_TLS_REQUIRED);
+	ck_assert(!mx.tls_verify && !mx.dane);
+	ck_assert(mx.mx_private && !mx.mx_loopback);
+	ck_assert_uint_eq(mx.connection_max, 3);
+	ck_assert_ptr_nonnull(mx.source);
+	ck_assert_ptr_nonnull(mx.lane_source[LANE_BULK]);
+	ck_assert_ptr_null(mx.lane_source[LANE_PERSONAL]);
+	arena_destroy(&a);
+	config_destroy(&c);
+}
+END_TEST
+
+START_TEST(who_asks)
+{
+	static const struct {
+		const char *text;
+		bool check, sender, asks;
+	} rows[] = {
+	    {CONFIG_REST, true, true, true}, /* via mx */
+	    {"dns { check off; }\n" CONFIG_REST, false, false, true},
+	    {"dns { check-sender off; }\n" CONFIG_REST, true, false, true},
+	    {"dns { check off; }\nhostname h.example;\n"
+	     "tls { certificate /c; key /k; }\n"
+	     "listen l { address 127.0.0.1:2587; }\nauth { backend local; }\n"
+	     "route default { via maildir:/d; }\n",
+	     false, false, false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config *c = config_help_good(rows[i].text, "who asks");
+		struct arena *a = arena_create(1024);
+		struct plan_dns plan;
+
+		plan_dns(&plan, c, NULL, a);
+		ck_assert(plan.names.domains.check == rows[i].check);
+		ck_assert(plan.names.domains.check_sender == rows[i].sender);
+		ck_assert(plan.asks == rows[i].asks);
+		ck_assert_ptr_null(plan.resolver.servers);
+		ck_assert_ptr_null(plan.resolver.second);
+		arena_destroy(&a);
+		config_destroy(&c);
+	}
+}
+END_TEST
+
 START_TEST(nothing)
 {
 	make(CONFIG_REST);
@@ -165,6 +263,8 @@ main(void)
 	tcase_add_test(t, whom);
 	tcase_add_test(t, other_domain);
 	tcase_add_test(t, beyond);
+	tcase_add_test(t, domains_of_a_file);
+	tcase_add_test(t, who_asks);
 	tcase_add_test(t, nothing);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
