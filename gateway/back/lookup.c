@@ -1,6 +1,6 @@
 /*
- * Asks DNS for those who wait, and sends them on. What an answer means for a
- * recipient is policy's and result.c's; here it moves jobs.
+ * Who waits for what DNS says, and what becomes of them when it has spoken.
+ * The question and the answer are lookup_ask.c's; here jobs are moved.
  *
  * Invariant: a lookup stands in exactly one list of struct lookups, by its
  * state; it has jobs unless it is idle. A job that waits here belongs to its
@@ -10,61 +10,23 @@
  * small, asked in slices, and bounded under way by dns/, which answers "busy"
  * to what is too much; then they wait here, which costs no socket.
  */
-#include "gateway/back/lookup.h"
+#include "gateway/back/lookup_int.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/domain.h"
 #include "gateway/back/delivery.h"
 #include "gateway/back/held.h"
 #include "gateway/back/retry.h"
-#include "gateway/back/site.h"
 #include "gateway/back/summary.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/mem.h"
-#include "gateway/base/secret.h"
-#include "policy/domains.h"
 
 #define ASKS_A_SLICE 100
 #define PASSES_A_SLICE 500
 #define FAILS_A_SLICE 32
 #define PRUNES_A_TICK 1000
-#define BUSY_MS 2000 /* and as much again by chance */
-#define STALE_MS ((int64_t)86400000)
-
-enum lookup_state {
-	LOOKUP_IDLE,	 /* nobody waits; the site is kept */
-	LOOKUP_QUEUED,	 /* to be asked */
-	LOOKUP_ASKED,	 /* under way */
-	LOOKUP_BUSY,	 /* a cap of ours: again later */
-	LOOKUP_ANSWERED, /* to be worked off */
-	LOOKUP_STATES
-};
-
-struct lookup {
-	UT_hash_handle hh;
-	TAILQ_ENTRY(lookup) link;
-	struct hop *hop;
-	struct job_list jobs;
-	struct dns_domain_op *domain_op;
-	struct dns_targets_op *targets_op; /* without a cache of verdicts */
-	struct site *site;		   /* MX: where it was, last */
-	struct result *trouble; /* ANSWERED: NULL is good; text is owned */
-	int64_t until_ms;	/* site holds */
-	int64_t again_ms;	/* BUSY */
-	enum lookup_state state;
-	bool fact; /* ANSWERED: a dead domain, as DNS says */
-	char domain[];
-};
-
-TAILQ_HEAD(lookup_list, lookup);
-
-struct lookups {
-	struct lookup_list lists[LOOKUP_STATES];
-	uint32_t idle_count;
-};
 
 struct lookups *
 lookups_create(void)
@@ -87,24 +49,12 @@ lookups_destroy(struct lookups **lookups)
 	*lookups = NULL;
 }
 
-static struct relay *
-relay_of(const struct lookup *lookup)
-{
-	return lookup->hop->relay;
-}
-
-static bool
-is_mx(const struct lookup *lookup)
-{
-	return lookup->hop->conf.kind == BACK_MX;
-}
-
 /* --- lookups -------------------------------------------------------------- */
 
 static void
 list_add(struct lookup *lookup, enum lookup_state state)
 {
-	struct lookups *lookups = relay_of(lookup)->lookups;
+	struct lookups *lookups = lookup_relay(lookup)->lookups;
 
 	lookup->state = state;
 	TAILQ_INSERT_TAIL(&lookups->lists[state], lookup, link);
@@ -114,19 +64,19 @@ list_add(struct lookup *lookup, enum lookup_state state)
 static void
 list_remove(struct lookup *lookup)
 {
-	struct lookups *lookups = relay_of(lookup)->lookups;
+	struct lookups *lookups = lookup_relay(lookup)->lookups;
 
 	TAILQ_REMOVE(&lookups->lists[lookup->state], lookup, link);
 	lookups->idle_count -= lookup->state == LOOKUP_IDLE;
 }
 
-static void
-set_state(struct lookup *lookup, enum lookup_state state)
+void
+lookup_set_state(struct lookup *lookup, enum lookup_state state)
 {
 	list_remove(lookup);
 	list_add(lookup, state);
 	if (state == LOOKUP_QUEUED || state == LOOKUP_ANSWERED)
-		relay_fill_soon(relay_of(lookup));
+		relay_fill_soon(lookup_relay(lookup));
 }
 
 static struct lookup *
@@ -147,8 +97,8 @@ lookup_get(struct hop *hop, struct slice domain)
 	return lookup;
 }
 
-static void
-forget_trouble(struct lookup *lookup)
+void
+lookup_forget_trouble(struct lookup *lookup)
 {
 	if (lookup->trouble)
 		free((char *)lookup->trouble->text.p);
@@ -157,18 +107,11 @@ forget_trouble(struct lookup *lookup)
 }
 
 static void
-stop_asking(struct lookup *lookup)
-{
-	dns_domain_cancel(&lookup->domain_op);
-	dns_targets_cancel(&lookup->targets_op);
-}
-
-static void
 lookup_drop(struct lookup *lookup)
 {
-	stop_asking(lookup);
+	lookup_stop_asking(lookup);
 	list_remove(lookup);
-	forget_trouble(lookup);
+	lookup_forget_trouble(lookup);
 	site_unuse(&lookup->site);
 	HASH_DEL(lookup->hop->lookups, lookup);
 	free(lookup);
@@ -178,10 +121,10 @@ lookup_drop(struct lookup *lookup)
 static void
 settle(struct lookup *lookup)
 {
-	stop_asking(lookup);
-	forget_trouble(lookup);
+	lookup_stop_asking(lookup);
+	lookup_forget_trouble(lookup);
 	if (lookup->site)
-		set_state(lookup, LOOKUP_IDLE);
+		lookup_set_state(lookup, LOOKUP_IDLE);
 	else
 		lookup_drop(lookup);
 }
@@ -191,7 +134,7 @@ settle(struct lookup *lookup)
 static void
 lookup_add(struct lookup *lookup, struct job *job)
 {
-	struct relay *relay = relay_of(lookup);
+	struct relay *relay = lookup_relay(lookup);
 
 	mail_move(relay, job, lookup->hop->lobby);
 	job->state = JOB_ASKED;
@@ -200,7 +143,7 @@ lookup_add(struct lookup *lookup, struct job *job)
 	stat_add(&relay->stats->undecided, job->rcpt_count);
 	summary_expect(relay, job->id);
 	if (lookup->state == LOOKUP_IDLE)
-		set_state(lookup, LOOKUP_QUEUED);
+		lookup_set_state(lookup, LOOKUP_QUEUED);
 }
 
 /* The lookup is left to the caller. */
@@ -210,7 +153,7 @@ unlink_job(struct job *job)
 	struct lookup *lookup = job->lookup;
 
 	TAILQ_REMOVE(&lookup->jobs, job, link);
-	stat_sub(&relay_of(lookup)->stats->undecided, job->rcpt_count);
+	stat_sub(&lookup_relay(lookup)->stats->undecided, job->rcpt_count);
 	job->state = JOB_ACTIVE;
 	job->due_wall_s = 0;
 }
@@ -229,42 +172,14 @@ lookup_remove(struct relay *relay, struct job *job)
 static void
 pass(struct lookup *lookup, struct job *job)
 {
-	struct relay *relay = relay_of(lookup);
-	struct dest *dest = is_mx(lookup)
+	struct relay *relay = lookup_relay(lookup);
+	struct dest *dest = lookup_is_mx(lookup)
 				? dest_of_site(lookup->site, job->lane)
 				: dest_of_lane(lookup->hop, job->lane);
 
 	mail_move(relay, job, dest);
 	sched_ready(relay->sched, &dest->ready, job, false);
 	relay_kick(relay, dest);
-}
-
-/* --- what needs no question ----------------------------------------------- */
-
-static bool
-is_exempt(const struct relay *relay, struct slice domain)
-{
-	return !relay->domains ||
-	       !domains_asks(relay->domains, domain, clock_wall_s());
-}
-
-/* A next hop of the administrator's takes what is known to be good. */
-static bool
-is_fine(const struct relay *relay, struct slice domain)
-{
-	struct domain_fact fact;
-
-	if (!relay->dns_cache || is_exempt(relay, domain))
-		return true;
-	return dns_domain_known(relay->dns, domain, clock_wall_s(), &fact) &&
-	       fact.verdict == DOMAIN_DELIVERABLE;
-}
-
-static bool
-has_site(const struct lookup *lookup)
-{
-	return lookup->site && lookup->state == LOOKUP_IDLE &&
-	       relay_now_ms(relay_of(lookup)) < lookup->until_ms;
 }
 
 /* The hop is no more: by way of its lobby the job is routed anew. */
@@ -296,204 +211,12 @@ lookup_put(struct relay *relay, struct job *job)
 	lookup = lookup_get(hop, domain);
 	if (lookup->state != LOOKUP_IDLE) {
 		lookup_add(lookup, job);
-	} else if (is_mx(lookup) ? has_site(lookup) : is_fine(relay, domain)) {
+	} else if (lookup_is_known(lookup)) {
 		pass(lookup, job);
 		settle(lookup);
 	} else {
 		lookup_add(lookup, job);
 	}
-}
-
-/* --- answers -------------------------------------------------------------- */
-
-static void
-answer(struct lookup *lookup, const struct result *trouble)
-{
-	forget_trouble(lookup);
-	if (trouble) {
-		lookup->trouble = mem_zalloc(sizeof(*lookup->trouble));
-		*lookup->trouble = *trouble;
-		lookup->trouble->text = slice_str(slice_dup(trouble->text));
-	}
-	set_state(lookup, LOOKUP_ANSWERED);
-}
-
-static void
-answer_none(struct lookup *lookup)
-{
-	struct result result;
-
-	result_of_domain(&result, DOMAIN_UNROUTABLE, DOMAIN_WHY_NOT_PUBLIC);
-	answer(lookup, &result);
-}
-
-static void
-answer_site(struct lookup *lookup, const struct dns_targets *targets,
-	    bool filter)
-{
-	struct site *site =
-	    targets ? site_use(lookup->hop, targets, filter) : NULL;
-
-	if (!site) {
-		answer_none(lookup);
-		return;
-	}
-	site_unuse(&lookup->site);
-	lookup->site = site;
-	lookup->until_ms =
-	    relay_now_ms(relay_of(lookup)) + site_hold_ms(targets->ttl_s);
-	answer(lookup, NULL);
-}
-
-/* The resolver gives nothing: where it was of late is good for a while. */
-static void
-answer_unknown(struct lookup *lookup, const char *text)
-{
-	struct result result;
-
-	if (lookup->site &&
-	    relay_now_ms(relay_of(lookup)) < lookup->until_ms + STALE_MS) {
-		site_stretch(lookup->site);
-		answer(lookup, NULL);
-		return;
-	}
-	result_set(&result, FATE_DEFERRED, "4.4.3", text);
-	answer(lookup, &result);
-}
-
-static void
-wait_busy(struct lookup *lookup)
-{
-	uint16_t chance;
-
-	secret_random(&chance, sizeof(chance));
-	lookup->again_ms =
-	    relay_now_ms(relay_of(lookup)) + BUSY_MS + chance % BUSY_MS;
-	set_state(lookup, LOOKUP_BUSY);
-}
-
-static void
-answer_refused(struct lookup *lookup, const struct domain_fact *fact)
-{
-	struct domains *domains = relay_of(lookup)->domains;
-	struct reply reply;
-	struct result result;
-
-	result_of_domain(&result, fact->verdict, fact->reason);
-	if (domains &&
-	    domains_refusal(domains, fact, slice_str(lookup->domain), &reply))
-		result_set(&result, FATE_BOUNCED, reply.enhanced, reply.text);
-	lookup->fact = fact->verdict != DOMAIN_UNROUTABLE;
-	answer(lookup, &result);
-}
-
-static void
-on_targets(void *arg, const struct dns_targets *targets)
-{
-	struct lookup *lookup = arg;
-	struct result result;
-
-	lookup->targets_op = NULL;
-	switch (targets->status) {
-	case TARGETS_OK:
-		answer_site(lookup, targets, true);
-		return;
-	case TARGETS_UNKNOWN:
-		answer_unknown(lookup, targets->text);
-		return;
-	case TARGETS_NO_DOMAIN:
-		result_set(&result, FATE_BOUNCED, "5.1.2", targets->text);
-		break;
-	case TARGETS_NULL_MX:
-		result_set(&result, FATE_BOUNCED, "5.1.10", targets->text);
-		break;
-	case TARGETS_NONE:
-		result_set(&result, FATE_BOUNCED, "5.4.4", targets->text);
-		break;
-	}
-	answer(lookup, &result);
-}
-
-/* Where to, whatever kind of name it is. */
-static void
-ask_targets(struct lookup *lookup)
-{
-	struct relay *relay = relay_of(lookup);
-	struct dns_targets_req req = {
-	    .domain = lookup->domain,
-	    .kind = TARGET_MX,
-	    .v6 = true,
-	    .self = relay->settings->conf.hostname,
-	};
-
-	lookup->targets_op =
-	    dns_targets_start(relay->dns, &req, on_targets, lookup);
-}
-
-static void
-on_domain(void *arg, const struct dns_domain_result *result)
-{
-	struct lookup *lookup = arg;
-	const struct domain_fact *fact = &result->fact;
-
-	lookup->domain_op = NULL;
-	switch (fact->verdict) {
-	case DOMAIN_DELIVERABLE:
-		if (is_mx(lookup))
-			answer_site(lookup, result->targets, false);
-		else
-			answer(lookup, NULL);
-		return;
-	case DOMAIN_DEAD:
-	case DOMAIN_REFUSES:
-	case DOMAIN_RESERVED:
-	case DOMAIN_UNROUTABLE:
-		answer_refused(lookup, fact);
-		return;
-	case DOMAIN_UNKNOWN:
-	case DOMAIN_VERDICTS:
-		break;
-	}
-	if (fact->reason == DOMAIN_WHY_BUSY)
-		wait_busy(lookup);
-	else
-		answer_unknown(lookup, result->text);
-}
-
-/* Whose budget it takes. What DNS had an answer for at RCPT is nobody's. */
-static const char *
-owner_of(const struct lookup *lookup)
-{
-	const struct job *job = TAILQ_FIRST(&lookup->jobs);
-	const char *cred = job->source->sender->cred;
-
-	return job->undecided && cred[0] != '\0' ? cred : NULL;
-}
-
-static void
-ask(struct lookup *lookup)
-{
-	struct relay *relay = relay_of(lookup);
-	bool exempt = is_exempt(relay, slice_str(lookup->domain));
-	struct dns_domain_req req = {
-	    .domain = lookup->domain,
-	    .owner = owner_of(lookup),
-	    .targets = is_mx(lookup),
-	    .exempt = exempt,
-	    .fresh = exempt, /* whatever was said before it was allowed */
-	};
-
-	lookup->fact = false;
-	if (!is_mx(lookup) && (exempt || !relay->dns_cache)) {
-		answer(lookup, NULL);
-		return;
-	}
-	set_state(lookup, LOOKUP_ASKED);
-	if (relay->dns_cache)
-		lookup->domain_op =
-		    dns_domain_start(relay->dns, &req, on_domain, lookup);
-	else
-		ask_targets(lookup);
 }
 
 /* --- working off ---------------------------------------------------------- */
@@ -515,7 +238,7 @@ defer(struct lookup *lookup, struct job *job)
 static uint32_t
 work_off(struct lookup *lookup, struct job *job)
 {
-	struct relay *relay = relay_of(lookup);
+	struct relay *relay = lookup_relay(lookup);
 	struct summary_doom doom = {
 	    .result = lookup->trouble, .expected = true, .fact = lookup->fact};
 
@@ -565,7 +288,7 @@ lookup_slice(struct relay *relay)
 	bool more = work_off_slice(lookups);
 
 	for (int i = 0; i < ASKS_A_SLICE && !TAILQ_EMPTY(queued); i++)
-		ask(TAILQ_FIRST(queued));
+		lookup_ask(TAILQ_FIRST(queued));
 	return more || !TAILQ_EMPTY(queued) ||
 	       !TAILQ_EMPTY(&lookups->lists[LOOKUP_ANSWERED]);
 }
@@ -584,7 +307,7 @@ prune(struct relay *relay)
 		    TAILQ_FIRST(&lookups->lists[LOOKUP_IDLE]);
 
 		if (!lookup || (lookups->idle_count <= LOOKUP_IDLE_MAX &&
-				now_ms < lookup->until_ms + STALE_MS))
+				now_ms < lookup->until_ms + LOOKUP_STALE_MS))
 			return;
 		lookup_drop(lookup);
 	}
@@ -600,7 +323,7 @@ lookup_tick(struct relay *relay)
 	     lookup = next) {
 		next = TAILQ_NEXT(lookup, link);
 		if (lookup->again_ms <= now_ms)
-			set_state(lookup, LOOKUP_QUEUED);
+			lookup_set_state(lookup, LOOKUP_QUEUED);
 	}
 	prune(relay);
 }
@@ -612,8 +335,8 @@ static void
 flush_one(struct lookup *lookup)
 {
 	if (lookup->state == LOOKUP_ASKED || lookup->state == LOOKUP_BUSY) {
-		stop_asking(lookup);
-		set_state(lookup, LOOKUP_QUEUED);
+		lookup_stop_asking(lookup);
+		lookup_set_state(lookup, LOOKUP_QUEUED);
 	} else if (lookup->state == LOOKUP_IDLE) {
 		lookup_drop(lookup);
 	}

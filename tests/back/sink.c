@@ -20,6 +20,7 @@ struct session {
 	int refused_code;
 	struct sink_mail mail;
 	struct buf rcpts, body;
+	struct ip_addr peer;
 };
 
 TAILQ_HEAD(session_list, session);
@@ -92,6 +93,7 @@ keep(struct session *s)
 	s->mail.rcpts = slice_dup(buf_slice(&s->rcpts));
 	s->mail.body = slice_dup(buf_slice(&s->body));
 	s->mail.body_n = s->body.n;
+	s->mail.peer = s->peer;
 	sink->mails[sink->count++] = s->mail;
 	memset(&s->mail, 0, sizeof(s->mail));
 }
@@ -268,8 +270,8 @@ on_accept(void *arg, int fd, const struct sock_addr *peer,
 	struct sink *sink = arg;
 	struct session *s = mem_zalloc(sizeof(*s));
 
-	(void)peer;
 	(void)local;
+	s->peer = peer->ip;
 	s->sink = sink;
 	buf_init(&s->rcpts, 1 << 20);
 	buf_init(&s->body, 64 << 20);

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gateway/base/addr.h"
 #include "gateway/base/buf.h"
 #include "gateway/net/loop.h"
 
@@ -22,6 +23,7 @@ struct sink_mail {
 	size_t body_n;
 	char *mail_line; /* all of MAIL */
 	char *rcpt_line; /* the last RCPT */
+	struct ip_addr peer;
 };
 
 struct sink *sink_create(struct loop *loop, const char *const *offers);

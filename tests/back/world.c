@@ -87,11 +87,39 @@ world_open(struct world *w, const char *const *offers)
 				     .dns.servers = "127.0.0.1:9"};
 }
 
+static void
+on_dead_domain(void *arg, const char *cred, const struct ip_addr *ip,
+	       const char *from, const char *domain)
+{
+	struct world *w = arg;
+	char text[IP_TEXT_SIZE];
+
+	ip_format(ip, text);
+	snprintf(w->dead_last, sizeof(w->dead_last), "%s %s %s %s", cred, text,
+		 from, domain);
+	w->dead_count++;
+}
+
+void
+world_domains(struct world *w)
+{
+	struct dns_cache_conf cache = {.loopback = true, .self = "gate.lab"};
+	struct domains_conf domains = {.check = true, .refuse_first = 20};
+
+	w->dns_cache = dns_cache_create(&cache);
+	w->domains = domains_create(&domains);
+}
+
 void
 world_start(struct world *w)
 {
-	struct back_opts opts = {
-	    .spool = w->spool, .blocklist = w->blocklist, .conf = &w->conf};
+	struct back_opts opts = {.spool = w->spool,
+				 .blocklist = w->blocklist,
+				 .dns_cache = w->dns_cache,
+				 .domains = w->domains,
+				 .dead_domain = on_dead_domain,
+				 .dead_domain_arg = w,
+				 .conf = &w->conf};
 	char error[256] = "";
 	struct back *back;
 
@@ -130,6 +158,8 @@ world_close(struct world *w)
 	loop_destroy(&w->loop);
 	spool_close(&w->spool);
 	blocklist_destroy(&w->blocklist);
+	domains_destroy(&w->domains);
+	dns_cache_destroy(&w->dns_cache);
 	snprintf(command, sizeof(command), "rm -rf '%s'", w->dir);
 	ck_assert_int_eq(system(command), 0);
 }
@@ -239,6 +269,13 @@ make_msg(const struct letter *letter)
 		struct spool_rcpt *rcpt = spool_msg_add_rcpt(msg, to);
 
 		rcpt->notify = letter->notify;
+		rcpt->domain = letter->domain;
+		if (slice_starts(to, SLICE_LIT("fine")))
+			rcpt->domain = RCPT_DOMAIN_FINE;
+		if (slice_starts(to, SLICE_LIT("dead"))) {
+			rcpt->domain = RCPT_DOMAIN_DEAD;
+			rcpt->domain_why = DOMAIN_WHY_NXDOMAIN;
+		}
 		if (letter->holds != 0)
 			rcpt->state = RCPT_HELD;
 		rcpt->holds = letter->holds;

@@ -3,9 +3,11 @@
 
 #include <pthread.h>
 
+#include "dns/cache.h"
 #include "gateway/back/back.h"
 #include "gateway/net/loop.h"
 #include "policy/blocklist.h"
+#include "policy/domains.h"
 #include "tests/back/sink.h"
 #include "tests/support/turn.h"
 
@@ -17,6 +19,10 @@ struct world {
 	char dir[64];
 	struct spool *spool;
 	struct blocklist *blocklist; /* or NULL, from world_start on */
+	struct dns_cache *dns_cache; /* the same; both by world_domains */
+	struct domains *domains;
+	_Atomic unsigned dead_count; /* facts that were told */
+	char dead_last[300];	     /* "cred ip from domain" */
 	struct loop *loop;
 	struct sink *sink;
 	struct back *back;
@@ -43,12 +49,17 @@ struct letter {
 	uint32_t holds; /* of all recipients */
 	int64_t age_s;	/* accepted that long ago */
 	int64_t next_wall_s;
+	/* Of all recipients, but for those that begin with "dead", which
+	 * are NXDOMAIN, and those with "fine". */
+	uint8_t domain;
 };
 
 /* offers: NULL for the usual ones. */
 void world_open(struct world *w, const char *const *offers);
 void world_close(struct world *w); /* stops, removes the directory */
 void world_start(struct world *w);
+/* Before the start: domains are checked, loopback is a good target. */
+void world_domains(struct world *w);
 void world_stop(struct world *w, int64_t grace_ms);
 void world_reopen_spool(struct world *w); /* as a restart; back is stopped */
 /* A rule of w->blocklist, made if there is none. Returns its id. */
