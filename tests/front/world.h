@@ -172,6 +172,13 @@ world_listen(void)
 	world.port = ntohs(at.sin_port);
 }
 
+static inline bool
+world_utf8(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
 /* Front's configuration as it is at the start, but for the resolver. */
 static inline void
 world_run(const char *resolver, bool reload)
@@ -219,6 +226,7 @@ world_run(const char *resolver, bool reload)
 	    .dns_cache = world.dns_cache,
 	    .domains = world.domains,
 	    .thread_count = 1,
+	    .utf8_fn = world_utf8,
 	    .conf = &conf,
 	};
 	char error[256];

@@ -1,5 +1,4 @@
-#ifndef TESTS_FRONT_NAMES_H
-#define TESTS_FRONT_NAMES_H
+#include "tests/support/names.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -9,22 +8,17 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
-#include "tests/support/dns_server.h"
+#include "gateway/base/mem.h"
 
-/*
- * A name server on a thread of its own, for a front whose threads are real:
- * the test's thread is the mail client. It answers from rows as
- * tests/support/dns_server.h describes them; every name below "held." waits
- * until names_release, so no test depends on how fast anything is.
- */
 #define NAMES_MAX 256 /* questions kept */
 
-struct names_question {
+struct question {
 	char name[256], type[8];
 	char asked[256]; /* the name in the letters it was asked with */
 	unsigned char packet[512];
@@ -41,12 +35,12 @@ struct names {
 	char text[64]; /* for dns_opts */
 	const struct dns_row *rows;
 	size_t row_count;
-	struct names_question asked[NAMES_MAX];
+	struct question asked[NAMES_MAX];
 	size_t asked_count;
 };
 
-static inline bool
-names_read(struct names_question *q)
+static bool
+question_read(struct question *q)
 {
 	size_t at = 12, used = 0;
 	unsigned type;
@@ -78,8 +72,8 @@ names_read(struct names_question *q)
 	return true;
 }
 
-static inline void
-names_answer(struct names *names, const struct names_question *q)
+static void
+answer(struct names *names, const struct question *q)
 {
 	static const struct dns_row nowhere = {.rcode = 3,
 					       .records = "!lab 900 SOA 60"};
@@ -103,19 +97,19 @@ names_answer(struct names *names, const struct names_question *q)
 	buf_fini(&out);
 }
 
-static inline bool
-names_is_held(const char *name)
+static bool
+is_held(const char *name)
 {
 	size_t n = strlen(name);
 
 	return n > 9 && strcmp(name + n - 9, ".held.lab") == 0;
 }
 
-static inline void *
-names_run(void *arg)
+static void *
+run(void *arg)
 {
 	struct names *names = arg;
-	struct names_question *q;
+	struct question *q;
 	socklen_t size = sizeof(q->from);
 	ssize_t n;
 
@@ -129,11 +123,11 @@ names_run(void *arg)
 		n = recvfrom(names->fd, q->packet, sizeof(q->packet),
 			     MSG_DONTWAIT, (struct sockaddr *)&q->from, &size);
 		q->n = n > 0 ? (size_t)n : 0;
-		if (q->n > 12 && names_read(q)) {
+		if (q->n > 12 && question_read(q)) {
 			names->asked_count++;
-			q->waits = names->holds && names_is_held(q->name);
+			q->waits = names->holds && is_held(q->name);
 			if (!q->waits)
-				names_answer(names, q);
+				answer(names, q);
 		}
 		pthread_mutex_unlock(&names->lock);
 	}
@@ -141,14 +135,14 @@ names_run(void *arg)
 	return NULL;
 }
 
-static inline void
-names_open(struct names *names, const struct dns_row *rows, size_t count)
+struct names *
+names_create(const struct dns_row *rows, size_t count)
 {
+	struct names *names = mem_zalloc(sizeof(*names));
 	struct sockaddr_in at = {.sin_family = AF_INET,
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t n = sizeof(at);
 
-	memset(names, 0, sizeof(*names));
 	pthread_mutex_init(&names->lock, NULL);
 	names->rows = rows;
 	names->row_count = count;
@@ -158,23 +152,32 @@ names_open(struct names *names, const struct dns_row *rows, size_t count)
 	ck_assert_int_eq(getsockname(names->fd, (struct sockaddr *)&at, &n), 0);
 	snprintf(names->text, sizeof(names->text), "127.0.0.1:%u",
 		 ntohs(at.sin_port));
-	ck_assert_int_eq(pthread_create(&names->thread, NULL, names_run, names),
-			 0);
+	ck_assert_int_eq(pthread_create(&names->thread, NULL, run, names), 0);
+	return names;
 }
 
-static inline void
-names_close(struct names *names)
+void
+names_destroy(struct names **namesp)
 {
+	struct names *names = *namesp;
+
+	*namesp = NULL;
 	pthread_mutex_lock(&names->lock);
 	names->ends = true;
 	pthread_mutex_unlock(&names->lock);
 	pthread_join(names->thread, NULL);
 	close(names->fd);
 	pthread_mutex_destroy(&names->lock);
+	free(names);
 }
 
-/* Who was held is answered now, and nobody is held any more. */
-static inline void
+const char *
+names_text(const struct names *names)
+{
+	return names->text;
+}
+
+void
 names_release(struct names *names)
 {
 	pthread_mutex_lock(&names->lock);
@@ -182,13 +185,12 @@ names_release(struct names *names)
 	for (size_t i = 0; i < names->asked_count; i++)
 		if (names->asked[i].waits) {
 			names->asked[i].waits = false;
-			names_answer(names, &names->asked[i]);
+			answer(names, &names->asked[i]);
 		}
 	pthread_mutex_unlock(&names->lock);
 }
 
-/* How often MX of name was asked for. */
-static inline unsigned
+unsigned
 names_count(struct names *names, const char *name)
 {
 	unsigned count = 0;
@@ -201,7 +203,7 @@ names_count(struct names *names, const char *name)
 	return count;
 }
 
-static inline void
+void
 names_wait(struct names *names, const char *name)
 {
 	int64_t until_ms = clock_mono_ms() + 20000;
@@ -212,5 +214,3 @@ names_wait(struct names *names, const char *name)
 		usleep(1000);
 	}
 }
-
-#endif
