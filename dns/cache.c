@@ -16,11 +16,7 @@
  */
 #include "dns/cache.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "dns/cache_int.h"
-#include "gateway/base/mem.h"
 
 #define TOUCH_S 16
 #define CLOCK_SLACK_S 60
@@ -41,25 +37,16 @@ cache_shard_of(struct dns_cache *cache, struct slice domain, unsigned *hash)
 {
 	uint64_t h = hash_bytes(domain.p, domain.n);
 
-	/* uthash takes the low bits for its buckets */
+	/* the low bits choose the bucket */
 	*hash = (unsigned)h;
 	return &cache->shards[h >> 32 & (cache_shard_count(cache) - 1)];
-}
-
-static struct cache_entry *
-find_any(struct cache_shard *shard, struct slice domain, unsigned hash)
-{
-	struct cache_entry *entry;
-
-	HASH_FIND_BYHASHVALUE(hh, shard->entries, domain.p, domain.n, hash,
-			      entry);
-	return entry;
 }
 
 struct cache_entry *
 cache_shard_find(struct cache_shard *shard, struct slice domain, unsigned hash)
 {
-	struct cache_entry *entry = find_any(shard, domain, hash);
+	struct cache_entry *entry =
+	    cache_table_find(&shard->entries, domain, hash);
 
 	return entry != NULL && !entry->gone ? entry : NULL;
 }
@@ -85,8 +72,7 @@ cache_shard_drop(struct cache_shard *shard, struct cache_entry *entry)
 	}
 	if (entry->changed)
 		TAILQ_REMOVE(&shard->changed, entry, changed_link);
-	HASH_DEL(shard->entries, entry);
-	free(entry);
+	cache_table_remove(&shard->entries, entry);
 }
 
 struct cache_entry *
@@ -95,19 +81,16 @@ cache_shard_entry(struct dns_cache *cache, struct cache_shard *shard,
 {
 	uint32_t max =
 	    atomic_load_explicit(&cache->shard_max, memory_order_relaxed);
-	struct cache_entry *entry = find_any(shard, domain, hash);
+	struct cache_entry *entry =
+	    cache_table_find(&shard->entries, domain, hash);
 
 	if (entry != NULL && !entry->gone)
 		return entry;
 	while (shard->count >= max)
 		cache_shard_drop(shard,
 				 TAILQ_LAST(&shard->used, cache_entries));
-	if (entry == NULL) {
-		entry = mem_zalloc(sizeof(*entry) + domain.n + 1);
-		memcpy(entry->key, domain.p, domain.n);
-		HASH_ADD_KEYPTR_BYHASHVALUE(hh, shard->entries, entry->key,
-					    domain.n, hash, entry);
-	}
+	if (entry == NULL)
+		entry = cache_table_add(&shard->entries, domain, hash);
 	entry->gone = false;
 	entry->retry_wall_s = 0;
 	entry->hold_s = 0;

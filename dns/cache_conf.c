@@ -95,14 +95,8 @@ dns_cache_create(const struct dns_cache_conf *conf)
 static void
 shard_fini(struct cache_shard *shard)
 {
-	struct cache_entry *entry, *next;
-
 	assert(shard->pending == NULL);
-	HASH_ITER(hh, shard->entries, entry, next)
-	{
-		HASH_DEL(shard->entries, entry);
-		free(entry);
-	}
+	cache_table_fini(&shard->entries);
 	pthread_mutex_destroy(&shard->lock);
 }
 
@@ -133,9 +127,8 @@ drop_local(struct dns_cache *cache)
 		struct cache_entry *entry, *next;
 
 		pthread_mutex_lock(&shard->lock);
-		HASH_ITER(hh, shard->entries, entry, next)
-		{
-			if (entry->local && !entry->gone)
+		TAILQ_FOREACH_SAFE (entry, &shard->used, used_link, next) {
+			if (entry->local)
 				cache_shard_drop(shard, entry);
 		}
 		pthread_mutex_unlock(&shard->lock);

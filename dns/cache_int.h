@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "dns/cache.h"
+#include "dns/cache_table.h"
 #include "dns/reach.h"
 #include "dns/stats.h"
 #include "gateway/base/buf.h"
@@ -29,28 +30,12 @@ void dns_cache_leave(struct dns_cache *cache, struct dns *dns);
 
 /* --- entries (cache.c) ---------------------------------------------------- */
 
-/* Invariants, under the shard's lock: an entry is on `used` unless it is gone;
- * a gone one is on `changed`, and only there to delete what is on disk. */
-struct cache_entry {
-	UT_hash_handle hh;
-	TAILQ_ENTRY(cache_entry) used_link, changed_link;
-	int64_t since_wall_s, until_wall_s;
-	int64_t retry_wall_s; /* good, but the last question failed: served
-				 stale and not asked again before */
-	int64_t used_wall_s;
-	uint16_t hold_s; /* of the last failure: doubles */
-	uint8_t verdict, reason;
-	bool local; /* `targets` or our own name decided */
-	bool changed, saved, gone;
-	char key[];
-};
-
 struct cache_pending;
 TAILQ_HEAD(cache_entries, cache_entry);
 
 struct cache_shard {
 	_Alignas(64) pthread_mutex_t lock;
-	struct cache_entry *entries;   /* uthash, gone ones too */
+	struct cache_table entries;    /* gone ones too */
 	struct cache_pending *pending; /* uthash: share.c */
 	struct cache_entries used;     /* latest first, see touch() */
 	struct cache_entries changed;  /* not yet taken to disk */

@@ -9,9 +9,6 @@
  * A record read back is from disk, not from us: lengths, numbers and times are
  * checked, and a time from the future (the clock was set back) is cut.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "dns/cache_int.h"
 #include "dns/name.h"
 #include "gateway/base/error.h"
@@ -99,7 +96,7 @@ static void
 take(struct cache_shard *shard, struct cache_entry *entry,
      struct taking *taking)
 {
-	struct slice key = slice_of(entry->key, entry->hh.keylen);
+	struct slice key = slice_of(entry->key, entry->key_size);
 	bool kept = !entry->gone && entry->verdict != DOMAIN_UNKNOWN;
 
 	TAILQ_REMOVE(&shard->changed, entry, changed_link);
@@ -110,10 +107,8 @@ take(struct cache_shard *shard, struct cache_entry *entry,
 		cache_record_encode(entry, &taking->record);
 	taking->fn(taking->arg, key,
 		   kept ? buf_slice(&taking->record) : SLICE_NONE);
-	if (entry->gone) {
-		HASH_DEL(shard->entries, entry);
-		free(entry);
-	}
+	if (entry->gone)
+		cache_table_remove(&shard->entries, entry);
 }
 
 static size_t
