@@ -194,18 +194,20 @@ END_TEST
 START_TEST(test_all_over)
 {
 	enum { N = 3000 };
+	static struct store_change changes[N];
+	static uint8_t keys[N][8], values[N][RECORD_RESUB_SIZE];
 	struct record_resub rec = {.expiry_wall_s = clock_wall_s() - 1};
-	uint8_t key[8], value[RECORD_RESUB_SIZE];
-	struct store_change put = {STORE_RESUB, STORE_PUT, slice_of(key, 8),
-				   slice_of(value, sizeof(value))};
 	uint64_t id;
 
-	for (uint32_t i = 1; i <= N; i++) {
-		key_put_u64(key, i);
+	for (uint32_t i = 0; i < N; i++) {
+		key_put_u64(keys[i], i + 1);
 		memcpy(rec.key, &i, sizeof(i));
-		record_resub_encode(&rec, value);
-		ck_assert_int_eq(fixture_change(f.spool, &put, 1), 0);
+		record_resub_encode(&rec, values[i]);
+		changes[i] = (struct store_change){
+		    STORE_RESUB, STORE_PUT, slice_of(keys[i], 8),
+		    slice_of(values[i], RECORD_RESUB_SIZE)};
 	}
+	ck_assert_int_eq(fixture_change(f.spool, changes, N), 0);
 	reopen();
 	id = submit(7).id;
 	for (int i = 0; rows(STORE_RESUB) > 1; i++) {
