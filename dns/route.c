@@ -54,6 +54,16 @@ targets_least_ttl(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
+/* The domain is its own host. */
+static void
+site_of_domain(struct dns_targets_op *op)
+{
+	struct targets_host host = {.preference = 0};
+
+	memcpy(host.name, op->domain, sizeof(host.name));
+	hosts_site(&host, 1, op->site);
+}
+
 void
 targets_finish(struct dns_targets_op *op)
 {
@@ -61,6 +71,9 @@ targets_finish(struct dns_targets_op *op)
 
 	op->result.targets = op->targets;
 	op->result.text = op->text;
+	if (op->site[0] == '\0') /* a literal */
+		site_of_domain(op);
+	op->result.site = op->site;
 	op->result.ttl_s =
 	    targets_least_ttl(op->ttl_s, ok ? op->good_ttl_s : op->bad_ttl_s);
 	op->result.local |=
@@ -206,6 +219,7 @@ hosts_choose(struct dns_targets_op *op, const struct dns_answer *answer)
 		op->result.local = true;
 		return false;
 	}
+	hosts_site(op->hosts, op->host_count, op->site);
 	if (op->host_count > TARGETS_HOST_MAX)
 		op->host_count = TARGETS_HOST_MAX;
 	return true;

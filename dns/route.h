@@ -69,7 +69,12 @@ struct dns_targets {
 	uint32_t ttl_s;	  /* how long this holds; 0: not known */
 	const char *text; /* what was asked and answered, for log and DSN:
 			   * "MX example.com: NXDOMAIN"; never NULL */
+	/* OK: names the hosts, whether all have an address now or not, and
+	 * their order: domains of one provider have the same. */
+	const char *site;
 };
+
+#define TARGETS_SITE_SIZE 65 /* a digest in hex */
 
 struct dns_targets_op;
 typedef void dns_targets_fn(void *arg, const struct dns_targets *result);

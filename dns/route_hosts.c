@@ -3,6 +3,8 @@
 
 #include "dns/name.h"
 #include "dns/route_int.h"
+#include "gateway/base/digest.h"
+#include "gateway/base/encode.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/secret.h"
 
@@ -55,6 +57,48 @@ hosts_take(const struct dns_answer *answer, uint32_t *count)
 		qsort(hosts, n, sizeof(*hosts), host_compare);
 	*count = n;
 	return hosts;
+}
+
+/* Equal ones are shuffled: here they stand by name. */
+static int
+name_compare(const void *a, const void *b)
+{
+	const struct targets_host *const *x = a, *const *y = b;
+
+	if ((*x)->preference != (*y)->preference)
+		return (*x)->preference < (*y)->preference ? -1 : 1;
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* The order, whatever numbers make it: 10, 20 is as 1, 2. */
+void
+hosts_site(const struct targets_host *hosts, uint32_t count,
+	   char site[TARGETS_SITE_SIZE])
+{
+	const struct targets_host **sorted =
+	    mem_array(count, sizeof(const struct targets_host *));
+	struct digest *digest = digest_create();
+	uint8_t sum[DIGEST_SIZE];
+	struct buf hex;
+
+	for (uint32_t i = 0; i < count; i++)
+		sorted[i] = &hosts[i];
+	qsort(sorted, count, sizeof(const struct targets_host *), name_compare);
+	for (uint32_t i = 0; i < count; i++) {
+		bool equal =
+		    i > 0 && sorted[i]->preference == sorted[i - 1]->preference;
+
+		digest_add(digest, slice_str(equal ? "=" : ">"));
+		digest_add(digest, slice_of(sorted[i]->name,
+					    strlen(sorted[i]->name) + 1));
+	}
+	digest_final(digest, sum);
+	digest_destroy(&digest);
+	free(sorted);
+	buf_init(&hex, TARGETS_SITE_SIZE);
+	hex_encode(&hex, slice_of(sum, sizeof(sum)));
+	memcpy(site, buf_cstr(&hex), TARGETS_SITE_SIZE);
+	buf_fini(&hex);
 }
 
 uint32_t

@@ -48,6 +48,7 @@ struct dns_targets_op {
 	char domain[DNS_NAME_SIZE]; /* as asked, or text of a literal */
 	char self[DNS_NAME_SIZE];
 	char text[TARGETS_TEXT_SIZE];
+	char site[TARGETS_SITE_SIZE];
 	dns_targets_fn *done;
 	void *arg;
 };
@@ -80,6 +81,9 @@ bool hosts_null_mx(const struct dns_answer *answer);
 /* Those that are host names, in the order to try; an array to be freed. */
 struct targets_host *hosts_take(const struct dns_answer *answer,
 				uint32_t *count);
+/* What they have in common with others', hosts that are in this order. */
+void hosts_site(const struct targets_host *hosts, uint32_t count,
+		char site[TARGETS_SITE_SIZE]);
 /* How many are better than self (RFC 5321, 5.1); "": all. */
 uint32_t hosts_before(const struct targets_host *hosts, uint32_t count,
 		      const char *self);

@@ -70,24 +70,6 @@ answer_none(struct lookup *lookup)
 	answer(lookup, &result);
 }
 
-static void
-answer_site(struct lookup *lookup, const struct dns_targets *targets,
-	    bool filter)
-{
-	struct site *site =
-	    targets ? site_use(lookup->hop, targets, filter) : NULL;
-
-	if (!site) {
-		answer_none(lookup);
-		return;
-	}
-	site_unuse(&lookup->site);
-	lookup->site = site;
-	lookup->until_ms =
-	    relay_now_ms(lookup_relay(lookup)) + site_hold_ms(targets->ttl_s);
-	answer(lookup, NULL);
-}
-
 /* The resolver gives nothing: where it was of late is good for a while. */
 static void
 answer_unknown(struct lookup *lookup, const char *text)
@@ -102,6 +84,28 @@ answer_unknown(struct lookup *lookup, const char *text)
 	}
 	result_set(&result, FATE_DEFERRED, "4.4.3", text);
 	answer(lookup, &result);
+}
+
+static void
+answer_site(struct lookup *lookup, const struct dns_targets *targets,
+	    bool filter)
+{
+	struct site *site;
+
+	if (!targets) {
+		answer_unknown(lookup, "no addresses");
+		return;
+	}
+	site = site_use(lookup->hop, targets, filter);
+	if (!site) {
+		answer_none(lookup);
+		return;
+	}
+	site_unuse(&lookup->site);
+	lookup->site = site;
+	lookup->until_ms =
+	    relay_now_ms(lookup_relay(lookup)) + site_hold_ms(targets->ttl_s);
+	answer(lookup, NULL);
 }
 
 static void

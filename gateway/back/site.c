@@ -4,8 +4,6 @@
 #include <string.h>
 
 #include "gateway/back/relay.h"
-#include "gateway/base/digest.h"
-#include "gateway/base/encode.h"
 #include "gateway/base/mem.h"
 
 #define HOLD_MIN_MS 60000
@@ -68,56 +66,12 @@ hosts_of_targets(const struct back_hop *conf, const struct dns_targets *targets,
 	return hosts;
 }
 
-/* --- what makes a site ---------------------------------------------------- */
-
-static int
-compare_hosts(const void *a, const void *b)
-{
-	const struct host *const *x = a, *const *y = b;
-
-	if ((*x)->priority != (*y)->priority)
-		return (*x)->priority < (*y)->priority ? -1 : 1;
-	return strcmp((*x)->name, (*y)->name);
-}
-
-/* The order of the hosts, whatever numbers make it: 10, 20 are 1, 2. */
-static void
-make_key(char key[SITE_KEY_SIZE], const struct hostset *hosts)
-{
-	const struct host *sorted[HOSTS_MAX];
-	uint8_t digest[DIGEST_SIZE];
-	struct digest *d = digest_create();
-	struct buf hex;
-
-	for (size_t i = 0; i < hosts->count; i++)
-		sorted[i] = &hosts->host[i];
-	qsort(sorted, hosts->count, sizeof(const struct host *), compare_hosts);
-	for (size_t i = 0; i < hosts->count; i++) {
-		const struct host *host = sorted[i];
-		uint8_t port[] = {(uint8_t)(host->port >> 8),
-				  (uint8_t)host->port};
-		bool equal = i > 0 && host->priority == sorted[i - 1]->priority;
-
-		if (equal && strcmp(host->name, sorted[i - 1]->name) == 0)
-			continue; /* another address of it */
-		digest_add(d, slice_str(equal ? "=" : ">"));
-		digest_add(d, slice_of(host->name, strlen(host->name) + 1));
-		digest_add(d, slice_of((const char *)port, sizeof(port)));
-	}
-	digest_final(d, digest);
-	digest_destroy(&d);
-	buf_init(&hex, 2 * DIGEST_SIZE + 1);
-	hex_encode(&hex, slice_of((const char *)digest, sizeof(digest)));
-	memcpy(key, buf_cstr(&hex), SITE_KEY_SIZE);
-	buf_fini(&hex);
-}
-
 /* --- sites ---------------------------------------------------------------- */
 
 static struct site *
 site_get(struct hop *hop, const char *key)
 {
-	size_t n = SITE_KEY_SIZE - 1;
+	size_t n = strlen(key);
 	struct site *site;
 
 	HASH_FIND(hh, hop->sites, key, n, site);
@@ -125,8 +79,8 @@ site_get(struct hop *hop, const char *key)
 		return site;
 	site = mem_zalloc(sizeof(*site));
 	site->hop = hop;
-	memcpy(site->key, key, SITE_KEY_SIZE);
-	HASH_ADD(hh, hop->sites, key, SITE_KEY_SIZE - 1, site);
+	memcpy(site->key, key, n + 1);
+	HASH_ADD(hh, hop->sites, key, n, site);
 	return site;
 }
 
@@ -157,15 +111,13 @@ struct site *
 site_use(struct hop *hop, const struct dns_targets *targets, bool filter)
 {
 	struct hostset *hosts = hosts_of_targets(&hop->conf, targets, filter);
-	char key[SITE_KEY_SIZE];
 	struct site *site;
 
 	if (hosts->count == 0) {
 		hostset_destroy(&hosts);
 		return NULL;
 	}
-	make_key(key, hosts);
-	site = site_get(hop, key);
+	site = site_get(hop, targets->site);
 	site->users++;
 	take_hosts(site, &hosts, targets->ttl_s);
 	return site;

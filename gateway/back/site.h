@@ -6,14 +6,12 @@
 /*
  * A site is the set of hosts that a domain's MX records name, with their
  * ports and their order: ten thousand domains at one provider are one site,
- * and share its connections. It is found by a digest of these names; what
- * their addresses are is renewed by each lookup of one of its domains.
+ * and share its connections. DNS says which is whose (dns/route.h); what their
+ * addresses are is renewed by the lookups of its domains.
  *
  * It lives as long as a lookup or a destination (one for each source address)
  * uses it.
  */
-#define SITE_KEY_SIZE 65 /* a digest in hex */
-
 struct site {
 	UT_hash_handle hh; /* of hop->sites */
 	struct hop *hop;
@@ -22,7 +20,7 @@ struct site {
 	uint32_t users;
 	int64_t until_ms;    /* opens no connection after it: ask again */
 	int64_t next_ask_ms; /* one question at a time */
-	char key[SITE_KEY_SIZE];
+	char key[TARGETS_SITE_SIZE];
 };
 
 /* The site of a deliverable domain, one user more. filter: addresses that the
