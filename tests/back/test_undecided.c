@@ -53,7 +53,7 @@ lab_open(struct lab *lab)
 	w->conf.dns.timeout_ms = 150;
 	w->conf.dns.tries = 1;
 	w->retry_s[0] = w->retry_s[1] = 3600;
-	world_domains(w);
+	world_domains(w, true);
 }
 
 static void

@@ -101,9 +101,10 @@ on_dead_domain(void *arg, const char *cred, const struct ip_addr *ip,
 }
 
 void
-world_domains(struct world *w)
+world_domains(struct world *w, bool loopback)
 {
-	struct dns_cache_conf cache = {.loopback = true, .self = "gate.lab"};
+	struct dns_cache_conf cache = {.loopback = loopback,
+				       .self = "gate.lab"};
 	struct domains_conf domains = {.check = true, .refuse_first = 20};
 
 	w->dns_cache = dns_cache_create(&cache);

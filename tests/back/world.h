@@ -58,8 +58,8 @@ struct letter {
 void world_open(struct world *w, const char *const *offers);
 void world_close(struct world *w); /* stops, removes the directory */
 void world_start(struct world *w);
-/* Before the start: domains are checked, loopback is a good target. */
-void world_domains(struct world *w);
+/* Before the start: domains are checked. loopback: a good target. */
+void world_domains(struct world *w, bool loopback);
 void world_stop(struct world *w, int64_t grace_ms);
 void world_reopen_spool(struct world *w); /* as a restart; back is stopped */
 /* A rule of w->blocklist, made if there is none. Returns its id. */
