@@ -319,6 +319,19 @@ ask(struct bench *b, struct got *g, const struct dns_domain_req *req)
 	TURN_UNTIL(b->loop, g->done > 0, req->domain);
 }
 
+/* Verdicts that DNS gave; questions may still be repeated, to silent hosts. */
+static uint64_t
+answers(struct bench *b)
+{
+	struct dns_cache_status status;
+	uint64_t sum = 0;
+
+	dns_cache_status_get(b->cache, &status);
+	for (int v = 0; v < DOMAIN_VERDICTS; v++)
+		sum += status.verdicts[v];
+	return sum;
+}
+
 START_TEST(test_rows)
 {
 	const char *label = rows[_i].label;
@@ -351,7 +364,7 @@ START_TEST(test_rows)
 		      "%s: from the cache", label);
 	turn_some(b.loop);
 	ck_assert_uint_eq(g.done, 1);
-	ck_assert_msg(dns_server_udp_count(b.server) == asked, "%s", label);
+	ck_assert_msg(answers(&b) == (asked > 0), "%s", label);
 	bench_fini(&b);
 }
 END_TEST

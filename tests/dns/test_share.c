@@ -23,6 +23,9 @@ static const struct dns_row zone[] = {
     {"*.silent.lab", NULL, 0, DNS_SILENT, NULL},
     {"held.lab", NULL, 3, DNS_HOLDS, "!lab 900 SOA 120"},
     {"*.held.lab", NULL, 3, DNS_HOLDS, "!lab 900 SOA 120"},
+    {"partsilent.lab", "MX", 0, 0,
+     "@ 900 MX 5 a.silent.lab\n@ 900 MX 6 b.silent.lab\n"
+     "@ 900 MX 7 c.silent.lab\n@ 900 MX 20 mx1.lab"},
     {"*.good.lab", "MX", 0, 0, "@ 900 MX 10 mx1.lab"},
     {"*.null.lab", "MX", 0, 0, "@ 900 MX 0 ."},
 };
@@ -265,6 +268,24 @@ START_TEST(test_wait_stale)
 	ALL_UNTIL(&b, g.done > 0);
 	ck_assert_int_eq(g.fact.verdict, DOMAIN_DELIVERABLE);
 	ck_assert(g.fact.stale);
+	bench_fini(&b);
+}
+END_TEST
+
+/* A best host that is silent holds nobody up: the others are asked soon. */
+START_TEST(test_patience)
+{
+	struct dns_cache_status status;
+	struct bench b;
+	struct got g;
+
+	bench_init(&b, 1, 0, 0);
+	ask(&b, &g, 0, "partsilent.lab", NULL);
+	ALL_UNTIL(&b, g.done > 0);
+	ck_assert_int_eq(g.fact.verdict, DOMAIN_DELIVERABLE);
+	/* the silent one's time is not over yet */
+	dns_cache_status_get(b.cache, &status);
+	ck_assert_uint_eq(status.timeouts, 0);
 	bench_fini(&b);
 }
 END_TEST
@@ -645,6 +666,7 @@ main(void)
 	tcase_add_loop_test(tc, test_cancel, 0, 12);
 	tcase_add_test(tc, test_wait);
 	tcase_add_test(tc, test_wait_stale);
+	tcase_add_test(tc, test_patience);
 	tcase_add_loop_test(tc, test_loops_share, 0, 2);
 	tcase_add_test(tc, test_loops_share_failure);
 	tcase_add_loop_test(tc, test_leader_goes, 0, 20);
