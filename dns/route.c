@@ -54,6 +54,13 @@ targets_least_ttl(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
+uint32_t
+targets_ttl(const struct dns_answer *answer)
+{
+	return answer->status == DNS_OK && answer->ttl_s == 0 ? 1
+							      : answer->ttl_s;
+}
+
 /* The domain is its own host. */
 static void
 site_of_domain(struct dns_targets_op *op)
@@ -244,7 +251,7 @@ on_mx(void *arg, const struct dns_answer *answer)
 	struct dns_targets_op *op = arg;
 
 	op->mx = NULL;
-	op->ttl_s = answer->ttl_s;
+	op->ttl_s = targets_ttl(answer);
 	op->authentic = answer->authentic;
 	switch (answer->status) {
 	case DNS_OK:

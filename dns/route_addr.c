@@ -193,9 +193,10 @@ keep_addresses(struct dns_targets_op *op, struct targets_query *q,
 	}
 	if (q->count > 0)
 		op->good_ttl_s =
-		    targets_least_ttl(op->good_ttl_s, answer->ttl_s);
+		    targets_least_ttl(op->good_ttl_s, targets_ttl(answer));
 	else
-		op->bad_ttl_s = targets_least_ttl(op->bad_ttl_s, answer->ttl_s);
+		op->bad_ttl_s =
+		    targets_least_ttl(op->bad_ttl_s, targets_ttl(answer));
 }
 
 static void

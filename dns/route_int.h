@@ -63,6 +63,8 @@ void targets_verdict(struct dns_targets_op *op, enum domain_reason reason,
 void targets_verdict_ok(struct dns_targets_op *op, enum domain_reason reason);
 enum domain_reason targets_reason_unknown(enum dns_status status);
 uint32_t targets_least_ttl(uint32_t a, uint32_t b); /* 0: none */
+/* Of records 0 is a TTL, the shortest there is. */
+uint32_t targets_ttl(const struct dns_answer *answer);
 bool targets_said_servfail(const struct dns_answer *answer);
 /* Whether we may connect to it. from_v6: out of an AAAA record. */
 bool targets_may_use(struct dns_targets_op *op, const struct ip_addr *ip,
