@@ -75,21 +75,26 @@ quoted_measure(struct slice s)
 	return 0;
 }
 
-/* Octets of the leading domain name. 0: none, or a label is not one. */
+/* Octets of the leading domain name. 0: none, or a label is not one. The 63
+ * octets of a label are those of its A-label, which is not known here. */
 static size_t
 name_measure(struct slice s)
 {
 	size_t i, start = 0;
+	bool ascii = true;
 
 	for (i = 0; i <= s.n; i++) {
-		if (i < s.n && is_label((unsigned char)s.p[i]))
+		if (i < s.n && is_label((unsigned char)s.p[i])) {
+			ascii = ascii && (unsigned char)s.p[i] < 0x80;
 			continue;
-		if (i == start || i - start > 63 || s.p[start] == '-' ||
-		    s.p[i - 1] == '-')
+		}
+		if (i == start || (ascii && i - start > 63) ||
+		    s.p[start] == '-' || s.p[i - 1] == '-')
 			return 0;
 		if (i == s.n || s.p[i] != '.')
 			return i;
 		start = i + 1;
+		ascii = true;
 	}
 	return 0;
 }

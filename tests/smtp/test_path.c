@@ -6,6 +6,8 @@
 
 #define L32 "aaaaaaaabbbbbbbbccccccccdddddddd"
 #define L63 L32 "aaaaaaaabbbbbbbbccccccccddddddd"
+#define U11 "\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xc3\xbc"
+#define U66 U11 U11 U11 U11 U11 U11
 #define D190 "@" L63 "." L63 "." L32 "aaaaaaaabbbbbbbbccccccccddddd"
 
 static const struct {
@@ -50,6 +52,10 @@ static const struct {
     {"255 in all", "<" L63 "a" D190 "a>", PATH_LONG, 0, 0, 0, 0},
     {"63 of a label", "<a@" L63 ".x>", PATH_FINE, "a@" L63 ".x", "a", L63 ".x",
      ""},
+    {"66 of a label, UTF-8", "<a@" U66 ".x>", PATH_FINE, "a@" U66 ".x", "a",
+     U66 ".x", ""},
+    {"64 of a label, behind one of UTF-8", "<a@b\xc3\xbc." L63 "x.x>",
+     PATH_SYNTAX, 0, 0, 0, 0},
     {"64 of a label", "<a@" L63 "x.x>", PATH_SYNTAX, 0, 0, 0, 0},
     {"nothing", "", PATH_SYNTAX, 0, 0, 0, 0},
     {"open bracket", "<", PATH_SYNTAX, 0, 0, 0, 0},
