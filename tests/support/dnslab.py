@@ -365,6 +365,17 @@ class Elsewhere(bytes):
     """Sent over UDP from another port than was asked."""
 
 
+first_asked = {}
+
+
+def rest(asked, seconds):
+    """What a slow resolver still needs, `seconds` after it was first asked: it
+    goes on with its work, and then knows."""
+    key = asked.name, asked.kind
+    since = time.monotonic() - first_asked.setdefault(key, time.monotonic())
+    return max(0, seconds - since)
+
+
 def silent(asked, tcp):
     return None
 
