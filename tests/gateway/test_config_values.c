@@ -319,7 +319,7 @@ main(void)
 	SRunner *r;
 	int failed;
 
-	tcase_set_timeout(t, 120);
+	tcase_set_timeout(t, 240);
 	tcase_add_test(t, everything);
 	tcase_add_test(t, defaults);
 	tcase_add_loop_test(t, fixed_point, 0,
