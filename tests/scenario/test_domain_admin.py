@@ -216,6 +216,27 @@ def told_of_the_resolver(work):
 
 
 @case.case
+def special_names_that_exist_here(work):
+    names = dns.Server({**ZONE, ("here.test", dns.MX): [(10, "mx.lab")]})
+    sluice = gateway(work, names)
+    session = talk.session(sluice)
+    case.contains(rcpt(session, "x@here.test"), "550 5.1.2")
+    case.equal(asked(names, "here.test"), 0)
+    with open(sluice.conf_path) as f:
+        text = f.read()
+    with open(sluice.conf_path, "w") as f:
+        f.write(text.replace("targets loopback;", "targets loopback; except test;"))
+    sluice.ctl("reload")
+    for domain, verdict, code in (("here.test", "deliverable", "250"),
+                                  ("gone.test", "dead", "550"),
+                                  ("here.local", "reserved", "550")):
+        case.contains(rcpt(session, "x@" + domain), code, domain)
+        case.equal(show(sluice, domain)["verdict"], verdict, domain)
+    session.quit()
+    sluice.stop()
+
+
+@case.case
 def check_off(work):
     """Nothing is asked, nothing is watched, and nobody hears of it."""
     names = dns.Server(dict(ZONE))
