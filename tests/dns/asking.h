@@ -31,6 +31,7 @@ static const struct dns_row zone[] = {
     {"forged-q.test", "A", 0, DNS_FORGES_QUESTION, "@ 300 A 192.0.2.5"},
     {"forged-short.test", "A", 0, DNS_FORGES_SHORT, "@ 300 A 192.0.2.5"},
     {"echoed.test", "A", 0, DNS_ECHOES, NULL},
+    {"echoed-udp.test", "A", 0, DNS_ECHOES_UDP, "@ 300 A 192.0.2.7"},
     {"held.test", "A", 0, DNS_HOLDS, "@ 300 A 192.0.2.6"},
 };
 

@@ -26,6 +26,7 @@ static const struct {
     {"too far apart", "F   F   F   F   F", false},
     {"long ago", "FFFFF.", false},
     {"longer than the ring", "FFFFF.......", false},
+    {"the place of a second long ago", "FFFF.      F", false},
     {"our own caps are no failure", "BBBBBBBBBB", false},
     {"nor is the second opinion", "ssssssssss", false},
     {"it comes back", "FFFFF.FFFFF", true},
@@ -80,6 +81,24 @@ START_TEST(test_at_once)
 	ck_assert(dns_stats_failing(stats));
 	dns_stats_ended(stats, loop, DNS_OUTCOME_USABLE, false, 1, 2);
 	ck_assert(!dns_stats_failing(stats));
+	free(stats);
+}
+END_TEST
+
+/* Of a loop that comes late: it does not take a newer second's place. */
+START_TEST(test_late)
+{
+	struct dns_stats *stats = mem_zalloc(sizeof(*stats));
+	struct dns_stats_loop *loop = dns_stats_join(stats);
+	int64_t now_ms = 1000000;
+
+	for (int i = 0; i < 5; i++)
+		dns_stats_ended(stats, loop, DNS_OUTCOME_TIMEOUT, false, 1,
+				now_ms);
+	dns_stats_ended(stats, loop, DNS_OUTCOME_USABLE, false, 1,
+			now_ms - DNS_STATS_SECONDS * 1000);
+	dns_stats_refresh(stats, now_ms);
+	ck_assert(dns_stats_failing(stats));
 	free(stats);
 }
 END_TEST
@@ -180,6 +199,7 @@ main(void)
 
 	tcase_add_loop_test(tc, test_failing, 0, COUNT(rows));
 	tcase_add_test(tc, test_at_once);
+	tcase_add_test(tc, test_late);
 	tcase_add_test(tc, test_sum);
 	tcase_add_test(tc, test_more_loops_than_places);
 	tcase_add_test(tc, test_threads);

@@ -265,7 +265,8 @@ answer(struct dns_server *s, struct slice in, bool tcp, struct buf *out)
 		row = &nowhere;
 	if (row->manner == DNS_SILENT)
 		return;
-	if (row->manner == DNS_ECHOES) {
+	if (row->manner == DNS_ECHOES ||
+	    (row->manner == DNS_ECHOES_UDP && !tcp)) {
 		buf_add_slice(out, in);
 		return;
 	}

@@ -16,12 +16,13 @@
 enum dns_manner {
 	DNS_ANSWERS,
 	DNS_SILENT,
-	DNS_TRUNCATES, /* over UDP; whole over TCP */
-	DNS_CUTS,      /* the packet ends in the middle */
-	DNS_ECHOES,    /* the question comes back as it was */
-	DNS_FOLDS,     /* its question comes back in small letters, by UDP */
-	DNS_VALIDATES, /* AD, if the question had it */
-	DNS_HOLDS,     /* by UDP: until dns_server_release */
+	DNS_TRUNCATES,	/* over UDP; whole over TCP */
+	DNS_CUTS,	/* the packet ends in the middle */
+	DNS_ECHOES,	/* the question comes back as it was */
+	DNS_ECHOES_UDP, /* the same, but answered over TCP */
+	DNS_FOLDS,	/* its question comes back in small letters, by UDP */
+	DNS_VALIDATES,	/* AD, if the question had it */
+	DNS_HOLDS,	/* by UDP: until dns_server_release */
 	/* by UDP; before the right answer, NXDOMAIN with ... */
 	DNS_FORGES_ID,	     /* ... another id */
 	DNS_FORGES_QUESTION, /* ... another name, then another type */
