@@ -244,9 +244,9 @@ START_TEST(allows_end)
 	op.changes = domain_change_changes(change, &op.change_count);
 	spool_change_start(spool, &op);
 	wait_disk(STORE_DOMAIN, 1);
-	domain_change_free(&change);
 	names_tick(names, now_s + 99, 0);
 	reopen();
+	domain_change_free(&change);
 	ck_assert_uint_eq(on_disk(STORE_DOMAIN), 1);
 	ck_assert(
 	    !domains_asks(names_domains(names), SLICE_LIT("a.lab"), now_s));
