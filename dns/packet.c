@@ -372,6 +372,11 @@ walk_answer(struct walk *w, const char *name, enum dns_type type,
 		answer->ttl_s = ttl_s;
 		return;
 	}
+	/* nobody is called dead because a server mixed its answers up */
+	if (hops == 0 && w->answer_count > 0) {
+		answer_set(answer, DNS_FAIL, "answer to another question");
+		return;
+	}
 	answer_set(answer, DNS_NODATA, "no such record");
 	answer->ttl_s = negative_ttl(w);
 	if (hops > 0)

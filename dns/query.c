@@ -6,6 +6,7 @@
 
 enum {
 	FLAG_QR = 0x80,
+	OPCODE = 0x78,
 	FLAG_TC = 0x02,
 	FLAG_RD = 0x01,
 	FLAG_AD = 0x20,
@@ -80,8 +81,8 @@ dns_query_match(const struct dns_query *query, struct slice reply)
 	size_t name_n = query->n - HEADER_SIZE - 4u;
 
 	/* nothing stands before it that its name could be compressed to */
-	if (reply.n < query->n || memcmp(q, r, 2) != 0 || !(r[2] & FLAG_QR) ||
-	    r[4] != 0 || r[5] != 1)
+	if (reply.n < query->n || memcmp(q, r, 2) != 0 ||
+	    (r[2] & (FLAG_QR | OPCODE)) != FLAG_QR || r[4] != 0 || r[5] != 1)
 		return QUERY_OTHER;
 	q += HEADER_SIZE;
 	r += HEADER_SIZE;

@@ -204,7 +204,7 @@ question_refused(struct question *q)
 	if (q->refused++ < resolv->count)
 		ask_again(q);
 	else
-		question_fail(q, DNS_FAIL, "resolver not reachable");
+		question_fail(q, DNS_FAIL, "no answer from the resolver");
 }
 
 static void

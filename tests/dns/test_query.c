@@ -82,6 +82,7 @@ static const struct {
     {"as it was", -1, 0, 0, QUERY_SAME},
     {"with something behind", -1, 0, 40, QUERY_SAME},
     {"no answer but a question", 2, 0x80, 0, QUERY_OTHER},
+    {"an answer to something else than a query", 2, 0x20, 0, QUERY_OTHER},
     {"another id, first byte", 0, 0x01, 0, QUERY_OTHER},
     {"another id, second byte", 1, 0x80, 0, QUERY_OTHER},
     {"no question", 5, 0x01, 0, QUERY_OTHER},
