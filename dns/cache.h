@@ -22,8 +22,11 @@ struct dns_cache_conf {
 				time while the resolver fails; 0: 1 day */
 	/* Targets at such addresses are deliverable (`dns { targets }`). */
 	bool loopback, private;
-	uint32_t cred_max; /* look-ups under way of one credential; 0: 100 */
-	const char *self;  /* our host name: an MX of this name is no target */
+	/* Look-ups under way of one credential, 0: 100; those that take longer
+	 * than slow_ms, 0: 300, move aside, and twice as many may. */
+	uint32_t cred_max;
+	int64_t slow_ms;
+	const char *self; /* our host name: an MX of this name is no target */
 	/* Special-use names that exist here, with all below them; key form. */
 	const char *const *except;
 	size_t except_count;

@@ -11,6 +11,7 @@
 
 #include "dns/cache_int.h"
 #include "dns/share.h"
+#include "dns/slots.h"
 #include "dns/special.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/mem.h"
@@ -38,6 +39,8 @@ conf_set(struct dns_cache *cache, const struct dns_cache_conf *conf)
 		     conf->stale_s > 0 ? conf->stale_s : STALE_DEFAULT_S);
 	atomic_store(&cache->cred_max,
 		     conf->cred_max > 0 ? conf->cred_max : CRED_DEFAULT);
+	atomic_store(&cache->slow_ms,
+		     conf->slow_ms > 0 ? conf->slow_ms : SLOTS_FAST_MS);
 }
 
 static void

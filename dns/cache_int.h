@@ -56,6 +56,7 @@ struct dns_cache {
 	_Atomic int64_t stale_s;
 	_Atomic bool loopback, private;
 	_Atomic uint32_t cred_max;
+	_Atomic int64_t slow_ms;
 	_Atomic uint32_t epoch; /* of `targets` and self */
 	pthread_mutex_t conf_lock;
 	char *self;    /* under conf_lock; NULL: none */

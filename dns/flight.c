@@ -8,7 +8,8 @@
  * Whoever wants the addresses (targets) has a flight of its own, that no other
  * op joins: a verdict ends with the first address, a list with the last.
  *
- * A credential pays for the flights that lead because of it, until they end.
+ * A credential pays for the flights that lead because of it, until they end;
+ * what takes long moves aside, or is given up when too many of its flights did.
  */
 #include "dns/flight.h"
 
@@ -54,8 +55,10 @@ static void
 flight_pay_back(struct flight *flight)
 {
 	if (flight->paid)
-		share_cred_give(flight->member->cache, flight->cred);
-	flight->paid = false;
+		share_cred_give(flight->member->cache, flight->cred,
+				flight->aside);
+	flight->paid = flight->aside = false;
+	timer_cancel(&flight->slow);
 }
 
 static void
@@ -291,21 +294,51 @@ flight_ask(struct flight *flight)
 	    dns_targets_start(flight->member->dns, &req, on_targets, flight);
 }
 
+/* A cap of ours: others are not to wait for what this one may not ask, and
+ * from the cache no addresses come. */
+static void
+flight_busy(struct flight *flight)
+{
+	struct dns_cache *cache = flight->member->cache;
+
+	if (flight->leads)
+		share_abandon(cache, domain_of(flight));
+	if (flight->targets)
+		flight_fact_set(&flight->fact, DOMAIN_UNKNOWN, DOMAIN_WHY_BUSY,
+				clock_wall_s());
+	else
+		flight_fact_busy(cache, domain_of(flight), DOMAIN_WHY_BUSY,
+				 &flight->fact);
+	flight_end_later(flight);
+}
+
+static void
+on_slow(void *arg)
+{
+	struct flight *flight = arg;
+
+	flight->slow = NULL;
+	flight->aside = share_cred_move(flight->member->cache, flight->cred);
+	if (flight->aside)
+		return;
+	dns_targets_cancel(&flight->op);
+	flight_busy(flight);
+}
+
 static void
 flight_lead(struct flight *flight)
 {
 	struct dns_cache *cache = flight->member->cache;
 
 	if (flight->cred != NULL && !share_cred_take(cache, flight->cred)) {
-		/* others are not to wait for what this one may not ask */
-		if (flight->leads)
-			share_abandon(cache, domain_of(flight));
-		flight_fact_busy(cache, domain_of(flight), DOMAIN_WHY_BUSY,
-				 &flight->fact);
-		flight_end_later(flight);
+		flight_busy(flight);
 		return;
 	}
 	flight->paid = flight->cred != NULL;
+	if (flight->paid)
+		flight->slow =
+		    timer_start(dns_loop(flight->member->dns),
+				atomic_load(&cache->slow_ms), on_slow, flight);
 	cache_policy_get(cache, &flight->policy);
 	flight_ask(flight);
 }

@@ -37,6 +37,8 @@ struct flight {
 	struct timer_op *turn;
 	char *cred;		      /* who pays, or NULL */
 	bool paid;		      /* and has */
+	bool aside;		      /* out of the budget of slow ones */
+	struct timer_op *slow;	      /* until it moves aside */
 	struct cache_finding finding; /* the first resolver's */
 	struct domain_fact fact;
 	char text[FLIGHT_TEXT_SIZE];

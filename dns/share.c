@@ -31,7 +31,7 @@ struct cache_pending {
 
 struct cred_count {
 	UT_hash_handle hh;
-	uint32_t count;
+	uint32_t count, aside;
 	char key[];
 };
 
@@ -329,16 +329,51 @@ share_cred_take(struct dns_cache *cache, const char *cred)
 	return room;
 }
 
+static struct cred_count *
+cred_find(struct cache_share *share, const char *cred)
+{
+	struct cred_count *count;
+
+	HASH_FIND(hh, share->creds, cred, strlen(cred), count);
+	assert(count != NULL);
+	return count;
+}
+
+bool
+share_cred_move(struct dns_cache *cache, const char *cred)
+{
+	struct cache_share *share = cache->share;
+	uint32_t max = atomic_load(&cache->cred_max) * SHARE_SLOW_FACTOR;
+	struct cred_count *count;
+	bool room;
+
+	pthread_mutex_lock(&share->creds_lock);
+	count = cred_find(share, cred);
+	room = count->aside < max;
+	if (room) {
+		assert(count->count > 0);
+		count->count--;
+		count->aside++;
+	}
+	pthread_mutex_unlock(&share->creds_lock);
+	if (!room)
+		atomic_fetch_add(&share->cred_busy, 1);
+	return room;
+}
+
 void
-share_cred_give(struct dns_cache *cache, const char *cred)
+share_cred_give(struct dns_cache *cache, const char *cred, bool aside)
 {
 	struct cache_share *share = cache->share;
 	struct cred_count *count;
+	uint32_t *of;
 
 	pthread_mutex_lock(&share->creds_lock);
-	HASH_FIND(hh, share->creds, cred, strlen(cred), count);
-	assert(count != NULL && count->count > 0);
-	if (--count->count == 0) {
+	count = cred_find(share, cred);
+	of = aside ? &count->aside : &count->count;
+	assert(*of > 0);
+	--*of;
+	if (count->count + count->aside == 0) {
 		HASH_DEL(share->creds, count);
 		free(count);
 	}

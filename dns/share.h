@@ -51,10 +51,16 @@ void share_settle(struct dns_cache *cache, struct slice domain, bool leads,
 void share_abandon(struct dns_cache *cache, struct slice domain);
 void share_count(struct dns_cache *cache, struct slice domain); /* shared */
 
-/* A credential's look-ups under way. False: as many as it may have; counted
- * as busy. Each true one is given back. */
+/*
+ * A credential's look-ups under way: cred_max of them, and SHARE_SLOW_FACTOR as
+ * many that moved aside because they take long, so that silent domains do not
+ * keep the good ones of their credential from being asked. False: as many as it
+ * may have, and nothing changed; counted as busy. Each true take is given back.
+ */
+#define SHARE_SLOW_FACTOR 2
 bool share_cred_take(struct dns_cache *cache, const char *cred);
-void share_cred_give(struct dns_cache *cache, const char *cred);
+bool share_cred_move(struct dns_cache *cache, const char *cred); /* aside */
+void share_cred_give(struct dns_cache *cache, const char *cred, bool aside);
 uint64_t share_busy(struct dns_cache *cache); /* how often false */
 
 #endif

@@ -7,6 +7,7 @@
  * An MX hop always needs an answer, because it says where to. What was known of
  * a domain is used for a day while the resolver gives nothing.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/back/lookup_int.h"
@@ -16,6 +17,7 @@
 #include "policy/domains.h"
 
 #define BUSY_MS 2000 /* and as much again by chance */
+#define OWNER_SIZE 300
 
 static bool
 is_exempt(const struct relay *relay, struct slice domain)
@@ -210,14 +212,21 @@ on_domain(void *arg, const struct dns_domain_result *result)
 		answer_unknown(lookup, result->text);
 }
 
-/* Whose budget it takes. What DNS had an answer for at RCPT is nobody's. */
+/*
+ * Whose budget it takes. What DNS had an answer for at RCPT is nobody's. What
+ * waits here has one of its own, or a queue full of silent domains would keep
+ * its login's next recipients from being looked at.
+ */
 static const char *
-owner_of(const struct lookup *lookup)
+owner_of(const struct lookup *lookup, char out[OWNER_SIZE])
 {
 	const struct job *job = TAILQ_FIRST(&lookup->jobs);
 	const char *cred = job->source->sender->cred;
 
-	return job->undecided && cred[0] != '\0' ? cred : NULL;
+	if (!job->undecided || cred[0] == '\0')
+		return NULL;
+	(void)snprintf(out, OWNER_SIZE, "queue of %s", cred);
+	return out;
 }
 
 void
@@ -225,9 +234,10 @@ lookup_ask(struct lookup *lookup)
 {
 	struct relay *relay = lookup_relay(lookup);
 	bool exempt = is_exempt(relay, slice_str(lookup->domain));
+	char owner[OWNER_SIZE];
 	struct dns_domain_req req = {
 	    .domain = lookup->domain,
-	    .owner = owner_of(lookup),
+	    .owner = owner_of(lookup, owner),
 	    .targets = lookup_is_mx(lookup),
 	    .exempt = exempt,
 	    .fresh = exempt, /* whatever was said before it was allowed */

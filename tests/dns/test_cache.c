@@ -374,6 +374,33 @@ END_TEST
 
 /* ---- Credentials ---- */
 
+START_TEST(test_creds_aside)
+{
+	struct dns_cache_conf conf = {.cred_max = 3};
+	struct dns_cache *cache = dns_cache_create(&conf);
+	struct dns_cache_status status;
+
+	for (int i = 0; i < 6; i++) {
+		ck_assert(share_cred_take(cache, "bob"));
+		ck_assert(share_cred_move(cache, "bob"));
+	}
+	for (int i = 0; i < 3; i++)
+		ck_assert(share_cred_take(cache, "bob"));
+	ck_assert(!share_cred_take(cache, "bob"));
+	ck_assert(!share_cred_move(cache, "bob"));
+	share_cred_give(cache, "bob", true);
+	ck_assert(share_cred_move(cache, "bob"));
+	ck_assert(share_cred_take(cache, "bob"));
+	dns_cache_status_get(cache, &status);
+	ck_assert_uint_eq(status.busy, 2);
+	for (int i = 0; i < 6; i++)
+		share_cred_give(cache, "bob", true);
+	for (int i = 0; i < 3; i++)
+		share_cred_give(cache, "bob", false);
+	dns_cache_destroy(&cache);
+}
+END_TEST
+
 START_TEST(test_creds)
 {
 	struct dns_cache_conf conf = {.cred_max = 3};
@@ -385,7 +412,7 @@ START_TEST(test_creds)
 	ck_assert(!share_cred_take(cache, "bob"));
 	ck_assert(share_cred_take(cache, "bobby"));
 	ck_assert(share_cred_take(cache, ""));
-	share_cred_give(cache, "bob");
+	share_cred_give(cache, "bob", false);
 	ck_assert(share_cred_take(cache, "bob"));
 	ck_assert(!share_cred_take(cache, "bob"));
 	conf.cred_max = 4;
@@ -394,9 +421,9 @@ START_TEST(test_creds)
 	dns_cache_status_get(cache, &status);
 	ck_assert_uint_eq(status.busy, 2);
 	for (int i = 0; i < 4; i++)
-		share_cred_give(cache, "bob");
-	share_cred_give(cache, "bobby");
-	share_cred_give(cache, "");
+		share_cred_give(cache, "bob", false);
+	share_cred_give(cache, "bobby", false);
+	share_cred_give(cache, "", false);
 	dns_cache_destroy(&cache);
 }
 END_TEST
@@ -449,7 +476,7 @@ work(void *arg)
 		if (i % 1000 == 0)
 			dns_cache_status_get(w->cache, &status);
 		if (share_cred_take(w->cache, name))
-			share_cred_give(w->cache, name);
+			share_cred_give(w->cache, name, false);
 	}
 	return NULL;
 }
@@ -497,6 +524,7 @@ main(void)
 	tcase_add_loop_test(tc, test_reload, 0, COUNT(reloads));
 	tcase_add_test(tc, test_reload_meanwhile);
 	tcase_add_test(tc, test_creds);
+	tcase_add_test(tc, test_creds_aside);
 	tcase_add_test(tc, test_threads);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
