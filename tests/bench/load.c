@@ -305,6 +305,8 @@ say_body(struct client *c)
 	n = strlen(filler);
 	if ((size_t)h < opt.size && opt.size - (size_t)h < n)
 		n = opt.size - (size_t)h;
+	if (n > 0 && filler[n - 1] == '\r')
+		n--;
 	p = malloc((size_t)h + n + 8);
 	memcpy(p, body, (size_t)h);
 	memcpy(p + h, filler, n);

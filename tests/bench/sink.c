@@ -3,8 +3,8 @@
  * takes the time from the X-Bench-Us header to the final dot. Plain SMTP with
  * PIPELINING. With --expect N it prints one JSON line after N messages (or
  * after --seconds) and ends. With --suffix only messages whose first recipient
- * ends so are counted and measured, the rest are "others"; --linger SECONDS
- * waits on for more of these.
+ * ends so are counted and measured, the rest are "others", or "reports" from
+ * the null sender; --linger SECONDS waits on for more of these.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,7 +25,7 @@
 
 struct peer {
 	int fd;
-	bool data, stamped, other, rcpt;
+	bool data, stamped, other, rcpt, report;
 	char in[65536];
 	size_t n;
 	int64_t sent_us;
@@ -33,7 +33,7 @@ struct peer {
 	size_t out_n;
 };
 
-static uint64_t expect = 1000, messages, others;
+static uint64_t expect = 1000, messages, others, reports;
 static const char *suffix = "";
 static int64_t *latency_us;
 static int64_t first_us, last_us;
@@ -75,8 +75,10 @@ look_at(struct peer *peer, const char *line)
 static void
 command(struct peer *peer, const char *line)
 {
-	if (strncasecmp(line, "MAIL", 4) == 0)
+	if (strncasecmp(line, "MAIL", 4) == 0) {
 		peer->rcpt = false;
+		peer->report = strstr(line, "<>") != NULL;
+	}
 	if (strncasecmp(line, "RCPT", 4) == 0)
 		look_at(peer, line);
 	if (strncasecmp(line, "EHLO", 4) == 0) {
@@ -99,7 +101,8 @@ delivered(struct peer *peer)
 	peer->data = peer->rcpt = false;
 	say(peer, "250 2.0.0 ok\r\n");
 	if (peer->other) {
-		others++;
+		others += !peer->report;
+		reports += peer->report;
 		return;
 	}
 	last_us = now_us(CLOCK_MONOTONIC);
@@ -186,11 +189,13 @@ report(void)
 	double seconds = (double)(last_us - first_us) / 1e6;
 
 	qsort(latency_us, n, sizeof(*latency_us), compare);
-	printf("{\"delivered\":%llu,\"others\":%llu,\"seconds\":%.3f,"
+	printf("{\"delivered\":%llu,\"others\":%llu,\"reports\":%llu,"
+	       "\"seconds\":%.3f,"
 	       "\"per_second\":%.1f,\"p50_ms\":%.3f,\"p95_ms\":%.3f,"
 	       "\"p99_ms\":%.3f,\"max_ms\":%.3f}\n",
 	       (unsigned long long)messages, (unsigned long long)others,
-	       seconds, seconds > 0 ? (double)messages / seconds : 0,
+	       (unsigned long long)reports, seconds,
+	       seconds > 0 ? (double)messages / seconds : 0,
 	       quantile_ms(n, 0.5), quantile_ms(n, 0.95), quantile_ms(n, 0.99),
 	       quantile_ms(n, 1));
 	fflush(stdout);
