@@ -388,10 +388,27 @@ stream_tls_client(struct stream *s, struct tls_ctx *ctx, const char *name)
 			: tls_start(s, tls_session_client(ctx, s->fd, name));
 }
 
+int
+stream_tls_dane(struct stream *s, struct tls_ctx *ctx,
+		const struct tls_dane *dane)
+{
+	int err = tls_check(s);
+
+	return err != 0 ? err
+			: tls_start(s, tls_session_dane(ctx, s->fd, dane));
+}
+
 bool
 stream_is_tls(const struct stream *s)
 {
 	return s->tls == TLS_ON;
+}
+
+bool
+stream_is_dane(const struct stream *s)
+{
+	return s->tls == TLS_ON && s->ssl != NULL &&
+	       tls_session_is_dane(s->ssl);
 }
 
 const char *

@@ -73,7 +73,13 @@ void stream_finish(struct stream **stream, int64_t linger_ms);
 int stream_tls_server(struct stream *stream, struct tls_ctx *ctx);
 int stream_tls_client(struct stream *stream, struct tls_ctx *ctx,
 		      const char *name);
+/* The same with TLSA records, whatever ctx verifies (tls.h). dane is borrowed
+ * for the call only. */
+int stream_tls_dane(struct stream *stream, struct tls_ctx *ctx,
+		    const struct tls_dane *dane);
 bool stream_is_tls(const struct stream *stream);
+/* The certificate matched one of the records. */
+bool stream_is_dane(const struct stream *stream);
 /* "TLSv1.3", "TLS_AES_256_GCM_SHA384"; NULL in the clear. */
 const char *stream_tls_version(const struct stream *stream);
 const char *stream_tls_cipher(const struct stream *stream);

@@ -77,6 +77,11 @@ ctx_create(const SSL_METHOD *method)
 	ssl = SSL_CTX_new(method);
 	if (ssl == NULL)
 		return NULL;
+	/* Costs a table; sessions without records are as before. */
+	if (SSL_CTX_dane_enable(ssl) != 1) {
+		SSL_CTX_free(ssl);
+		return NULL;
+	}
 	SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
 	/* SMTP sees for itself when it was cut off: a peer that closes without
 	 * close_notify is an end like any other. */
@@ -226,8 +231,8 @@ tls_ctx_verifies(const struct tls_ctx *ctx)
 	return ctx->verify;
 }
 
-static SSL *
-session_create(struct tls_ctx *ctx, int fd)
+SSL *
+tls_session_create(struct tls_ctx *ctx, int fd)
 {
 	SSL *ssl;
 
@@ -243,7 +248,7 @@ session_create(struct tls_ctx *ctx, int fd)
 SSL *
 tls_session_server(struct tls_ctx *ctx, int fd)
 {
-	SSL *ssl = session_create(ctx, fd);
+	SSL *ssl = tls_session_create(ctx, fd);
 
 	if (ssl != NULL)
 		SSL_set_accept_state(ssl);
@@ -289,7 +294,7 @@ session_expect(SSL *ssl, const char *name, bool verify)
 SSL *
 tls_session_client(struct tls_ctx *ctx, int fd, const char *name)
 {
-	SSL *ssl = session_create(ctx, fd);
+	SSL *ssl = tls_session_create(ctx, fd);
 
 	if (ssl == NULL)
 		return NULL;
