@@ -20,6 +20,8 @@
 #include "gateway/front/checks_int.h"
 #include "gateway/front/recipients.h"
 
+#define WORTH_ASKING_MS 10 /* timers are not more exact than that */
+
 const char *
 check_domain_word(enum domain_reason reason)
 {
@@ -242,7 +244,8 @@ is_asked(const struct rcpt_check *c)
 static bool
 know_in_time(struct rcpt_check *c)
 {
-	return know(&c->check, recipients_wait_left_ms(c->transaction) > 0);
+	return know(&c->check,
+		    recipients_wait_left_ms(c->transaction) >= WORTH_ASKING_MS);
 }
 
 static enum step_result

@@ -1,6 +1,7 @@
 #ifndef TESTS_FRONT_DOMAIN_H
 #define TESTS_FRONT_DOMAIN_H
 
+#include "gateway/base/log.h"
 #include "tests/front/world.h"
 #include "tests/support/names.h"
 

@@ -250,6 +250,74 @@ START_TEST(a_fact_about_the_login)
 }
 END_TEST
 
+static const struct {
+	const char *words; /* in one line, in this order, "*" between them */
+	int lines;
+} log_rows[] = {
+    {"event=refuse*command=MAIL*code=550*domain=no.lab*domain-nxdomain", 1},
+    {"event=refuse*command=RCPT*code=550*domain=d1.lab*domain-nxdomain", 1},
+    {"event=refuse*command=RCPT*code=556*domain=null.lab*domain-null-mx", 1},
+    {"event=refuse*Domain d1.lab", 1},
+    {"event=refuse", 3},
+    {"event=domain*dropped=2*unverified=1*first=d2.lab*domain-nxdomain", 1},
+    {"event=domain", 1},
+    {"event=accept*rcpts=4*dropped=2*unverified=1", 1},
+    {"event=accept*rcpts=1*bytes", 1},
+    {"event=accept*rcpts=1*dropped", 0},
+};
+
+static bool
+has_words(const char *line, const char *words)
+{
+	char copy[200], *word, *rest = copy;
+
+	snprintf(copy, sizeof(copy), "%s", words);
+	while ((word = strsep(&rest, "*")) != NULL && line != NULL)
+		line = strstr(line, word);
+	return line != NULL;
+}
+
+START_TEST(what_the_log_says)
+{
+	char path[100], line[2000];
+	int found[sizeof(log_rows) / sizeof(log_rows[0])] = {0};
+	size_t rows = sizeof(log_rows) / sizeof(log_rows[0]);
+	FILE *log;
+
+	open_with(&(struct setting){.refuse_first = 2});
+	snprintf(path, sizeof(path), "%s/log", world.dir);
+	ck_assert_int_eq(log_setup(&(struct log_opts){.target = LOG_TO_FILE,
+						      .level = GW_LOG_INFO,
+						      .path = path}),
+			 0);
+	client_say(&client, "MAIL FROM:<a@no.lab>", "550");
+	client_say(&client, MAIL, "250");
+	rcpt("1@d1.lab", "550");
+	rcpt("2@null.lab", "556");
+	rcpt("3@d2.lab", OK);
+	rcpt("4@fails.lab", UNVERIFIED);
+	rcpt("5@d1.lab", OK);
+	rcpt("6@good.lab", OK);
+	letter("250");
+	client_say(&client, MAIL, "250");
+	rcpt("7@good.lab", OK);
+	letter("250");
+	world_accepts(&world, 2);
+	client_say(&client, "QUIT", "221");
+	log = fopen(path, "r");
+	ck_assert_ptr_nonnull(log);
+	while (fgets(line, sizeof(line), log) != NULL)
+		for (size_t i = 0; i < rows; i++)
+			found[i] += has_words(line, log_rows[i].words);
+	fclose(log);
+	log_setup(&(struct log_opts){.level = GW_LOG_INFO});
+	for (size_t i = 0; i < rows; i++)
+		ck_assert_msg(found[i] == log_rows[i].lines, "%s: %d lines",
+			      log_rows[i].words, found[i]);
+	close_all();
+}
+END_TEST
+
 /* Slow only behind what one message of an old address book may have. */
 START_TEST(slow_behind_twenty)
 {
@@ -360,6 +428,7 @@ main(void)
 	tcase_add_test(tc, all_of_them_dropped);
 	tcase_add_test(tc, a_class_of_its_own);
 	tcase_add_test(tc, a_fact_about_the_login);
+	tcase_add_test(tc, what_the_log_says);
 	tcase_add_test(tc, slow_behind_twenty);
 	tcase_add_test(tc, nobody_listens);
 	tcase_add_test(tc, the_check_is_off);
