@@ -224,6 +224,7 @@ on_secure(void *arg)
 	(void)snprintf(c->tls_text, sizeof(c->tls_text), "%s %s",
 		       stream_tls_version(c->stream),
 		       stream_tls_cipher(c->stream));
+	c->is_dane = stream_is_dane(c->stream);
 	if (c->driver != NULL && c->driver->secured != NULL)
 		c->driver->secured(c->driver_arg);
 }
@@ -252,6 +253,7 @@ client_stream_start(struct smtp_client *c, int fd)
 	c->reply_used = true;
 	c->written_bytes = 0;
 	c->tls_text[0] = '\0';
+	c->is_dane = false;
 	c->stream = stream_create(c->loop, fd, &ops, c);
 }
 
@@ -271,6 +273,12 @@ const char *
 smtp_client_tls_text(const struct smtp_client *client)
 {
 	return client->tls_text[0] != '\0' ? client->tls_text : NULL;
+}
+
+bool
+smtp_client_is_dane(const struct smtp_client *client)
+{
+	return client->is_dane;
 }
 
 bool

@@ -45,8 +45,11 @@ struct smtp_client_req {
 	const struct ip_addr *from;
 	const char *helo;
 	enum smtp_client_tls tls;
-	struct tls_ctx *tls_ctx;     /* for all but NONE; shared */
-	const char *tls_name;	     /* SNI, and the name to verify */
+	struct tls_ctx *tls_ctx; /* for all but NONE; shared */
+	const char *tls_name;	 /* SNI, and the name to verify */
+	/* What the certificate must match; NULL: nothing. Then TLS is required
+	 * whatever tls says, and tls_name does not count. Copied. */
+	const struct tls_dane *dane;
 	const char *user, *password; /* NULL: no AUTH. Only inside TLS, or to
 				      * a loopback address */
 	struct smtp_client_timeouts timeouts;
@@ -65,7 +68,9 @@ void smtp_connect_cancel(struct smtp_connect_op **op);
 uint32_t smtp_client_caps(const struct smtp_client *client);
 uint64_t smtp_client_size_max(const struct smtp_client *client); /* 0: none */
 const char *
-smtp_client_tls_text(const struct smtp_client *client);	   /* or NULL */
+smtp_client_tls_text(const struct smtp_client *client); /* or NULL */
+/* Its certificate matched req->dane. */
+bool smtp_client_is_dane(const struct smtp_client *client);
 bool smtp_client_usable(const struct smtp_client *client); /* still open */
 uint32_t
 smtp_client_sent_count(const struct smtp_client *client); /* messages */

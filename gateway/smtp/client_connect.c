@@ -2,7 +2,8 @@
  * From an address to a client that is ready for MAIL: connect, greeting, EHLO
  * (HELO for those who do not know it), STARTTLS, EHLO again, AUTH PLAIN.
  *
- * Decides what a failure of TLS means. Required and implicit: the end.
+ * Decides what a failure of TLS means. Required and implicit: the end; required
+ * it is too where TLSA records say what the certificate must match.
  * Opportunistic: a refused STARTTLS goes on in the clear; a handshake that
  * fails has used up the connection, so it is made once more without. What is
  * never forgiven is bytes behind the 220 to STARTTLS: somebody in between put
@@ -44,6 +45,7 @@ struct smtp_connect_op {
 	bool auth_sent; /* the response has left */
 	enum smtp_client_tls tls;
 	struct tls_ctx *tls_ctx;
+	struct tls_dane *dane; /* or NULL */
 	char *tls_name;
 	char *helo;
 	struct buf auth; /* base64 of the PLAIN response; empty: no AUTH */
@@ -88,6 +90,7 @@ op_free(struct smtp_connect_op *op)
 	client_destroy(&op->client);
 	tls_ctx_destroy(&op->tls_ctx);
 	buf_wipe(&op->auth);
+	free(op->dane);
 	free(op->tls_name);
 	free(op->helo);
 	free(op);
@@ -197,11 +200,15 @@ ready(struct smtp_connect_op *op, const struct smtp_reply *reply)
 static void
 handshake(struct smtp_connect_op *op)
 {
+	struct stream *stream = op->client->stream;
 	int err;
 
 	op->step = STEP_TLS;
 	client_deadline(op->client, op->client->timeouts.command_ms);
-	err = stream_tls_client(op->client->stream, op->tls_ctx, op->tls_name);
+	if (op->dane != NULL)
+		err = stream_tls_dane(stream, op->tls_ctx, op->dane);
+	else
+		err = stream_tls_client(stream, op->tls_ctx, op->tls_name);
 	if (err == 0)
 		return;
 	if (err == GW_EPROTO)
@@ -461,13 +468,22 @@ on_invalid(void *arg)
 	fail(op, GW_EINVAL, "bad host name, user or password");
 }
 
+/* Who has TLSA records never gets mail in the clear (RFC 7672, 2.2). */
+static enum smtp_client_tls
+tls_of(const struct smtp_client_req *req)
+{
+	if (req->dane != NULL && req->tls != CLIENT_TLS_IMPLICIT)
+		return CLIENT_TLS_REQUIRED;
+	return req->tls;
+}
+
 struct smtp_connect_op *
 smtp_connect_start(struct loop *loop, const struct smtp_client_req *req,
 		   smtp_connect_fn *done, void *arg)
 {
 	struct smtp_connect_op *op = mem_zalloc(sizeof(*op));
 
-	assert(req->tls == CLIENT_TLS_NONE || req->tls_ctx != NULL);
+	assert(tls_of(req) == CLIENT_TLS_NONE || req->tls_ctx != NULL);
 	op->loop = loop;
 	op->to = req->to;
 	if (req->from != NULL) {
@@ -475,9 +491,11 @@ smtp_connect_start(struct loop *loop, const struct smtp_client_req *req,
 		op->has_from = true;
 	}
 	op->helo = mem_strdup(req->helo);
-	op->tls = req->tls;
-	if (req->tls != CLIENT_TLS_NONE)
+	op->tls = tls_of(req);
+	if (op->tls != CLIENT_TLS_NONE)
 		op->tls_ctx = tls_ctx_share(req->tls_ctx);
+	if (req->dane != NULL)
+		op->dane = tls_dane_copy(req->dane);
 	op->tls_name = mem_strdup(req->tls_name);
 	op->done = done;
 	op->arg = arg;

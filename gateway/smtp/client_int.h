@@ -45,6 +45,7 @@ struct smtp_client {
 	uint64_t written_bytes; /* to this stream */
 	bool all_left;	/* when the stream ended: every byte of it was out */
 	struct buf out; /* commands, then body; kept between messages */
+	bool is_dane;
 	char tls_text[80];
 };
 

@@ -1,4 +1,5 @@
 /* STARTTLS and implicit TLS: who is believed, what is done without. */
+#include <openssl/pem.h>
 #include <unistd.h>
 
 #include "tests/smtp/client_help.h"
@@ -297,6 +298,139 @@ server_ctx(void)
 	return ctx;
 }
 
+/* What TLSA records change: TLS must be, and the certificate theirs. */
+
+enum records { MATCHES, DIFFERS, NONE_USABLE };
+
+static const struct {
+	const char *label;
+	const char *scripts[2];
+	enum smtp_client_tls tls;
+	enum records records;
+	int err;
+	const char *text; /* is in it */
+	bool is_dane;
+} dane_rows[] = {
+    {"DANE: it matches",
+     {EHLO_TLS IN_TLS},
+     CLIENT_TLS_OPPORTUNISTIC,
+     MATCHES,
+     0,
+     "",
+     true},
+    {"DANE: TLS is off otherwise",
+     {EHLO_TLS IN_TLS},
+     CLIENT_TLS_NONE,
+     MATCHES,
+     0,
+     "",
+     true},
+    {"DANE: another key; no second try in the clear",
+     {EHLO_TLS "S220 go\nT\nH\n", CLEAR},
+     CLIENT_TLS_OPPORTUNISTIC,
+     DIFFERS,
+     GW_ETLS,
+     "TLSA",
+     false},
+    {"DANE: not offered",
+     {CLEAR},
+     CLIENT_TLS_OPPORTUNISTIC,
+     MATCHES,
+     GW_ETLS,
+     "STARTTLS: not offered",
+     false},
+    {"DANE: refused",
+     {EHLO_TLS "S454 4.7.0 no certificate\nCQUIT\n"},
+     CLIENT_TLS_OPPORTUNISTIC,
+     MATCHES,
+     GW_ETLS,
+     "STARTTLS: 454",
+     false},
+    {"DANE: dropped in the handshake; no second try in the clear",
+     {EHLO_TLS "S220 go\nN1\nX\n", CLEAR},
+     CLIENT_TLS_OPPORTUNISTIC,
+     MATCHES,
+     GW_ETLS,
+     "TLS: ",
+     false},
+    {"DANE, no record usable: any certificate does",
+     {EHLO_TLS IN_TLS},
+     CLIENT_TLS_OPPORTUNISTIC,
+     NONE_USABLE,
+     0,
+     "",
+     false},
+    {"DANE, no record usable: but TLS must be",
+     {CLEAR},
+     CLIENT_TLS_OPPORTUNISTIC,
+     NONE_USABLE,
+     GW_ETLS,
+     "STARTTLS: not offered",
+     false},
+};
+
+static void
+cert_digest(unsigned char digest[32])
+{
+	FILE *f = fopen(cert_path, "r");
+	unsigned char der[4000], *p = der;
+	X509 *x509;
+	int n;
+
+	ck_assert_ptr_nonnull(f);
+	x509 = PEM_read_X509(f, NULL, NULL, NULL);
+	fclose(f);
+	ck_assert_ptr_nonnull(x509);
+	n = i2d_X509(x509, &p);
+	ck_assert(n > 0 && n < (int)sizeof(der));
+	EVP_Digest(der, (size_t)n, digest, NULL, EVP_sha256(), NULL);
+	X509_free(x509);
+}
+
+START_TEST(test_dane)
+{
+	struct tls_ctx *mine = client_ctx(TRUST_ALL), *theirs = server_ctx();
+	unsigned char digest[32];
+	struct tls_dane_record record = {3, 0, 1, slice_of(digest, 32)};
+	struct tls_dane dane = {
+	    .host = "mx.test", .records = &record, .count = 1};
+	struct smtp_client_req req;
+	struct bench b;
+
+	cert_digest(digest);
+	if (dane_rows[_i].records == DIFFERS)
+		digest[0] ^= 1;
+	if (dane_rows[_i].records == NONE_USABLE)
+		dane.count = 0;
+	bench_init(&b, dane_rows[_i].label, dane_rows[_i].scripts, 2);
+	script_tls(b.server, theirs);
+	req = bench_req(&b);
+	req.tls = dane_rows[_i].tls;
+	req.tls_ctx = mine;
+	req.tls_name = "mx.test";
+	req.dane = &dane;
+	req.timeouts.command_ms = 1000;
+	bench_connect(&b, &req);
+	tls_ctx_destroy(&mine);
+	turn_some(b.loop);
+	ck_assert_msg(b.connect.err == dane_rows[_i].err, "%s: %d %s", b.label,
+		      b.connect.err, b.connect.text);
+	ck_assert_msg(strstr(b.connect.text, dane_rows[_i].text) != NULL,
+		      "%s: %s", b.label, b.connect.text);
+	ck_assert_msg((b.client != NULL) == (dane_rows[_i].err == 0), "%s",
+		      b.label);
+	ck_assert_uint_eq(script_accepted_count(b.server), 1);
+	if (b.client != NULL) {
+		ck_assert_ptr_nonnull(smtp_client_tls_text(b.client));
+		ck_assert_msg(smtp_client_is_dane(b.client) ==
+				  dane_rows[_i].is_dane,
+			      "%s", b.label);
+	}
+	bench_fini(&b);
+	tls_ctx_destroy(&theirs);
+}
+END_TEST
+
 START_TEST(test_tls)
 {
 	struct tls_ctx *mine = client_ctx(rows[_i].trust);
@@ -393,6 +527,8 @@ main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, test_tls, 0,
 			    (int)(sizeof(rows) / sizeof(rows[0])));
+	tcase_add_loop_test(tc, test_dane, 0,
+			    (int)(sizeof(dane_rows) / sizeof(dane_rows[0])));
 	tcase_add_test(tc, test_big_body);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
