@@ -89,6 +89,14 @@ conn_abort(struct conn **conn)
 
 /* --- sending -------------------------------------------------------------- */
 
+static const char *
+dane_text(const struct conn *conn)
+{
+	if (!conn->by_dane)
+		return NULL;
+	return smtp_client_is_dane(conn->client) ? "verified" : "unusable";
+}
+
 static struct delivery_peer
 peer_of(const struct conn *conn)
 {
@@ -96,6 +104,7 @@ peer_of(const struct conn *conn)
 	struct delivery_peer peer = {
 	    .host = conn->host,
 	    .tls = smtp_client_tls_text(conn->client),
+	    .dane = dane_text(conn),
 	    .reports = (caps & CLIENT_CAP_DSN) != 0,
 	};
 

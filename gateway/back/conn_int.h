@@ -1,6 +1,7 @@
 #ifndef GATEWAY_BACK_CONN_INT_H
 #define GATEWAY_BACK_CONN_INT_H
 
+#include "dns/dane.h"
 #include "gateway/back/body.h"
 #include "gateway/back/conn.h"
 #include "gateway/back/conn_slots.h"
@@ -13,12 +14,14 @@ struct conn {
 	struct dest *dest;
 	/* while it opens */
 	struct dns_targets_op *resolve_op;
+	struct dns_dane_op *dane_op;
 	struct smtp_connect_op *connect_op;
 	struct slot_attempt attempt;
 	uint64_t tried;
 	size_t host_at;
 	uint32_t ip_at;
 	bool opening;
+	bool by_dane; /* the host has TLSA records, or hides them */
 	/* once it is open */
 	char *host;
 	struct sock_addr addr;

@@ -1,11 +1,19 @@
 /*
- * How a connection comes to be open: pick a host, find its addresses, connect.
- * Who fails here is a host, never a message.
+ * How a connection comes to be open: pick a host, find its addresses, ask what
+ * certificate it must show (DANE), connect. Who fails here is a host, never a
+ * message.
  *
  * The hosts of a site are remembered by address across all sites (hostmem.c)
  * when they do not answer; what they say that is not a welcome counts for the
  * one site. A next hop's hosts are the administrator's: they only rest for a
  * second or so (hostset.c).
+ *
+ * DANE: a host of validated addresses is asked for its TLSA records at each
+ * connect (the resolver near by has them). Where they cannot be had, or the
+ * host does not do as they say, it is as good as down: mail goes to the next
+ * host or waits, never in the clear (RFC 7672, 2.1.3, 2.2). The connection is
+ * the whole site's, so of a certificate under DANE-TA only the host's name is
+ * looked for; that of a domain would say nothing of the others.
  *
  * Times: a site's host has 30 s to take the connection, which is less than
  * RFC 5321 knows of (it speaks of the greeting: 5 minutes, as here). Hosts
@@ -57,8 +65,9 @@ conn_open_end(struct conn *conn)
 {
 	set_opening(conn, false);
 	dns_targets_cancel(&conn->resolve_op);
-	if (conn->connect_op && is_remembered(conn))
+	if ((conn->connect_op || conn->dane_op) && is_remembered(conn))
 		hostmem_undecided(conn_relay(conn)->hostmem, &conn->addr);
+	dns_dane_cancel(&conn->dane_op);
 	smtp_connect_cancel(&conn->connect_op);
 }
 
@@ -95,15 +104,17 @@ note_failure(struct conn *conn, const struct smtp_reply *reply)
 	}
 	result.enhanced[0] = 4;
 	buf_init(&text, 700);
-	buf_printf(&text, "%s: ", host->name);
+	buf_printf(&text, "%s: %s", host->name,
+		   conn->by_dane && reply->err == GW_ETLS ? "DANE: " : "");
 	buf_add_slice(&text, result.text);
 	result.text = buf_slice(&text);
 	dest_note_trouble(dest, &result);
 	hop_failed(dest->hop, result.text);
 	log_event(GW_LOG_WARN, "connect-failed",
 		  LF_STR("hop", dest->hop->conf.name),
-		  LF_STR("host", host->name), LF_I64("code", reply->code),
-		  LF_SLICE("reply", reply->text));
+		  LF_STR("host", host->name),
+		  LF_STR("dane", conn->by_dane ? "required" : NULL),
+		  LF_I64("code", reply->code), LF_SLICE("reply", reply->text));
 	buf_fini(&text);
 }
 
@@ -182,6 +193,12 @@ conn_give_up(struct conn *conn)
 	struct smtp_reply reply = {.err = GW_ETIMEDOUT};
 
 	reply.text = SLICE_LIT("no answer, and others wait");
+	/* The host was not asked anything yet: it is not the silent one. */
+	if (conn->dane_op) {
+		reply.err = GW_ETLS;
+		conn->by_dane = true;
+	}
+	dns_dane_cancel(&conn->dane_op);
 	smtp_connect_cancel(&conn->connect_op);
 	address_failed(conn, &reply);
 }
@@ -201,8 +218,9 @@ timeouts_of(const struct back_hop *hop)
 	return timeouts;
 }
 
+/* dane: what its TLSA records say, or NULL. */
 static void
-connect_to(struct conn *conn, const struct host *host)
+connect_to(struct conn *conn, const struct tls_dane *dane)
 {
 	static const enum smtp_client_tls tls[] = {
 	    [BACK_TLS_NONE] = CLIENT_TLS_NONE,
@@ -213,23 +231,69 @@ connect_to(struct conn *conn, const struct host *host)
 	const struct hop *hop = conn->dest->hop;
 	struct relay *relay = hop->relay;
 	struct smtp_client_req req = {
-	    .to = {.ip = host->ips[conn->ip_at], .port = host->port},
+	    .to = conn->addr,
 	    .from = conn->dest->source,
 	    .helo = relay->settings->conf.hostname,
 	    .tls = tls[hop->conf.tls],
 	    .tls_ctx = hop->tls,
-	    .tls_name = host->name,
+	    .tls_name = conn->dest->hosts->host[conn->host_at].name,
+	    .dane = dane,
 	    .user = hop->conf.user,
 	    .password = hop->conf.password,
 	    .timeouts = timeouts_of(&hop->conf),
 	};
 
-	conn->addr = req.to;
-	if (is_remembered(conn))
-		hostmem_try(relay->hostmem, &req.to, relay_now_ms(relay));
-	conn_slots_attempt(conn->dest, &conn->attempt);
 	conn->connect_op =
 	    smtp_connect_start(relay->loop, &req, on_connected, conn);
+}
+
+static void
+on_dane(void *arg, const struct dns_dane *result)
+{
+	struct conn *conn = arg;
+	struct smtp_reply reply = {.err = GW_ETLS};
+
+	conn->dane_op = NULL;
+	conn->by_dane = result->status != DANE_NONE;
+	switch (result->status) {
+	case DANE_NONE:
+		connect_to(conn, NULL);
+		return;
+	case DANE_USABLE:
+		connect_to(conn, &result->dane);
+		return;
+	case DANE_FAILED:
+		reply.text = slice_str(result->text);
+		address_failed(conn, &reply);
+		return;
+	}
+}
+
+static bool
+asks_dane(const struct conn *conn, const struct host *host)
+{
+	const struct hop *hop = conn->dest->hop;
+
+	return hop->conf.dane && hop->tls && host->authentic &&
+	       conn->dest->kind == DEST_SITE;
+}
+
+static void
+try_address(struct conn *conn, const struct host *host)
+{
+	struct relay *relay = conn_relay(conn);
+	struct dns_dane_req req = {.host = host->name, .port = host->port};
+
+	conn->addr = (struct sock_addr){.ip = host->ips[conn->ip_at],
+					.port = host->port};
+	conn->by_dane = false;
+	if (is_remembered(conn))
+		hostmem_try(relay->hostmem, &conn->addr, relay_now_ms(relay));
+	conn_slots_attempt(conn->dest, &conn->attempt);
+	if (asks_dane(conn, host))
+		conn->dane_op = dns_dane_start(relay->dns, &req, on_dane, conn);
+	else
+		connect_to(conn, NULL);
 }
 
 /* The next address of the host at hand, or the next host. */
@@ -240,7 +304,7 @@ try_ip(struct conn *conn)
 	struct host *host = &dest->hosts->host[conn->host_at];
 
 	if (conn->ip_at < host->ip_count) {
-		connect_to(conn, host);
+		try_address(conn, host);
 		return;
 	}
 	hostset_failed(dest->hosts, conn->host_at,

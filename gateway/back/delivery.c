@@ -195,6 +195,7 @@ log_result(const struct delivery *d, uint32_t i, const struct result *result,
 	fields[n++] = LF_STR("hop", d->dest->hop->conf.name);
 	fields[n++] = LF_STR("host", peer->host);
 	fields[n++] = LF_STR("tls", peer->tls);
+	fields[n++] = LF_STR("dane", peer->dane);
 	if (result->code != 0)
 		fields[n++] = LF_I64("code", result->code);
 	fields[n++] = LF_STR("enhanced", enhanced);

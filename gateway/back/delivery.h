@@ -21,10 +21,13 @@ struct delivery {
 struct delivery_peer {
 	const char *host; /* NULL: we never got to one */
 	const char *tls;  /* "TLSv1.3 ..."; NULL: in the clear */
-	bool reports;	  /* it takes over NOTIFY=SUCCESS */
-	bool final;	  /* a mailbox: delivered, not relayed */
-	bool unknown;	  /* the reply to the dot was lost */
-	bool down;	  /* nobody could be reached: try when it is up */
+	/* "verified"; "unusable": TLS had to be, but no TLSA record was one to
+	 * verify with; NULL: there were none. */
+	const char *dane;
+	bool reports; /* it takes over NOTIFY=SUCCESS */
+	bool final;   /* a mailbox: delivered, not relayed */
+	bool unknown; /* the reply to the dot was lost */
+	bool down;    /* nobody could be reached: try when it is up */
 };
 
 /* Takes the job. NULL: the job was ended or put elsewhere, go on with the

@@ -1,5 +1,6 @@
 #include "gateway/back/site.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,17 +108,31 @@ take_hosts(struct site *site, struct hostset **hosts, uint32_t ttl_s)
 	*hosts = NULL;
 }
 
+/* The name of the site, and whether it is one that DNS validated. */
+static void
+key_make(char key[SITE_KEY_SIZE], const struct hop *hop, const char *name,
+	 const struct hostset *hosts)
+{
+	bool validated = false;
+
+	for (size_t i = 0; hop->conf.dane && i < hosts->count; i++)
+		validated |= hosts->host[i].authentic;
+	(void)snprintf(key, SITE_KEY_SIZE, "%s%s", name, validated ? "+" : "");
+}
+
 struct site *
 site_use(struct hop *hop, const struct dns_targets *targets, bool filter)
 {
 	struct hostset *hosts = hosts_of_targets(&hop->conf, targets, filter);
+	char key[SITE_KEY_SIZE];
 	struct site *site;
 
 	if (hosts->count == 0) {
 		hostset_destroy(&hosts);
 		return NULL;
 	}
-	site = site_get(hop, targets->site);
+	key_make(key, hop, targets->site, hosts);
+	site = site_get(hop, key);
 	site->users++;
 	take_hosts(site, &hosts, targets->ttl_s);
 	return site;

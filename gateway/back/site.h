@@ -12,6 +12,8 @@
  * It lives as long as a lookup or a destination (one for each source address)
  * uses it.
  */
+#define SITE_KEY_SIZE (TARGETS_SITE_SIZE + 1)
+
 struct site {
 	UT_hash_handle hh; /* of hop->sites */
 	struct hop *hop;
@@ -20,7 +22,7 @@ struct site {
 	uint32_t users;
 	int64_t until_ms;    /* opens no connection after it: ask again */
 	int64_t next_ask_ms; /* one question at a time */
-	char key[TARGETS_SITE_SIZE];
+	char key[SITE_KEY_SIZE];
 };
 
 /* The site of a deliverable domain, one user more. filter: addresses that the
