@@ -116,7 +116,8 @@ struct front_status {
 	uint64_t blocked;	 /* refused by the block list */
 	uint64_t sender_refused, sender_observed; /* FROM binding */
 	uint64_t sender_dead; /* MAIL refused: no such sender domain */
-	/* recipients, by what their domain's verdict did */
+	/* recipients, by what their domain's verdict did; refused: also 451
+	 * where `unverified defer` */
 	uint64_t domain_refused, domain_dropped, domain_unverified;
 	double rcpt_wait_p99_ms; /* of those that had to ask */
 	/* final dot -> 250, milliseconds, of the last minute-or-so */

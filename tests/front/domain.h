@@ -47,7 +47,8 @@ static struct client client;
 struct setting {
 	uint32_t refuse_first; /* 0: 20 */
 	int64_t wait_ms, wait_message_ms, idle_ms;
-	const struct limit_rate *rate; /* of "person", over reject */
+	const struct limit_rate *rate; /* of "person" */
+	enum limit_action over;	       /* 0: reject */
 };
 
 static inline void
@@ -69,7 +70,7 @@ open_with(const struct setting *s)
 	    .bits6 = 64,
 	    .rates = s->rate,
 	    .rate_count = 1,
-	    .over = LIMIT_REJECT,
+	    .over = s->over != LIMIT_PASS ? s->over : LIMIT_REJECT,
 	};
 	const struct limits_conf limits = {.limits = &person,
 					   .limit_count = s->rate != NULL};

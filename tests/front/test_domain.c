@@ -203,6 +203,23 @@ START_TEST(all_of_them_dropped)
 }
 END_TEST
 
+/* The rest is held; the report of the dead waits for nobody. */
+START_TEST(the_dead_are_not_held)
+{
+	open_with(&(struct setting){
+	    .refuse_first = 1, .rate = &one_hour, .over = LIMIT_HOLD});
+	client_say(&client, MAIL, "250");
+	rcpt("0@good.lab", OK);
+	rcpt("1@good.lab", OK);
+	rcpt("2@nowhere.lab", OK);
+	rcpt("3@good.lab", OK);
+	letter("250 2.0.0 Accepted");
+	world_accepts(&world, 1);
+	ck_assert_int_eq(world.held, 3);
+	close_all();
+}
+END_TEST
+
 /* A class with its own ways: bob's refuses nobody and waits for nobody. */
 START_TEST(a_class_of_its_own)
 {
@@ -426,6 +443,7 @@ main(void)
 	tcase_add_test(tc, a_sender_takes_time);
 	tcase_add_test(tc, dropped_behind_the_first);
 	tcase_add_test(tc, all_of_them_dropped);
+	tcase_add_test(tc, the_dead_are_not_held);
 	tcase_add_test(tc, a_class_of_its_own);
 	tcase_add_test(tc, a_fact_about_the_login);
 	tcase_add_test(tc, what_the_log_says);
