@@ -442,6 +442,7 @@ def lenient_from_the_21st(work):
     assert code == 451 and text.startswith("4.4.3 "), (code, text)
     for session in (alice, bob, carol):
         session.quit()
+    hops.drained(sluice)
     hops.ledger(sluice, accepted=40 + 10, generated=2, delivered=25 + 2, bounced=15 + 10)
     sluice.stop()
 
