@@ -1,7 +1,7 @@
 """The domains' part of tests/bench/run: a flood to dead domains with a tenth of
 good mail in it, Postfix beside it with the same resolver; what verdicts cost when
-they are known; and dns_bench. In namespaces of its own, with addresses that look
-like everybody's."""
+they are known; cache_bench and dns_bench. In namespaces of its own, with
+addresses that look like everybody's."""
 import json
 import os
 import random
@@ -193,7 +193,8 @@ def print_floods(results):
 # --- what known verdicts cost --------------------------------------------------
 
 def cached(build, scale, rounds):
-    """[accepts/s without the check, with it], in turn; recipients of a message."""
+    """[(accepts/s, CPU s per 1,000) without the check, with it], in turn; and how
+    many recipients a message has."""
     count, rcpts, pairs = int(20000 * scale), 5, []
     with peers.Work("bench-verdicts") as work:
         lab, kept = lab_of(work, "lab")
@@ -210,13 +211,16 @@ def cached(build, scale, rounds):
                  str(messages), "--seconds", "120"], stdout=subprocess.PIPE)
             peers.wait_for(lambda: peers.stat_fields(sink.pid)[0] == "S", 5,
                            "the sink")
-            out = subprocess.run(
+            before = peers.cpu_seconds(sluice.pid)
+            sent = json.loads(subprocess.run(
                 [build + "/bench_load", "--port", str(sluice.port), "--messages",
                  str(messages), "--rcpt-file", to, "--rcpts", str(rcpts)],
-                stdout=subprocess.PIPE, text=True).stdout
-            sink.terminate() if json.loads(out)["accepted"] < messages else None
+                stdout=subprocess.PIPE, text=True).stdout)
+            if sent["accepted"] < messages:
+                sink.terminate()
             sink.wait()
-            return json.loads(out)["per_second"]
+            cpu = peers.cpu_seconds(sluice.pid) - before
+            return sent["per_second"], cpu * 1000 / sent["accepted"]
         try:
             for _ in range(2 * rounds + 1):
                 pairs.append([once(sluice, max(count, 1000)) for sluice in both])
@@ -229,20 +233,24 @@ def cached(build, scale, rounds):
 
 
 def print_cached(pairs, rcpts):
-    ratios = [on / off for off, on in pairs]
-    with_check = statistics.median(on for _, on in pairs)
     print("\n| known verdicts, %d recipients a message | check off | check on | ratio "
           "(median, min-max) | asked |\n|---|---|---|---|---|" % rcpts)
-    print("| accepts/s | %.0f | %.0f | %.3f (%.3f-%.3f) | 1 |" % (
-        statistics.median(off for off, _ in pairs), with_check,
-        statistics.median(ratios), min(ratios), max(ratios)))
-    print("| verdicts/s in it | - | %.0f | - | 20000 a core |" % (with_check * rcpts))
+    for n, name, asked in ((0, "accepts/s", "1"), (1, "CPU s per 1,000", "-")):
+        off, on = ([pair[which][n] for pair in pairs] for which in (0, 1))
+        ratios = [b / a for a, b in zip(off, on)]
+        print("| %s | %.4g | %.4g | %.3f (%.3f-%.3f) | %s |" % (
+            name, statistics.median(off), statistics.median(on),
+            statistics.median(ratios), min(ratios), max(ratios), asked))
+    print("| verdicts/s in it | - | %.0f | - | 20000 a core |" % (
+        rcpts * statistics.median(pair[1][0] for pair in pairs)))
 
 
 def look_ups(build):
-    """dns_bench, against a resolver that drops what is asked of silent.lab."""
+    """cache_bench; dns_bench against a resolver that drops what is asked of
+    silent.lab."""
     print()
     sys.stdout.flush()
+    subprocess.run([build + "/cache_bench"], check=False)
     with peers.Work("bench-look-ups") as work:
         dnslab.Lab(work, ZONE, log=False, port=53,
                    conf='  local-zone: "silent.lab." deny\n')
