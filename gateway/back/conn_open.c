@@ -103,7 +103,7 @@ note_failure(struct conn *conn, const struct smtp_reply *reply)
 		result.enhanced[2] = 1;
 	}
 	result.enhanced[0] = 4;
-	buf_init(&text, 700);
+	buf_init(&text, 800);
 	buf_printf(&text, "%s: %s", host->name,
 		   conn->by_dane && reply->err == GW_ETLS ? "DANE: " : "");
 	buf_add_slice(&text, result.text);
