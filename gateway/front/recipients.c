@@ -181,6 +181,16 @@ recipients_rcpt(void *arg, uint32_t ticket, const struct smtp_rcpt *rcpt)
 		checks_rcpt_foresee(c);
 }
 
+/* Decided without its own answer: repeated, blocked or exempt meanwhile. */
+static void
+ask_no_more(struct rcpt_check *c)
+{
+	if (c->check.ask.op == NULL)
+		return;
+	checks_ask_cancel(&c->check);
+	recipients_asked(c->transaction);
+}
+
 void
 recipients_resume(struct session *session)
 {
@@ -195,6 +205,7 @@ recipients_resume(struct session *session)
 			return;
 		}
 		STAILQ_REMOVE_HEAD(&t->line.waiting, next);
+		ask_no_more(c);
 		decided(c);
 		free(c);
 	}

@@ -42,6 +42,29 @@ START_TEST(in_the_order_of_the_commands)
 }
 END_TEST
 
+/* Decided without the answer to its question, which comes a moment later: a
+ * repeated one right behind the first shares its look-up. */
+START_TEST(decided_before_its_own_answer)
+{
+	open_with(&patient);
+	client_say(&client, MAIL, "250");
+	client_send(&client, "RCPT TO:<1@good.held.lab>\r\n"
+			     "RCPT TO:<1@good.held.lab>\r\n"
+			     "RCPT TO:<1@good.held.lab>\r\n"
+			     "RCPT TO:<2@a.held.lab>\r\n");
+	names_wait(names, "a.held.lab");
+	names_release(names);
+	client_next(&client, OK, "1");
+	client_next(&client, OK, "1 again");
+	client_next(&client, OK, "1 a third time");
+	client_next(&client, "550 5.1.2", "2");
+	letter("250");
+	world_accepts(&world, 1);
+	ck_assert_str_eq(world.recipients, "1@good.held.lab fine\n");
+	close_all();
+}
+END_TEST
+
 /* Sixty-four wait, the rest in the client's pipe. */
 START_TEST(more_than_the_engine_asks_at_once)
 {
@@ -298,6 +321,24 @@ START_TEST(the_domain_is_blocked)
 }
 END_TEST
 
+/* Blocked with its own answer still to come. */
+START_TEST(the_domain_of_two_is_blocked)
+{
+	open_with(&patient);
+	client_say(&client, MAIL, "250");
+	client_send(&client, "RCPT TO:<1@good.held.lab>\r\n"
+			     "RCPT TO:<2@good.held.lab>\r\n"
+			     "RCPT TO:<3@good2.held.lab>\r\n");
+	names_wait(names, "good2.held.lab");
+	block(BLOCK_DOMAIN, "good.held.lab");
+	names_release(names);
+	client_next(&client, "550 5.7.1 Mail to good.held.lab", "first");
+	client_next(&client, "550 5.7.1 Mail to good.held.lab", "second");
+	client_next(&client, OK, "the other");
+	close_all();
+}
+END_TEST
+
 START_TEST(the_sender_is_blocked)
 {
 	open_with(&patient);
@@ -357,6 +398,7 @@ main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, in_the_order_of_the_commands);
+	tcase_add_test(tc, decided_before_its_own_answer);
 	tcase_add_test(tc, more_than_the_engine_asks_at_once);
 	tcase_add_test(tc, charged_in_order);
 	tcase_add_test(tc, one_after_the_other);
@@ -367,6 +409,7 @@ main(void)
 	tcase_add_loop_test(tc, the_client_goes, 0, GONE_ROWS);
 	tcase_add_loop_test(tc, the_front_stops, 0, GONE_ROWS);
 	tcase_add_test(tc, the_domain_is_blocked);
+	tcase_add_test(tc, the_domain_of_two_is_blocked);
 	tcase_add_test(tc, the_sender_is_blocked);
 	tcase_add_loop_test(tc, the_login_is_blocked, 0, LOGIN_ROWS);
 	suite_add_tcase(suite, tc);
