@@ -344,6 +344,30 @@ load_jobs(struct relay *relay, const struct summary *summary, size_t n)
 	free(jobs);
 }
 
+/* Those routed by settings that are no more come back as others do, or are
+ * asked about again: the report waits for them. */
+static bool
+reroute_old(struct relay *relay, struct summary *summary)
+{
+	struct doom *doom, *next;
+	bool found = false;
+
+	for (doom = TAILQ_FIRST(&summary->dooms); doom; doom = next) {
+		struct delivery *delivery;
+		struct job *job = doom->job;
+
+		next = TAILQ_NEXT(doom, link);
+		if (job->generation == relay->generation)
+			continue;
+		found = true;
+		take(relay, doom);
+		doom_free(doom);
+		delivery = delivery_begin(job->dest, &job);
+		assert(!delivery);
+	}
+	return found;
+}
+
 /* A part of those that are told of together may be gone, or on its way out
  * again: what is there counts. */
 static void
@@ -384,11 +408,27 @@ hold(struct relay *relay, struct summary *summary)
 	TAILQ_INSERT_HEAD(list, summary, link);
 }
 
+/* Jobs of a hop that goes are on their way to another, which nobody expects:
+ * they are about to be asked for again. */
+static bool
+is_rerouting(const struct relay *relay)
+{
+	const struct hop *hop;
+
+	TAILQ_FOREACH (hop, &relay->gone_hops, link) {
+		if (hop->lobby->ready.count > 0)
+			return true;
+	}
+	return false;
+}
+
 bool
 summary_slice(struct relay *relay)
 {
 	struct summaries *all = relay->summaries;
 
+	if (!TAILQ_EMPTY(&all->ready) && is_rerouting(relay))
+		return true;
 	for (int i = 0; i < TOLD_A_SLICE; i++) {
 		struct summary *summary = TAILQ_FIRST(&all->ready);
 
@@ -400,7 +440,8 @@ summary_slice(struct relay *relay)
 			continue;
 		}
 		summary->expected++; /* it stays for us */
-		tell(relay, summary);
+		if (!reroute_old(relay, summary))
+			tell(relay, summary);
 		summary_passed(relay, summary->id);
 	}
 	return !TAILQ_EMPTY(&all->ready);
