@@ -58,7 +58,14 @@ a_labels(struct slice name)
 	rc = idn2_lookup_u8((const uint8_t *)text, &ascii,
 			    IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
 	free(text);
-	return rc == IDN2_OK ? (char *)ascii : NULL;
+	if (rc != IDN2_OK)
+		return NULL;
+	/* of invisible characters nothing is left, or only dots: no name may
+	 * turn into none, of which nothing would be asked */
+	if (ascii[strspn((char *)ascii, ".")] != '\0')
+		return (char *)ascii;
+	idn2_free(ascii);
+	return NULL;
 }
 
 static size_t

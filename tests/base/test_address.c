@@ -48,6 +48,10 @@ START_TEST(one_key_a_domain)
 	    {"m\xc3\xa4\xe3\x80\x82"
 	     "de\xe3\x80\x82",
 	     "xn--m-0fa.de"},
+	    /* all of it invisible: a key of nothing would be no domain */
+	    {"\xc2\xad", "\xc2\xad"},
+	    {"\xe2\x80\x8b.\xc2\xad", "\xe2\x80\x8b.\xc2\xad"},
+	    {"\xe3\x80\x82", "\xe3\x80\x82"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
