@@ -21,10 +21,12 @@
 #define RRS_MAX 128
 #define HEADER_SIZE 12
 
-enum { TYPE_CNAME = 5, TYPE_SOA = 6, CLASS_IN = 1 };
+enum { TYPE_NS = 2, TYPE_CNAME = 5, TYPE_SOA = 6, CLASS_IN = 1 };
 enum {
 	FLAG_QR = 0x8000,
+	FLAG_AA = 0x0400,
 	FLAG_TC = 0x0200,
+	FLAG_RA = 0x0080,
 	FLAG_AD = 0x0020,
 	RCODE_MASK = 0x000f
 };
@@ -310,6 +312,23 @@ negative_ttl(const struct walk *w)
 	return 0;
 }
 
+/* An empty answer that denies nothing: a referral has NS and no SOA (RFC 2308,
+ * 2.1 and 2.2), and without any of them a server must recurse or own the zone
+ * to know. */
+static bool
+is_referral(const struct walk *w)
+{
+	unsigned flags = get16(w->packet, 2);
+	bool refers = (flags & (FLAG_AA | FLAG_RA)) == 0;
+
+	for (uint32_t i = w->answer_count; i < w->rr_count; i++) {
+		if (w->rrs[i].type == TYPE_SOA)
+			return false;
+		refers |= w->rrs[i].type == TYPE_NS;
+	}
+	return refers;
+}
+
 static void
 answer_set(struct dns_answer *answer, enum dns_status status, const char *text)
 {
@@ -375,6 +394,10 @@ walk_answer(struct walk *w, const char *name, enum dns_type type,
 	/* nobody is called dead because a server mixed its answers up */
 	if (hops == 0 && w->answer_count > 0) {
 		answer_set(answer, DNS_FAIL, "answer to another question");
+		return;
+	}
+	if (is_referral(w)) {
+		answer_set(answer, DNS_FAIL, "a referral, no answer");
 		return;
 	}
 	answer_set(answer, DNS_NODATA, "no such record");

@@ -52,6 +52,13 @@ static const struct {
      DNS_NXDOMAIN, 30, ""},
     {"NXDOMAIN without SOA", "a.test", "A", 3, NULL, DNS_NXDOMAIN, 0, ""},
     {"NODATA", "a.test", "MX", 0, "!test 900 SOA 60", DNS_NODATA, 60, ""},
+    {"NODATA without SOA", "a.test", "MX", 0, NULL, DNS_NODATA, 0, ""},
+    {"NODATA with SOA and NS", "a.test", "MX", 0,
+     "!test 900 HEX 2 026e7300\n!test 900 SOA 60", DNS_NODATA, 60, ""},
+    {"a referral (RFC 2308, 2.2) denies nothing", "a.test", "MX", 0,
+     "!test 900 HEX 2 026e7300", DNS_FAIL, 0, ""},
+    {"nor does one behind an alias", "a.test", "MX", 0,
+     "@ 50 CNAME b.test\n!test 900 HEX 2 026e7300", DNS_FAIL, 0, ""},
     {"SERVFAIL", "a.test", "MX", 2, NULL, DNS_FAIL, 0, ""},
     {"REFUSED", "a.test", "MX", 5, NULL, DNS_FAIL, 0, ""},
     {"a rcode nobody knows", "a.test", "MX", 15, NULL, DNS_FAIL, 0, ""},
@@ -241,6 +248,39 @@ START_TEST(test_authentic)
 }
 END_TEST
 
+/* Nobody stands behind an empty answer of a server that neither recurses nor
+ * holds the zone. */
+static const struct {
+	const char *label;
+	uint8_t first, second; /* flags */
+	const char *records;
+	enum dns_status status;
+} unfounded[] = {
+    {"recursion", 0x81, 0x80, NULL, DNS_NODATA},
+    {"the zone's own server", 0x85, 0x00, NULL, DNS_NODATA},
+    {"neither", 0x81, 0x00, NULL, DNS_FAIL},
+    {"neither, an alias alone", 0x81, 0x00, "@ 50 CNAME b.test", DNS_FAIL},
+    {"neither, but with SOA", 0x81, 0x00, "!test 900 SOA 60", DNS_NODATA},
+    {"neither, but with records", 0x81, 0x00, "@ 50 A 192.0.2.1", DNS_OK},
+};
+
+START_TEST(test_unfounded)
+{
+	struct buf packet = {.cap = 65535};
+	struct arena *arena = arena_create(64);
+	struct dns_answer answer;
+
+	dns_reply_build(&packet, "a.test", "A", 0, unfounded[_i].records);
+	packet.p[2] = (char)unfounded[_i].first;
+	packet.p[3] = (char)unfounded[_i].second;
+	dns_packet_read(buf_slice(&packet), "a.test", DNS_A, arena, &answer);
+	ck_assert_msg(answer.status == unfounded[_i].status, "%s: %s",
+		      unfounded[_i].label, answer.text);
+	buf_fini(&packet);
+	arena_destroy(&arena);
+}
+END_TEST
+
 START_TEST(test_caps)
 {
 	struct buf packet = {.cap = 65535}, records = {.cap = 65535};
@@ -273,6 +313,7 @@ main(void)
 	tcase_add_loop_test(tc, test_cut, 0, COUNT(rows));
 	tcase_add_loop_test(tc, test_not_ours, 0, COUNT(others));
 	tcase_add_loop_test(tc, test_authentic, 0, COUNT(validated));
+	tcase_add_loop_test(tc, test_unfounded, 0, COUNT(unfounded));
 	tcase_add_test(tc, test_caps);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
