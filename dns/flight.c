@@ -224,12 +224,13 @@ wants_second(const struct flight *flight, const struct cache_finding *finding)
 
 /* The second resolver is believed, unless it says nothing at all: a time-out,
  * or that it does not answer us. SERVFAIL is what a validating one says of a
- * name for which the first was lied to. */
+ * name for which the first was lied to; and what a cap of ours cut short is
+ * nobody's silence. */
 static bool
 second_is_silent(const struct flight *flight, const struct dns_targets *targets)
 {
 	return flight->second && targets->status == TARGETS_UNKNOWN &&
-	       !targets->servfail;
+	       !targets->servfail && targets->reason != DOMAIN_WHY_BUSY;
 }
 
 /* A literal says itself what it is: the cache has none. */

@@ -492,6 +492,38 @@ START_TEST(test_second)
 }
 END_TEST
 
+/* Caps of ours are no silence of the second's: what it was not asked, or not
+ * long enough, it might have denied. */
+START_TEST(test_second_busy)
+{
+	static const char *const domains[] = {"a.silent2.lab", "b.silent2.lab",
+					      "c.silent2.lab", "d.silent2.lab"};
+	static const struct dns_row silence[] = {
+	    {"*.silent2.lab", NULL, 0, DNS_SILENT, NULL}};
+	struct dns_opts opts = {.timeout_ms = 60000, .inflight_max = 1};
+	struct domain_fact fact;
+	struct bench b;
+	struct got g[COUNT(domains)];
+
+	bench_init(&b, 0, silence, 1);
+	opts.servers = dns_server_text(b.server);
+	opts.second = dns_server_text(b.second);
+	ck_assert_int_eq(dns_reconfigure(b.dns, &opts), 0);
+	memset(g, 0, sizeof(g));
+	for (int i = 0; i < COUNT(domains); i++) {
+		struct dns_domain_req req = {.domain = domains[i]};
+
+		g[i].op = dns_domain_start(b.dns, &req, on_domain, &g[i]);
+	}
+	/* one fast slot and two slow ones: the first of four makes room */
+	TURN_UNTIL(b.loop, g[0].done > 0, domains[0]);
+	ck_assert_int_eq(g[0].fact.verdict, DOMAIN_UNKNOWN);
+	ck_assert_int_eq(g[0].fact.reason, DOMAIN_WHY_BUSY);
+	ck_assert(!dns_cache_look(b.cache, slice_str(domains[0]), &fact));
+	bench_fini(&b);
+}
+END_TEST
+
 /* Once dead, always one resolver. */
 START_TEST(test_second_only_first)
 {
@@ -668,6 +700,7 @@ main(void)
 	tcase_add_loop_test(tc, test_rows, 0, COUNT(rows));
 	tcase_add_test(tc, test_known);
 	tcase_add_loop_test(tc, test_second, 0, COUNT(opinions));
+	tcase_add_test(tc, test_second_busy);
 	tcase_add_test(tc, test_second_only_first);
 	tcase_add_loop_test(tc, test_stale, 0, COUNT(stales));
 	tcase_add_loop_test(tc, test_targets, 0, COUNT(lists));
