@@ -263,7 +263,8 @@ entry_set(struct cache_shard *shard, struct cache_entry *entry,
 	entry->until_wall_s = now_wall_s + lasts;
 	entry->retry_wall_s = 0;
 	/* what is on disk is to be replaced, or goes */
-	if (finding->verdict != DOMAIN_UNKNOWN || entry->saved)
+	if ((finding->verdict != DOMAIN_UNKNOWN && !finding->local) ||
+	    entry->saved)
 		mark_changed(shard, entry);
 	touch(shard, entry, now_wall_s);
 }

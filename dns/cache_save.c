@@ -7,7 +7,9 @@
  * fit into the cache and were saved.
  *
  * A record read back is from disk, not from us: lengths, numbers and times are
- * checked, and a time from the future (the clock was set back) is cut.
+ * checked, and a time from the future (the clock was set back) is cut. What
+ * `targets` or our own name decided is not kept: the next start may have
+ * others, and whoever changes them wants to see it at once.
  */
 #include "dns/cache_int.h"
 #include "dns/name.h"
@@ -97,7 +99,8 @@ take(struct cache_shard *shard, struct cache_entry *entry,
      struct taking *taking)
 {
 	struct slice key = slice_of(entry->key, entry->key_size);
-	bool kept = !entry->gone && entry->verdict != DOMAIN_UNKNOWN;
+	bool kept = !entry->gone && !entry->local &&
+		    entry->verdict != DOMAIN_UNKNOWN;
 
 	TAILQ_REMOVE(&shard->changed, entry, changed_link);
 	entry->changed = false;
@@ -189,7 +192,8 @@ dns_cache_restore(struct dns_cache *cache, struct slice key, struct slice value,
 	if (!key_ok(key) || cache_record_decode(value, &read) != 0)
 		return GW_ECORRUPT;
 	/* special ones were asked for while somebody allowed them */
-	if (too_old(cache, &read, now_wall_s) || cache_reserved(cache, key))
+	if (read.local || too_old(cache, &read, now_wall_s) ||
+	    cache_reserved(cache, key))
 		return GW_ENOENT;
 	if (read.since_wall_s > now_wall_s) {
 		read.until_wall_s -= read.since_wall_s - now_wall_s;
