@@ -99,8 +99,8 @@ take(struct cache_shard *shard, struct cache_entry *entry,
      struct taking *taking)
 {
 	struct slice key = slice_of(entry->key, entry->key_size);
-	bool kept = !entry->gone && !entry->local &&
-		    entry->verdict != DOMAIN_UNKNOWN;
+	bool kept =
+	    !entry->gone && !entry->local && entry->verdict != DOMAIN_UNKNOWN;
 
 	TAILQ_REMOVE(&shard->changed, entry, changed_link);
 	entry->changed = false;

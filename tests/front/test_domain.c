@@ -73,7 +73,8 @@ START_TEST(a_name_in_another_script)
 	rcpt("r@xn--mller-kva.lab", OK);
 	ck_assert_uint_eq(names_count(names, "xn--mller-kva.lab"), 1);
 	rcpt("r@m\xc3\xb6ller.lab", "550 5.1.2 Domain xn--mller-jua.lab does");
-	/* a soft hyphen alone: nothing is left of it, but it is no postmaster */
+	/* a soft hyphen alone: nothing is left of it, but it is no postmaster
+	 */
 	rcpt("r@\xc2\xad", "550 5.1.2");
 	close_all();
 }
