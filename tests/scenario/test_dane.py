@@ -85,6 +85,8 @@ second IN MX 10 mx-wrong
 second IN MX 20 mx-good
 third IN MX 10 mx-clear
 third IN MX 20 mx-good
+fourth IN MX 10 mx-spoilt
+fourth IN MX 20 mx-good
 wrong IN MX 10 mx-wrong
 clear IN MX 10 mx-clear
 spoilt IN MX 10 mx-spoilt
@@ -150,6 +152,7 @@ def what_records_ask(work):
         ("x@good.lab", "mx-good", True, "verified"),
         ("x@second.lab", "mx-good", True, "verified"),
         ("x@third.lab", "mx-good", True, "verified"),
+        ("x@fourth.lab", "mx-good", True, "verified"),
         ("x@ta.lab", "mx-ta", True, "verified"),
         ("x@plain.lab", "mx-plain", True, None),
         ("x@none.lab", "mx-none", False, None),
