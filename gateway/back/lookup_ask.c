@@ -146,6 +146,7 @@ on_targets(void *arg, const struct dns_targets *targets)
 	struct result result;
 
 	lookup->targets_op = NULL;
+	result_set(&result, FATE_DEFERRED, "4.4.3", targets->text);
 	switch (targets->status) {
 	case TARGETS_OK:
 		answer_site(lookup, targets, true);

@@ -1,3 +1,12 @@
+/*
+ * Who waits for whom: a summary counts the jobs of its message that DNS is
+ * asked about, and has those that are doomed. It is told of when the count is
+ * nothing, or its time is over, always in a later turn than the one in which
+ * that came about: others of the message may still be on their way in.
+ *
+ * Invariant: a summary is in one of the two lists while somebody is doomed, in
+ * the table while somebody is doomed or expected.
+ */
 #include "gateway/back/summary.h"
 
 #include <assert.h>
@@ -321,7 +330,8 @@ count_dooms(const struct summary *summary)
 	uint32_t rcpts = 0;
 	size_t n = 0;
 
-	TAILQ_FOREACH (doom, &summary->dooms, link) {
+	for (doom = TAILQ_FIRST(&summary->dooms); doom;
+	     doom = TAILQ_NEXT(doom, link)) {
 		rcpts += doom->job->rcpt_count;
 		if (n > 0 && rcpts > SUMMARY_RCPTS_MAX)
 			break;
@@ -398,8 +408,8 @@ hold(struct relay *relay, struct summary *summary)
 
 	TAILQ_REMOVE(&relay->summaries->ready, summary, link);
 	summary->ready = false;
-	TAILQ_FOREACH_REVERSE(before, list, summary_list, link)
-	{
+	for (before = TAILQ_LAST(list, summary_list); before;
+	     before = TAILQ_PREV(before, summary_list, link)) {
 		if (before->until_ms <= summary->until_ms) {
 			TAILQ_INSERT_AFTER(list, before, summary, link);
 			return;
@@ -415,7 +425,8 @@ is_rerouting(const struct relay *relay)
 {
 	const struct hop *hop;
 
-	TAILQ_FOREACH (hop, &relay->gone_hops, link) {
+	for (hop = TAILQ_FIRST(&relay->gone_hops); hop;
+	     hop = TAILQ_NEXT(hop, link)) {
 		if (hop->lobby->ready.count > 0)
 			return true;
 	}
