@@ -110,7 +110,9 @@ static const struct config_row rows[] = {
      "delivered once.",
      TOP(resubmission)},
     {"resubmission-window", CONFIG_TIME, CONFIG_RESTART, "24h", 1 * MINUTE,
-     30 * DAY, NULL, "How long a message is remembered for that.",
+     30 * DAY, NULL,
+     "How long a message is remembered for that; at most the last 4 million "
+     "are.",
      TOP(resubmission_window_ms)},
     {"observe", CONFIG_SWITCH, 0, "off", 0, 0, NULL,
      "Whether limits only count and log what they would do, and change nothing "
@@ -365,7 +367,8 @@ static const struct config_row rows[] = {
      "Questions under way at once, for each thread; slow ones move aside.",
      DNS(in_flight)},
     {"dns.in-flight-per-login", CONFIG_COUNT, 0, "100", 1, 5000, "domains",
-     "Domains asked about at once for one login; more are not waited for.",
+     "Domains asked about at once for one login, and twice as many that are "
+     "slow to answer; more are not waited for.",
      DNS(in_flight_per_login)},
     {"dns.cache", CONFIG_COUNT, 0, "200000", 1000, 10000000, "domains",
      "Domains whose answers are remembered, over restarts too.", DNS(cache)},

@@ -152,7 +152,8 @@ put_domains(const struct metrics *m, struct buf *out)
 	label(out, "domains");
 	counted(out, "refused ", f->domain_refused, ", ");
 	counted(out, "dropped ", f->domain_dropped, ", ");
-	counted(out, "unverified ", f->domain_unverified, "; cache ");
+	counted(out, "unverified ", f->domain_unverified, ", ");
+	counted(out, "senders ", f->sender_dead, "; cache ");
 	counted(out, "", m->dns.domains, ", ");
 	put_percent(out, m->dns.hits, m->dns.misses);
 	buf_add_str(out, " hits\n");
@@ -167,6 +168,8 @@ put_back(const struct metrics *m, struct buf *out)
 	label(out, "queue");
 	text_times(out, b->queued, "recipient");
 	counted(out, ", ", held > 0 ? (uint64_t)held : 0, " held; ");
+	if (b->undecided > 0)
+		counted(out, "", b->undecided, " wait for DNS; ");
 	text_times(out, b->active, "message");
 	buf_add_str(out, " under way");
 	if (b->oldest_wall_s != 0) {
@@ -412,10 +415,12 @@ status_json(const struct status_input *in, struct buf *out)
 	json_u64(&j, "domain_refused", m->front.domain_refused);
 	json_u64(&j, "domain_dropped", m->front.domain_dropped);
 	json_u64(&j, "domain_unverified", m->front.domain_unverified);
+	json_u64(&j, "sender_dead", m->front.sender_dead);
 	json_resolver(m, &j);
 	json_u64(&j, "queued", m->back.queued);
 	json_i64(&j, "held", m->ledger.by_state[RCPT_HELD]);
 	json_u64(&j, "held_by_rule", m->back.held_by_rule);
+	json_u64(&j, "undecided", m->back.undecided);
 	json_u64(&j, "active", m->back.active);
 	json_time(&j, "oldest", m->back.oldest_wall_s);
 	json_u64(&j, "delivered", m->back.delivered);
