@@ -15,7 +15,7 @@ route partner { domain partner.lab; via hub; }
 """
 ZONE = {
     ("good.lab", dns.MX): [(10, "mx.lab")],
-    ("mx.lab", dns.A): ["127.0.0.1"],
+    ("mx.lab", dns.A): ["203.0.113.10"],  # what `targets` decides is not kept
     ("null.lab", dns.MX): [(0, "")],
 }
 
