@@ -152,6 +152,10 @@ struct reservation *reservation_create(struct limits *limits,
 void reservation_rcpt(struct reservation *r, bool internal,
 		      uint64_t declared_bytes, int64_t mono_us,
 		      struct limit_verdict *verdict);
+/* An accepted recipient that counts as none, because its domain is dead: when
+ * it is the message's first, the message and declared_bytes are charged. */
+void reservation_nobody(struct reservation *r, uint64_t declared_bytes,
+			int64_t mono_us, struct limit_verdict *verdict);
 /* The dot: the true size. verdict as above, the strongest of all so far. */
 void reservation_settle(struct reservation *r, uint64_t bytes, int64_t mono_us,
 			struct limit_verdict *verdict);

@@ -321,9 +321,11 @@ take(struct reservation *r, bool all, struct limit_verdict *verdict,
 
 /* --- recipients ------------------------------------------------------ */
 
+enum whom { EXTERNAL, INTERNAL, NOBODY };
+
 static uint64_t
 amount_of(const struct reservation *r, enum limit_counted counted,
-	  bool internal, uint64_t declared_bytes)
+	  enum whom whom, uint64_t declared_bytes)
 {
 	switch (counted) {
 	case LIMIT_MESSAGES:
@@ -331,11 +333,11 @@ amount_of(const struct reservation *r, enum limit_counted counted,
 	case LIMIT_BYTES:
 		return r->started ? 0 : declared_bytes;
 	case LIMIT_RECIPIENTS:
-		return !internal;
+		return whom == EXTERNAL;
 	case LIMIT_INTERNAL_RECIPIENTS:
-		return internal;
+		return whom == INTERNAL;
 	case LIMIT_ALL_RECIPIENTS:
-		return 1;
+		return whom != NOBODY;
 	case LIMIT_CONNECTIONS:
 	case LIMIT_NEW_CONNECTIONS:
 	case LIMIT_FAILED_LOGINS:
@@ -364,9 +366,9 @@ offer(const struct reservation *r, const struct wait *wait,
 		limit_verdict_offer(verdict, &r->stuck.hit);
 }
 
-void
-reservation_rcpt(struct reservation *r, bool internal, uint64_t declared_bytes,
-		 int64_t mono_us, struct limit_verdict *verdict)
+static void
+reserve(struct reservation *r, enum whom whom, uint64_t declared_bytes,
+	int64_t mono_us, struct limit_verdict *verdict)
 {
 	const struct limit_binding *b = &r->stakes.binding;
 	struct wait wait = {0};
@@ -379,8 +381,8 @@ reservation_rcpt(struct reservation *r, bool internal, uint64_t declared_bytes,
 	lets = dead_lets(r, verdict);
 	r->charge_count = 0;
 	for (size_t i = 0; i < b->count; i++) {
-		uint64_t amount = amount_of(r, b->bound[i].rule->counted,
-					    internal, declared_bytes);
+		uint64_t amount = amount_of(r, b->bound[i].rule->counted, whom,
+					    declared_bytes);
 
 		if (!b->bound[i].off && amount > 0)
 			charge_add(r, i, amount);
@@ -400,6 +402,24 @@ reservation_rcpt(struct reservation *r, bool internal, uint64_t declared_bytes,
 		r->latest = wait;
 	offer(r, &wait, verdict);
 	limit_verdict_tell(verdict, r->limits);
+}
+
+void
+reservation_rcpt(struct reservation *r, bool internal, uint64_t declared_bytes,
+		 int64_t mono_us, struct limit_verdict *verdict)
+{
+	reserve(r, internal ? INTERNAL : EXTERNAL, declared_bytes, mono_us,
+		verdict);
+}
+
+void
+reservation_nobody(struct reservation *r, uint64_t declared_bytes,
+		   int64_t mono_us, struct limit_verdict *verdict)
+{
+	if (r->started)
+		limit_verdict_init(verdict);
+	else
+		reserve(r, NOBODY, declared_bytes, mono_us, verdict);
 }
 
 /* --- the dot --------------------------------------------------------- */

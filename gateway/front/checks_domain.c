@@ -264,8 +264,7 @@ act(struct rcpt_check *c, const struct domain_decision *decision)
 	case DOMAIN_DROP:
 		c->state = RCPT_DOMAIN_DEAD;
 		c->why = c->check.ask.fact.reason;
-		refusal_make(&c->check.answer, REPLY_RECIPIENT_OK, NULL, 0);
-		return STEP_DONE; /* charged to no limit */
+		break; /* charged as nobody */
 	case DOMAIN_DEFER:
 	case DOMAIN_REFUSE:
 		COUNT(session->worker, domain_refused);

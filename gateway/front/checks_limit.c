@@ -318,6 +318,21 @@ refuse(struct transaction *t, const char *stage, struct slice detail,
 	return false;
 }
 
+static void
+reserve(const struct rcpt_check *c, struct limit_verdict *verdict)
+{
+	const struct front_conf *conf = &c->check.session->snapshot->conf;
+	const struct rcpt_charge *charge = &c->transaction->charge;
+
+	if (c->state == RCPT_DOMAIN_DEAD)
+		reservation_nobody(charge->reservation, charge->declared_bytes,
+				   clock_mono_us(), verdict);
+	else
+		reservation_rcpt(charge->reservation, is_internal(conf, c),
+				 charge->declared_bytes, clock_mono_us(),
+				 verdict);
+}
+
 bool
 check_limit_rcpt(struct rcpt_check *c, struct refusal *refusal)
 {
@@ -326,15 +341,15 @@ check_limit_rcpt(struct rcpt_check *c, struct refusal *refusal)
 	const struct about about = about_session(session, t);
 	struct limit_verdict verdict;
 
-	reservation_rcpt(t->charge.reservation,
-			 is_internal(&session->snapshot->conf, c),
-			 t->charge.declared_bytes, clock_mono_us(), &verdict);
+	reserve(c, &verdict);
 	tell_observed(&about, &verdict);
 	if (verdict.action >= LIMIT_DEFER) {
 		checks_count_refused(session, slice_str(t->mail_from),
 				     c->domain);
 		return refuse(t, "RCPT", c->rcpt.recipient, &verdict, refusal);
 	}
+	if (c->state == RCPT_DOMAIN_DEAD)
+		return true; /* reported at once; no sign of a good list */
 	c->next_wall_s = verdict.not_before_wall_s;
 	refusal_forgive(session);
 	return true;

@@ -206,6 +206,46 @@ START_TEST(all_of_them_dropped)
 }
 END_TEST
 
+/* Nor is a message free because all its recipients are dead: each is bytes on
+ * the disk and a report to the login's owner. */
+START_TEST(messages_of_the_dead_count)
+{
+	static const struct limit_rate two = {LIMIT_MESSAGES, 2, 3600000, 0};
+
+	open_with(&(struct setting){.refuse_first = 1, .rate = &two});
+	for (int i = 0; i < 2; i++) {
+		client_say(&client, MAIL, "250");
+		rcpt("0@nowhere.lab", "550 5.1.2");
+		rcpt("1@nowhere.lab", OK);
+		rcpt("2@nowhere.lab", OK); /* once a message */
+		letter("250 2.0.0 Accepted");
+		world_accepts(&world, i + 1);
+	}
+	client_say(&client, MAIL, "250");
+	rcpt("0@nowhere.lab", "550 5.1.2");
+	rcpt("1@nowhere.lab", "550 5.7.1 Sending limit of 2 messages");
+	client_say(&client, "DATA", "554");
+	close_all();
+}
+END_TEST
+
+/* The first recipient was dropped, the next is fine: one message. */
+START_TEST(one_message_whoever_is_first)
+{
+	static const struct limit_rate one = {LIMIT_MESSAGES, 1, 3600000, 0};
+
+	open_with(&(struct setting){.refuse_first = 1, .rate = &one});
+	client_say(&client, MAIL, "250");
+	rcpt("0@nowhere.lab", "550 5.1.2");
+	rcpt("1@nowhere.lab", OK);
+	rcpt("2@good.lab", OK);
+	rcpt("3@nowhere.lab", OK);
+	letter("250 2.0.0 Accepted");
+	world_accepts(&world, 1);
+	close_all();
+}
+END_TEST
+
 /* The rest is held; the report of the dead waits for nobody. */
 START_TEST(the_dead_are_not_held)
 {
@@ -446,6 +486,8 @@ main(void)
 	tcase_add_test(tc, a_sender_takes_time);
 	tcase_add_test(tc, dropped_behind_the_first);
 	tcase_add_test(tc, all_of_them_dropped);
+	tcase_add_test(tc, messages_of_the_dead_count);
+	tcase_add_test(tc, one_message_whoever_is_first);
 	tcase_add_test(tc, the_dead_are_not_held);
 	tcase_add_test(tc, a_class_of_its_own);
 	tcase_add_test(tc, a_fact_about_the_login);
