@@ -369,7 +369,7 @@ apply(struct transaction *t, const struct limit_verdict *verdict)
 	for (uint32_t i = 0; i < msg->rcpt_count; i++) {
 		struct spool_rcpt *rcpt = &msg->rcpts[i];
 
-		if (rcpt->domain == RCPT_DOMAIN_DEAD) /* uncharged; told of */
+		if (rcpt->domain == RCPT_DOMAIN_DEAD) /* told of at once */
 			continue;
 		if (rcpt->next_wall_s < verdict->all_not_before_wall_s)
 			rcpt->next_wall_s = verdict->all_not_before_wall_s;

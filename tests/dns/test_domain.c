@@ -1,4 +1,8 @@
-/* The verdict on a domain: what each answer of DNS comes to. */
+/*
+ * The verdict on a domain: what each answer of DNS comes to.
+ *
+ * size: one zone, and the tables that are read off it.
+ */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
