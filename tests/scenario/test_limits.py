@@ -80,9 +80,10 @@ def a_kill_loses_no_charge(work):
     dice = random.Random(7)
     acked = unknown = 0
     for i in range(4):
-        knockers = crowd(sluice, 32, rcpts=2)
         began = accepted(sluice)
-        peers.wait_for(lambda: accepted(sluice) > began, 20, "the first")
+        knockers = crowd(sluice, 32, rcpts=2)
+        # on a fast disk all of them are there before the last kill
+        peers.wait_for(lambda: accepted(sluice) > min(began, most - 1), 20, "the first")
         time.sleep(dice.uniform(0, 0.1))
         sluice.kill()
         acked += finish(knockers, lost=True)[0]
