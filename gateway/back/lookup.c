@@ -330,10 +330,13 @@ lookup_tick(struct relay *relay)
 
 /* --- from outside --------------------------------------------------------- */
 
-/* What is under way is asked anew: it may be allowed by now. */
+/* What is under way is asked anew: it may be allowed by now. A host may have
+ * another address. */
 static void
 flush_one(struct lookup *lookup)
 {
+	if (lookup->site)
+		site_expire(lookup->site);
 	if (lookup->state == LOOKUP_ASKED || lookup->state == LOOKUP_BUSY) {
 		lookup_stop_asking(lookup);
 		lookup_set_state(lookup, LOOKUP_QUEUED);
@@ -346,6 +349,7 @@ static void
 flush_hop(struct hop *hop, struct slice domain)
 {
 	struct lookup *lookup, *next;
+	struct site *site;
 
 	if (domain.p) {
 		HASH_FIND(hh, hop->lookups, domain.p, domain.n, lookup);
@@ -357,6 +361,8 @@ flush_hop(struct hop *hop, struct slice domain)
 		next = lookup->hh.next;
 		flush_one(lookup);
 	}
+	for (site = hop->sites; site; site = site->hh.next)
+		site_expire(site);
 }
 
 void

@@ -45,7 +45,9 @@ lookup_is_known(const struct lookup *lookup)
 
 	if (!lookup_is_mx(lookup))
 		return is_fine(relay, slice_str(lookup->domain));
+	/* The site's addresses may be older: another domain brought them. */
 	return lookup->site && lookup->state == LOOKUP_IDLE &&
+	       site_is_fresh(lookup->site) &&
 	       relay_now_ms(relay) < lookup->until_ms;
 }
 

@@ -160,6 +160,13 @@ site_stretch(struct site *site)
 		site->until_ms = until_ms;
 }
 
+void
+site_expire(struct site *site)
+{
+	site->until_ms = 0;
+	site->next_ask_ms = 0;
+}
+
 bool
 site_is_fresh(const struct site *site)
 {

@@ -32,6 +32,8 @@ struct site *site_use(struct hop *hop, const struct dns_targets *targets,
 void site_unuse(struct site **site);
 /* What DNS knew last goes on for a while. */
 void site_stretch(struct site *site);
+/* What is known of it is not believed any more: the next answer counts. */
+void site_expire(struct site *site);
 bool site_is_fresh(const struct site *site);
 /* How long an answer holds: its time to live, within bounds. */
 int64_t site_hold_ms(uint32_t ttl_s);

@@ -288,6 +288,55 @@ START_TEST(test_hosts_move)
 }
 END_TEST
 
+/* The same hosts, elsewhere: an administrator need not wait for the old
+ * address to be out of date. */
+START_TEST(test_host_moves)
+{
+	struct back_flush flush = {.domain = NULL};
+	struct lab lab;
+	struct world *w = &lab.w;
+	size_t row;
+
+	lab_open(&lab);
+	add_row(&lab, "d.lab", "MX", "@ 3600 MX 10 a.lab", 0);
+	row = lab.row_count;
+	add_host(&lab, "a.lab", "127.0.0.9", 0);
+	lab_start(&lab);
+	accept_to(&lab, "x@d.lab", 0, NULL);
+	UNTIL(w, status_of(w).deferred == 1, "nobody there");
+	free((char *)lab.rows[row].records);
+	lab.rows[row].records = mem_strdup("@ 3600 A 127.0.0.1");
+	back_flush(w->back, &flush);
+	UNTIL(w, status_of(w).delivered == 1, "at its new address");
+	lab_close(&lab);
+}
+END_TEST
+
+/* Two domains of one site: its addresses are old, what is known of the one is
+ * not. They are asked for again, or its mail would go round in a circle. */
+START_TEST(test_old_addresses_are_asked_for)
+{
+	struct back_flush flush = {.domain = "one.lab"};
+	struct lab lab;
+	struct world *w = &lab.w;
+
+	lab_open(&lab);
+	w->hops[0].idle_ms = 0;
+	add_row(&lab, "one.lab", "MX", "@ 300 MX 10 a.lab", 0);
+	add_row(&lab, "two.lab", "MX", "@ 3600 MX 10 a.lab", 0);
+	add_host(&lab, "a.lab", "127.0.0.1", 0);
+	lab_start(&lab);
+	accept_to(&lab, "x@one.lab", 0, NULL);
+	UNTIL(w, status_of(w).delivered == 1, "one");
+	accept_to(&lab, "x@two.lab", 0, NULL);
+	UNTIL(w, status_of(w).delivered == 2, "two");
+	back_flush(w->back, &flush);
+	accept_to(&lab, "y@two.lab", 0, NULL);
+	UNTIL(w, status_of(w).delivered == 3, "two again");
+	lab_close(&lab);
+}
+END_TEST
+
 /* --- hosts that do not answer --------------------------------------------- */
 
 /* Two sites, one dead address: it is met once. */
@@ -402,6 +451,8 @@ main(void)
 	tcase_add_test(tc, test_site_cap);
 	tcase_add_loop_test(tc, test_source_of_lane, 0, 2);
 	tcase_add_test(tc, test_hosts_move);
+	tcase_add_test(tc, test_host_moves);
+	tcase_add_test(tc, test_old_addresses_are_asked_for);
 	tcase_add_test(tc, test_memory_is_shared);
 	tcase_add_loop_test(tc, test_silent_flood, 0,
 			    sizeof(flood_cases) / sizeof(flood_cases[0]));
