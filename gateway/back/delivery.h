@@ -84,6 +84,6 @@ struct notice { /* all parts are of one message */
 	bool delayed;
 	int64_t now_wall_ms;
 };
-void notify_add(struct outcome *outcome, const struct notice *notice);
+void notify_add(struct outcome *outcome, struct notice *notice);
 
 #endif

@@ -46,6 +46,21 @@ idset_add(struct idset *set, uint64_t id)
 	return true;
 }
 
+bool
+idset_has(const struct idset *set, uint64_t id)
+{
+	size_t at = hash_bytes(&id, sizeof(id)) & (set->size - 1);
+
+	if (set->size == 0)
+		return false;
+	while (set->slots[at] != 0) {
+		if (set->slots[at] == id)
+			return true;
+		at = (at + 1) & (set->size - 1);
+	}
+	return false;
+}
+
 void
 idset_fini(struct idset *set)
 {

@@ -11,6 +11,7 @@ struct idset {
 	size_t size, count;
 };
 
+bool idset_has(const struct idset *set, uint64_t id);
 bool idset_add(struct idset *set, uint64_t id); /* false: it is in it */
 void idset_fini(struct idset *set);		/* empty again */
 

@@ -21,6 +21,7 @@
 #define HEADER_MAX ((uint64_t)128 << 10) /* front refuses larger blocks */
 #define DSN_MAX ((size_t)32 << 20)	 /* SUMMARY_RCPTS_MAX, if need be */
 #define DIAGNOSTIC_MAX 512
+#define DELAYS_MAX 10000
 
 struct gathered {
 	struct dsn_rcpt *rcpts;
@@ -254,14 +255,43 @@ put_dsn(struct outcome *outcome, const struct notice *notice,
 	outcome_set_dsn(outcome, msg, body);
 }
 
+/* --- delays are told of once ---------------------------------------------- */
+
+static bool
+was_told(const struct notice *notice)
+{
+	const struct relay *relay = first(notice)->relay;
+	uint64_t id = first(notice)->msg->id;
+
+	return idset_has(&relay->delays[0], id) ||
+	       idset_has(&relay->delays[1], id);
+}
+
+static void
+set_told(struct outcome *outcome, const struct notice *notice)
+{
+	struct idset *delays = first(notice)->relay->delays;
+
+	if (delays[0].count >= DELAYS_MAX) {
+		idset_fini(&delays[1]);
+		delays[1] = delays[0];
+		delays[0] = (struct idset){.size = 0};
+	}
+	idset_add(&delays[0], first(notice)->msg->id);
+	outcome_set_flags(outcome, MSG_DELAYED);
+	for (size_t i = 0; i < notice->part_count; i++)
+		notice->parts[i].delivery->job->mail->msg->flags |= MSG_DELAYED;
+}
+
 void
-notify_add(struct outcome *outcome, const struct notice *notice)
+notify_add(struct outcome *outcome, struct notice *notice)
 {
 	const struct spool_msg *msg = first(notice)->msg;
 	struct gathered g = {0};
 	char id[ID_TEXT_SIZE];
 	const char *to;
 
+	notice->delayed = notice->delayed && !was_told(notice);
 	gather(&g, notice);
 	if (g.count == 0)
 		return;
@@ -277,12 +307,8 @@ notify_add(struct outcome *outcome, const struct notice *notice)
 			  LF_U64("rcpts", g.count));
 		stat_add(&first(notice)->relay->stats->dsn_dropped, 1);
 	}
-	if (g.delayed) {
-		outcome_set_flags(outcome, MSG_DELAYED);
-		for (size_t i = 0; i < notice->part_count; i++)
-			notice->parts[i].delivery->job->mail->msg->flags |=
-			    MSG_DELAYED;
-	}
+	if (g.delayed)
+		set_told(outcome, notice);
 	free(g.rcpts);
 	arena_destroy(&g.arena);
 }

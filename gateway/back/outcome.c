@@ -136,6 +136,10 @@ requeue_bounced(struct outcome *outcome)
 	}
 	op->rcpt_count = kept;
 	/* The notice that was to be told of went with the DSN. */
+	if (op->set_flags & MSG_DELAYED) {
+		idset_fini(&outcome->relay->delays[0]);
+		idset_fini(&outcome->relay->delays[1]);
+	}
 	op->set_flags &= (uint16_t)~MSG_DELAYED;
 	outcome->had_dsn = false;
 	return true;

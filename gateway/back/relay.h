@@ -7,6 +7,7 @@
 #include "gateway/back/board.h"
 #include "gateway/back/catalog.h"
 #include "gateway/back/dest.h"
+#include "gateway/back/idset.h"
 #include "gateway/back/result.h"
 #include "gateway/back/sched.h"
 #include "gateway/back/settings.h"
@@ -71,6 +72,10 @@ struct relay {
 	struct flush_item *flushes;	     /* waiting their turn */
 	size_t mail_count, mail_bytes;	     /* in memory */
 	uint32_t connection_count;
+	/* Messages whose delay was told of lately: [0], then [1] before it. The
+	 * mark on disk says it for good, but other jobs of the message were
+	 * read before it got there. */
+	struct idset delays[2];
 	uint16_t generation;
 	uint64_t first_new_id; /* smaller ones: the rebuild has them */
 	bool stopping, quitting, stopped;

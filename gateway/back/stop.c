@@ -221,5 +221,7 @@ relay_fini(struct relay *relay)
 	held_destroy(&relay->held);
 	chores_destroy(&relay->chores);
 	settings_destroy(&relay->settings);
+	idset_fini(&relay->delays[0]);
+	idset_fini(&relay->delays[1]);
 	free(relay->age);
 }

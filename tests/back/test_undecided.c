@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "tests/back/world.h"
 #include "tests/support/dns_server.h"
@@ -29,6 +30,7 @@ static const struct dns_row rows[] = {
     {.name = "mute.lab", .manner = DNS_SILENT},
     {.name = "mx.lab", .type = "A", .records = "@ 300 A 127.0.0.1"},
     {.name = "mx.lab", .type = "AAAA"},
+    {.name = "*.fail.lab", .rcode = 2},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 #define LATER_ROW 11
@@ -238,15 +240,15 @@ START_TEST(test_one_report)
 END_TEST
 
 static char *
-many(const char *before, unsigned count)
+many(const char *before, unsigned count, const char *domain)
 {
 	struct buf to;
 	char *text;
 
 	buf_init(&to, 1 << 20);
 	for (unsigned i = 0; i < count; i++)
-		buf_printf(&to, "%s%s@d%u.gone.lab", i > 0 ? " " : "", before,
-			   i);
+		buf_printf(&to, "%s%s@d%u.%s", i > 0 ? " " : "", before, i,
+			   domain);
 	text = slice_dup(buf_slice(&to));
 	buf_fini(&to);
 	return text;
@@ -268,7 +270,7 @@ static const struct many_case {
 START_TEST(test_many_are_one_report)
 {
 	const struct many_case *c = &many_cases[_i];
-	char *to = many(c->before, c->count);
+	char *to = many(c->before, c->count, "gone.lab");
 	struct letter letter = {
 	    .to = to, .domain = c->domain, .notify = c->notify};
 	struct lab lab;
@@ -287,6 +289,59 @@ START_TEST(test_many_are_one_report)
 	ck_assert_int_eq(world_ledger(w).by_state[RCPT_BOUNCED], c->count);
 	ck_assert_int_eq(world_ledger(w).generated, c->reports);
 	free(to);
+	lab_close(&lab);
+}
+END_TEST
+
+static const char *const dead_ways[] = {"at once", "after a restart",
+					"held by an administrator first",
+					"other settings meanwhile"};
+
+/* Whatever becomes of them on the way, those that were dropped at RCPT are
+ * never given to the next hop: nor where nobody looks domains up, nor by MX,
+ * nor when DNS knows them to be good by now. */
+START_TEST(test_dead_are_never_sent)
+{
+	const char *label = dead_ways[_i % 4];
+	struct letter letter = {.to = "dead-a@good.lab fine@own.lab "
+				      "dead-b@own.lab",
+				.holds = _i % 4 == 2 ? HOLD_ADMIN : 0};
+	struct back_work release = {.verb = BACK_RELEASE};
+	char error[256];
+	struct lab lab;
+	struct world *w = &lab.w;
+
+	lab_open(&lab);
+	if (_i / 4 == 1)
+		w->hops[0].kind = BACK_MX;
+	if (_i / 4 == 2) {
+		dns_cache_destroy(&w->dns_cache);
+		domains_destroy(&w->domains);
+	}
+	world_block(w, BLOCK_CRED, BLOCK_HOLD, "ann");
+	world_start(w);
+	world_accept(w, &letter);
+	if (_i % 4 == 1) {
+		world_stop(w, 0);
+		world_reopen_spool(w);
+		world_start(w);
+	}
+	if (_i % 4 == 2)
+		world_work(w, &release);
+	UNTIL(w, status_of(w).held_by_rule == 3, label);
+	if (_i % 4 == 3) {
+		w->hops[0].name = "other";
+		ck_assert_int_eq(
+		    back_reload(w->back, &w->conf, error, sizeof(error)), 0);
+	}
+	world_unblock(w, BLOCK_CRED, BLOCK_HOLD, "ann");
+	world_work(w, &(struct back_work){.verb = BACK_RECHECK});
+	UNTIL(w, dsn_count(w) == 1, label);
+	UNTIL(w, status_of(w).delivered == 2, label);
+	UNTIL(w, world_ledger(w).by_state[RCPT_BOUNCED] == 2, label);
+	UNTIL(w, world_ledger(w).by_state[RCPT_DELIVERED] == 2, label);
+	ck_assert_msg(!was_sent(w, "dead-"), "%s", label);
+	ck_assert_uint_eq(count_of(dsn_of(w, 0)->body, "Action: failed"), 2);
 	lab_close(&lab);
 }
 END_TEST
@@ -326,6 +381,33 @@ START_TEST(test_delay_notice)
 	UNTIL(w, dsn_count(w) == 1, "a notice");
 	ck_assert_ptr_nonnull(
 	    strstr(dsn_of(w, 0)->body, "Action: delayed\r\nStatus: 4.4.3"));
+	lab_close(&lab);
+}
+END_TEST
+
+/* Its recipients come back each on its own, read from disk before the first
+ * of them was marked as told of. */
+START_TEST(test_one_delay_notice)
+{
+	char *to = many("x", 60, "fail.lab");
+	struct letter letter = {.to = to,
+				.domain = RCPT_DOMAIN_UNDECIDED,
+				.age_s = 20000,
+				.next_wall_s = clock_wall_s() + 1};
+	struct lab lab;
+	struct world *w = &lab.w;
+
+	lab_open(&lab);
+	w->conf.delay_notice_s = 14400;
+	world_start(w);
+	world_accept(w, &letter);
+	UNTIL(w, status_of(w).deferred >= 60, "all of them");
+	UNTIL(w, dsn_count(w) >= 1, "a notice");
+	UNTIL(w, status_of(w).queued == 60, "and no more");
+	UNTIL(w, world_ledger(w).by_state[RCPT_QUEUED] == 60, "delivered");
+	ck_assert_uint_eq(dsn_count(w), 1);
+	ck_assert_int_eq(world_ledger(w).generated, 1);
+	free(to);
 	lab_close(&lab);
 }
 END_TEST
@@ -525,8 +607,10 @@ main(void)
 	tcase_add_test(tc, test_one_report);
 	tcase_add_loop_test(tc, test_many_are_one_report, 0,
 			    sizeof(many_cases) / sizeof(many_cases[0]));
+	tcase_add_loop_test(tc, test_dead_are_never_sent, 0, 12);
 	tcase_add_test(tc, test_expired);
 	tcase_add_test(tc, test_delay_notice);
+	tcase_add_test(tc, test_one_delay_notice);
 	tcase_add_test(tc, test_good_later);
 	tcase_add_loop_test(tc, test_allowed_meanwhile, 0, 2);
 	tcase_add_loop_test(tc, test_crash, 0, 3);
