@@ -1,0 +1,164 @@
+/*
+ * Who may open the next connection, of twenty: the shares, and that what ends
+ * to open gives back what it took. (How the shares work out over sockets is
+ * test_site.c.)
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/back/conn_slots.h"
+#include "gateway/back/relay.h"
+#include "gateway/base/mem.h"
+
+#define SLOTS 20
+#define DESTS 60
+
+struct lab {
+	struct settings settings;
+	struct relay relay;
+	struct hop hop;
+	struct result trouble;
+	struct dest dests[DESTS];
+	struct slot_attempt attempts[DESTS];
+	bool opens[DESTS];
+	unsigned count;
+};
+
+static struct lab *
+lab_open(uint32_t slots)
+{
+	struct lab *lab = mem_zalloc(sizeof(*lab));
+
+	lab->settings.conf.connection_max = slots;
+	lab->relay.settings = &lab->settings;
+	lab->relay.loop = loop_create();
+	lab->relay.slots = conn_slots_create(&lab->relay);
+	lab->hop.relay = &lab->relay;
+	return lab;
+}
+
+static void
+open_end(struct lab *lab, unsigned i)
+{
+	conn_slots_open_end(&lab->dests[i], &lab->attempts[i]);
+	lab->relay.connection_count--;
+	lab->opens[i] = false;
+}
+
+static void
+lab_close(struct lab *lab)
+{
+	for (unsigned i = 0; i < lab->count; i++) {
+		conn_slots_leave(&lab->dests[i]);
+		if (lab->opens[i])
+			open_end(lab, i);
+	}
+	conn_slots_destroy(&lab->relay.slots);
+	timer_cancel(&lab->relay.run_op);
+	loop_destroy(&lab->relay.loop);
+	free(lab);
+}
+
+/* 'g' was let in of late, 'n' is new, 'b' failed, 'h' is a next hop. */
+static bool
+ask(struct lab *lab, char kind)
+{
+	unsigned i = lab->count++;
+	struct dest *dest = &lab->dests[i];
+
+	ck_assert_uint_lt(i, DESTS);
+	dest->hop = &lab->hop;
+	dest->kind = kind == 'h' ? DEST_SMTP : DEST_SITE;
+	dest->proven = kind == 'g';
+	dest->trouble = kind == 'b' || kind == 'h' ? &lab->trouble : NULL;
+	lab->opens[i] = conn_slots_take(dest);
+	if (lab->opens[i]) {
+		conn_slots_open_begin(dest, &lab->attempts[i], NULL);
+		lab->relay.connection_count++;
+	}
+	return lab->opens[i];
+}
+
+static unsigned
+ask_many(struct lab *lab, const char *kinds)
+{
+	unsigned n = 0;
+
+	for (; *kinds != '\0'; kinds++)
+		n += ask(lab, *kinds);
+	return n;
+}
+
+#define TEN(k) k k k k k k k k k k
+
+static const struct share_case {
+	const char *label;
+	uint32_t slots;
+	const char *before, *kinds;
+	unsigned let_in; /* of kinds */
+} cases[] = {
+    {"failed ones: a fifth", 20, "", TEN("b"), 4},
+    {"new ones: four fifths", 20, "", TEN("n") TEN("n"), 16},
+    {"both together: four fifths", 20, TEN("n") "nnnn", TEN("b"), 2},
+    {"failed ones leave room for new ones", 20, TEN("b"), "n", 1},
+    {"and for known ones", 20, TEN("b") TEN("n") TEN("n"), TEN("g"), 4},
+    {"known ones take all there is", 20, "", TEN("g") TEN("g") "g", 20},
+    {"a next hop is no site", 20, "", TEN("h") TEN("h") "h", 20},
+    {"one slot: whoever comes", 1, "", "b", 1},
+    {"one slot is one slot", 1, "b", "g", 0},
+    {"four slots: one", 4, "", "bb", 1},
+};
+
+START_TEST(test_shares)
+{
+	const struct share_case *c = &cases[_i];
+	struct lab *lab = lab_open(c->slots);
+
+	ask_many(lab, c->before);
+	ck_assert_msg(ask_many(lab, c->kinds) == c->let_in, "%s", c->label);
+	lab_close(lab);
+}
+END_TEST
+
+/* What it was when it began is what it gives back. */
+START_TEST(test_all_comes_back)
+{
+	struct lab *lab = lab_open(SLOTS);
+
+	for (int round = 0; round < 10; round++) {
+		lab->count = 0;
+		memset(lab->dests, 0, sizeof(lab->dests));
+		ck_assert_uint_eq(ask_many(lab, "bbbb" TEN("n")), 14);
+		for (unsigned i = 0; i < lab->count; i++) {
+			lab->dests[i].proven = i % 2 == 0;
+			lab->dests[i].trouble =
+			    lab->dests[i].trouble ? NULL : &lab->trouble;
+			conn_slots_attempt(&lab->dests[i], &lab->attempts[i]);
+			conn_slots_attempt(&lab->dests[i], &lab->attempts[i]);
+			open_end(lab, i);
+		}
+	}
+	ck_assert_uint_eq(conn_slots_waiting(lab->relay.slots), 0);
+	lab_close(lab);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("back/slots");
+	TCase *tc = tcase_create("slots");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_loop_test(tc, test_shares, 0,
+			    sizeof(cases) / sizeof(cases[0]));
+	tcase_add_test(tc, test_all_comes_back);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
