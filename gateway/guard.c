@@ -298,7 +298,9 @@ guard_stop(struct guard *guard)
 /* --- the store thread -------------------------------------------------------
  */
 
-/* Of mail to 50,000 the recipients often stand together by domain: each run of
+/* Only for what was being sent while the list changed: else front has looked at
+ * all of it already, and 50,000 domains to be folded are not for this thread.
+ * Of mail to 50,000 the recipients often stand together by domain: each run of
  * one is asked for once. */
 static bool
 domain_refused(struct blocklist *list, const struct spool_msg *msg,
@@ -335,7 +337,8 @@ guard_veto(void *arg, const struct spool_msg *msg)
 	struct block_hit hit;
 	int64_t now_wall_s;
 
-	if (blocklist_is_empty(list))
+	if (blocklist_is_empty(list) ||
+	    msg->block_generation == blocklist_generation(list))
 		return false;
 	now_wall_s = clock_wall_s();
 	return blocklist_find(list, &facts, false, now_wall_s, &hit) ||

@@ -102,8 +102,7 @@ int blocklist_del(struct blocklist *list, enum block_kind kind,
 		  struct buf *error);
 /* Appends the value's normal form. Logins pass as they are: the caller has
  * them normalised by gateway/auth first. Case counts neither in domains nor in
- * local parts; a domain is compared as it is written, so both the A-label and
- * the UTF-8 form of one have to be listed, or asked for. */
+ * local parts; a domain becomes its A-labels, so both forms of it are one. */
 int blocklist_normalise(enum block_kind kind, struct slice value,
 			struct buf *out, struct buf *error);
 /* The record of an id: PUT, or DELETE when it is not in the list. Clears both

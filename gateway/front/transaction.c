@@ -92,6 +92,9 @@ begin(const struct mail_check *check)
 
 	t->session = session;
 	t->msg = msg;
+	/* read before any recipient is looked at */
+	msg->block_generation =
+	    blocklist_generation(session->worker->shared->blocklist);
 	t->id = msg->id = id_next();
 	id_format(msg->id, t->id_text);
 	memcpy(session->msg_text, t->id_text, sizeof(session->msg_text));

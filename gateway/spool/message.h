@@ -99,6 +99,8 @@ struct spool_msg {
 	uint16_t flags;
 	struct slice prefix; /* our headers, CRLF-terminated lines */
 	struct spool_ref body;
+	uint64_t block_generation; /* of the block list that all of it was
+				      checked by; 0: none. Not on disk */
 	bool has_resub_key;
 	uint8_t resub_key[DIGEST_SIZE];
 	struct spool_rcpt *rcpts;

@@ -167,6 +167,25 @@ START_TEST(veto)
 }
 END_TEST
 
+START_TEST(veto_of_what_is_new)
+{
+	struct spool_msg *msg = message();
+
+	open_all(&none);
+	block(BLOCK_DOMAIN, BLOCK_REFUSE, "other.example", 0);
+	msg->block_generation = blocklist_generation(parts->blocklist);
+	ck_assert(!guard_veto(guard, msg));
+	/* the front looked before this one came */
+	block(vetoes[0].kind, vetoes[0].action, vetoes[0].value, 0);
+	ck_assert(guard_veto(guard, msg));
+	/* as if it had come before: nothing is looked at twice */
+	msg->block_generation = blocklist_generation(parts->blocklist);
+	ck_assert(!guard_veto(guard, msg));
+	close_all();
+	spool_msg_destroy(&msg);
+}
+END_TEST
+
 /* --- ticks -------------------------------------------------------------------
  */
 
@@ -430,6 +449,7 @@ main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, veto_of_what_is_new);
 	tcase_add_loop_test(t, veto, 0,
 			    (int)(sizeof(vetoes) / sizeof(vetoes[0])));
 	tcase_add_test(t, expiry);
