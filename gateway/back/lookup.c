@@ -131,6 +131,21 @@ settle(struct lookup *lookup)
 
 /* --- jobs come and go ----------------------------------------------------- */
 
+/* The first job's login pays for the question: what waits because of one that
+ * asks too much is asked at once in the name of another who comes. */
+static void
+ask_for_newcomer(struct lookup *lookup, struct job *job)
+{
+	const struct job *first = TAILQ_FIRST(&lookup->jobs);
+
+	if (lookup->state != LOOKUP_BUSY ||
+	    first->source->sender == job->source->sender)
+		return;
+	TAILQ_REMOVE(&lookup->jobs, job, link);
+	TAILQ_INSERT_HEAD(&lookup->jobs, job, link);
+	lookup_set_state(lookup, LOOKUP_QUEUED);
+}
+
 static void
 lookup_add(struct lookup *lookup, struct job *job)
 {
@@ -144,6 +159,7 @@ lookup_add(struct lookup *lookup, struct job *job)
 	summary_expect(relay, job->id);
 	if (lookup->state == LOOKUP_IDLE)
 		lookup_set_state(lookup, LOOKUP_QUEUED);
+	ask_for_newcomer(lookup, job);
 }
 
 /* The lookup is left to the caller. */

@@ -112,10 +112,15 @@ answer_site(struct lookup *lookup, const struct dns_targets *targets,
 	answer(lookup, NULL);
 }
 
+/* The next time somebody else pays, if somebody else waits. */
 static void
 wait_busy(struct lookup *lookup)
 {
+	struct job *job = TAILQ_FIRST(&lookup->jobs);
 	uint16_t chance;
+
+	TAILQ_REMOVE(&lookup->jobs, job, link);
+	TAILQ_INSERT_TAIL(&lookup->jobs, job, link);
 
 	secret_random(&chance, sizeof(chance));
 	lookup->again_ms =

@@ -31,6 +31,7 @@ static const struct dns_row rows[] = {
     {.name = "mx.lab", .type = "A", .records = "@ 300 A 127.0.0.1"},
     {.name = "mx.lab", .type = "AAAA"},
     {.name = "*.fail.lab", .rcode = 2},
+    {.name = "*.mute.lab", .manner = DNS_SILENT},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 #define LATER_ROW 11
@@ -434,6 +435,37 @@ START_TEST(test_good_later)
 }
 END_TEST
 
+/* One's silent domains use up what one may ask at once; another's mail to a
+ * domain that waits for that is asked about in its own name. */
+START_TEST(test_anothers_budget)
+{
+	struct dns_cache_conf one = {.loopback = true, .cred_max = 1};
+	char *silent = many("x", 200, "mute.lab");
+	struct letter flood = {
+	    .to = silent, .cred = "bad", .domain = RCPT_DOMAIN_UNDECIDED};
+	struct letter bad = flood, good = flood;
+	struct lab lab;
+	struct world *w = &lab.w;
+
+	bad.to = "x@better.lab";
+	good.to = "y@better.lab";
+	good.cred = "ann";
+	lab_open(&lab);
+	dns_cache_destroy(&w->dns_cache);
+	w->dns_cache = dns_cache_create(&one);
+	w->conf.dns.timeout_ms = 600000;
+	world_start(w);
+	world_accept(w, &flood);
+	UNTIL(w, status_of(w).undecided == 200, "asked");
+	world_accept(w, &bad);
+	UNTIL(w, status_of(w).undecided == 201, "one more");
+	world_accept(w, &good);
+	UNTIL(w, status_of(w).delivered == 2, "both: the answer is for all");
+	free(silent);
+	lab_close(&lab);
+}
+END_TEST
+
 /* `sluice domain allow`, while it waits for its next try, and while DNS is
  * being asked. */
 START_TEST(test_allowed_meanwhile)
@@ -617,6 +649,10 @@ main(void)
 	tcase_add_loop_test(tc, test_purge, 0, 2);
 	tcase_add_loop_test(tc, test_reload, 0, 2);
 	tcase_add_test(tc, test_blocked);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("budget");
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, test_anothers_budget);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
