@@ -225,9 +225,7 @@ lookup_put(struct relay *relay, struct job *job)
 	if (!gate_pass(relay, &job, NULL))
 		return;
 	lookup = lookup_get(hop, domain);
-	if (lookup->state != LOOKUP_IDLE) {
-		lookup_add(lookup, job);
-	} else if (lookup_is_known(lookup)) {
+	if (lookup->state == LOOKUP_IDLE && lookup_is_known(lookup)) {
 		pass(lookup, job);
 		settle(lookup);
 	} else {
