@@ -138,7 +138,6 @@ say(struct refusal *refusal, const struct session *session,
 	struct buf n = {.cap = 32}, what = {.cap = 32}, period = {.cap = 32};
 	char time[CLOCK_HUMAN_SIZE];
 	char id[ID_TEXT_SIZE];
-	enum reply_id reply = REPLY_LIMIT_DEFER;
 
 	if (hit->counted == LIMIT_BYTES)
 		units_format_size(&n, hit->limit);
@@ -148,11 +147,7 @@ say(struct refusal *refusal, const struct session *session,
 	period_text(hit->period_ms, &period);
 	time_text(hit, time);
 	id_format(ref, id);
-	if (hit->never)
-		reply = REPLY_LIMIT_NEVER;
-	else if (hit->action == LIMIT_REJECT)
-		reply = REPLY_LIMIT_REJECT;
-	refusal_make(refusal, reply,
+	refusal_make(refusal, limit_hit_reply(hit),
 		     (const struct reply_arg[]){
 			 {"n", buf_cstr(&n)},
 			 {"what", buf_cstr(&what)},

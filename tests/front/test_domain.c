@@ -298,7 +298,7 @@ START_TEST(a_fact_about_the_login)
 	rcpt("2@null.lab", "556 5.1.10"); /* there is such a domain */
 	rcpt("3@good.lab", OK);
 	rcpt("4@d2.lab", "550 5.1.2");
-	rcpt("5@good.lab", "550 5.7.1 Sending limit of 2 dead domains");
+	rcpt("5@good.lab", "550 5.7.28 Unusual sending pattern");
 	/* and still is told what is wrong with a name */
 	rcpt("6@d3.lab", "550 5.1.2");
 	ck_assert_uint_eq(
