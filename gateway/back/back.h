@@ -7,6 +7,8 @@
 #include "dns/lookup.h"
 #include "gateway/base/addr.h"
 #include "gateway/base/digest.h"
+#include "gateway/scan/quarantine.h"
+#include "gateway/scan/scan.h"
 #include "gateway/spool/spool.h"
 
 /*
@@ -86,6 +88,11 @@ struct back_conf {
 	int64_t delay_notice_s;	 /* 0: none */
 	struct dns_opts dns;	 /* cache is back_opts' */
 	uint32_t connection_max; /* in all */
+	/* What happens to pending-scan messages that turn out infected. */
+	enum scan_infected scan_infected;
+	const char *scan_replacement; /* text in a removed part's place */
+	const char *scan_subject;     /* prefix of a cleaned message's; or "" */
+	int64_t quarantine_s;	      /* 0: 40 days */
 };
 
 /* A recipient domain turned out to be dead behind the 250: a fact about the
@@ -100,7 +107,10 @@ struct back_opts {
 	struct blocklist *blocklist;
 	/* NULL, both: what is undecided is sent as if it were fine. */
 	struct dns_cache *dns_cache;
-	struct domains *domains;	  /* policy/domains.h */
+	struct domains *domains; /* policy/domains.h */
+	/* NULL, both: what is pending-scan stays held. */
+	struct scan *scan;
+	struct quarantine *quarantine;
 	back_dead_domain_fn *dead_domain; /* or NULL */
 	void *dead_domain_arg;
 	const struct back_conf *conf;
@@ -207,7 +217,10 @@ struct back_status {
 	uint64_t held_by_rule; /* of these: wait for a block or hold to go */
 	uint64_t held;	       /* recipients held by a mark of their own */
 	uint64_t undecided;    /* of queued: wait for a word of DNS right now */
-	uint64_t active;       /* messages under way */
+	uint64_t scan_waiting; /* recipients held pending-scan */
+	int64_t scan_oldest_wall_s;    /* of them; 0: none */
+	uint64_t quarantined, cleaned; /* messages since start */
+	uint64_t active;	       /* messages under way */
 	uint64_t connections;
 	int64_t oldest_wall_s; /* of the queue; 0: empty */
 	/* accept -> delivered, of the last minute-or-so */

@@ -9,6 +9,7 @@
 #include "gateway/auth/auth.h"
 #include "gateway/base/addr.h"
 #include "gateway/net/tls.h"
+#include "gateway/scan/scan.h"
 #include "gateway/spool/spool.h"
 #include "policy/accounts.h"
 #include "policy/binding.h"
@@ -39,6 +40,8 @@ struct front_listener { /* one `listen` block and one of its addresses */
 struct front_class { /* one `class` block */
 	const char *name;
 	int binding; /* enum binding; -1: as front_conf says */
+	/* enum scan_down, enum scan_unscannable; -1: as front_conf says */
+	int scan_down, scan_unscannable;
 };
 
 /* An immutable value; front copies it deeply and swaps it as a whole: live
@@ -66,6 +69,12 @@ struct front_conf {
 	struct dns_opts dns;
 	int64_t domain_wait_ms;		/* 0: 3 s */
 	int64_t domain_wait_message_ms; /* 0: 6 s */
+	/* A verdict is waited for so long at the final dot. */
+	int64_t scan_wait_ms; /* 0: 8 s */
+	enum scan_down scan_down;
+	enum scan_unscannable scan_unscannable;
+	enum scan_infected scan_infected;
+	bool scan_text; /* shown texts too, not attachments alone */
 	const struct front_listener *listeners;
 	size_t listener_count;
 	struct tls_ctx *tls; /* shared; NULL: no TLS listener */
@@ -83,6 +92,7 @@ struct front_opts {
 	/* NULL, both: no domain is asked about. */
 	struct dns_cache *dns_cache;
 	struct domains *domains;
+	struct scan *scan;     /* NULL: nothing is scanned */
 	unsigned thread_count; /* 0: one a core */
 	const struct front_conf *conf;
 	/* May SMTPUTF8 be offered now? Any thread. */
@@ -120,6 +130,10 @@ struct front_status {
 	 * where `unverified defer` */
 	uint64_t domain_refused, domain_dropped, domain_unverified;
 	double rcpt_wait_p99_ms; /* of those that had to ask */
+	/* messages, by what a scan did at the dot; pending: held for it */
+	uint64_t scan_clean, scan_infected, scan_unscannable, scan_pending;
+	uint64_t scan_open;	 /* let out unscanned: a bypass, `down open` */
+	double scan_wait_p99_ms; /* of those that had to wait */
 	/* final dot -> 250, milliseconds, of the last minute-or-so */
 	double dot_p50_ms, dot_p99_ms;
 };

@@ -35,6 +35,7 @@ enum {			      /* hold reasons, a set */
        HOLD_LIMIT = 1 << 3,
        HOLD_SCAN = 1 << 4,
        HOLD_CAMPAIGN = 1 << 5,
+       HOLD_UNSCANNABLE = 1 << 6, /* as the class says; release lifts it */
 };
 
 enum { /* NOTIFY of RFC 3461; 0: not given */
@@ -51,6 +52,9 @@ enum {			       /* message flags */
        MSG_UTF8 = 1 << 1,      /* SMTPUTF8 */
        MSG_GENERATED = 1 << 2, /* ours: DSN, notice */
        MSG_DELAYED = 1 << 3,   /* a delay DSN went out */
+       /* What its class wants if it cannot be scanned; neither: reject */
+       MSG_UNSCANNABLE_HOLD = 1 << 4,
+       MSG_UNSCANNABLE_PASS = 1 << 5,
 };
 
 enum { LANE_PERSONAL, LANE_BULK, LANE_DSN, LANES };

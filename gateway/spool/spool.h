@@ -63,6 +63,11 @@ void spool_body_add(struct spool_body *body, struct slice s);
 uint64_t spool_body_bytes(const struct spool_body *body);
 /* The digest of all bytes; nothing may be added afterwards. */
 void spool_body_end(struct spool_body *body, uint8_t digest[DIGEST_SIZE]);
+/* What came, once ended: bytes read (0 at the end), or GW_EIO. Any thread, one
+ * at a time, while the owner neither destroys nor hands it in; may wait for
+ * the writer. */
+int64_t spool_body_read(struct spool_body *body, uint64_t offset, void *p,
+			size_t n);
 
 /*
  * Over SPOOL_BACKLOG_MAX bytes wait for the disk: stop reading from the
@@ -122,6 +127,11 @@ struct spool_outcome {
 	uint16_t set_flags;	     /* MSG_DELAYED */
 	struct spool_msg *dsn;	     /* taken; NULL: none. accepted gets it */
 	struct spool_body *dsn_body; /* taken */
+	/* A second one: a cleaned message beside the notice. */
+	struct spool_msg *extra;
+	struct spool_body *extra_body;
+	const struct store_change *changes; /* in the same commit, if any of */
+	size_t change_count;		    /* the entries was still there */
 	/* Not 0: entries that become RCPT_PURGED stay for spool_undo under this
 	 * id until then; 0: they are gone. */
 	uint64_t trash;

@@ -9,21 +9,22 @@
  * changes without knowing what they mean.
  */
 enum store_table {
-	STORE_META,	 /* name -> u64: format version, largest id */
-	STORE_MESSAGE,	 /* id -> message record */
-	STORE_RCPT,	 /* id, recipient index -> recipient record */
-	STORE_RESUB,	 /* id -> expiry, resubmission key */
-	STORE_RESUB_OLD, /* key -> id, expiry: emptied at start */
-	STORE_SEGMENT,	 /* segment -> live messages, live bytes */
-	STORE_LEDGER,	 /* counter's name -> i64 */
-	STORE_USER,	 /* normalised login -> user record (gateway/auth) */
-	STORE_RATE,	 /* limit key -> rate record (ratelimit) */
-	STORE_BLOCK,	 /* block entries (policy) */
-	STORE_AUDIT,	 /* administrators' changes, in order of time */
-	STORE_ACCOUNT,	 /* normalised login -> grants, senders (policy) */
-	STORE_TRASH,	 /* what purges took, to bring back (gateway/spool) */
-	STORE_DNS,	 /* domain -> verdict (dns) */
-	STORE_DOMAIN,	 /* domain -> what administrators allowed (policy) */
+	STORE_META,	  /* name -> u64: format version, largest id */
+	STORE_MESSAGE,	  /* id -> message record */
+	STORE_RCPT,	  /* id, recipient index -> recipient record */
+	STORE_RESUB,	  /* id -> expiry, resubmission key */
+	STORE_RESUB_OLD,  /* key -> id, expiry: emptied at start */
+	STORE_SEGMENT,	  /* segment -> live messages, live bytes */
+	STORE_LEDGER,	  /* counter's name -> i64 */
+	STORE_USER,	  /* normalised login -> user record (gateway/auth) */
+	STORE_RATE,	  /* limit key -> rate record (ratelimit) */
+	STORE_BLOCK,	  /* block entries (policy) */
+	STORE_AUDIT,	  /* administrators' changes, in order of time */
+	STORE_ACCOUNT,	  /* normalised login -> grants, senders (policy) */
+	STORE_TRASH,	  /* what purges took, to bring back (gateway/spool) */
+	STORE_DNS,	  /* domain -> verdict (dns) */
+	STORE_DOMAIN,	  /* domain -> what administrators allowed (policy) */
+	STORE_QUARANTINE, /* id -> envelope and verdict (gateway/scan) */
 	STORE_TABLES
 };
 
