@@ -90,9 +90,12 @@ struct back_conf {
 	uint32_t connection_max; /* in all */
 	/* What happens to pending-scan messages that turn out infected. */
 	enum scan_infected scan_infected;
-	const char *scan_replacement; /* text in a removed part's place */
-	const char *scan_subject;     /* prefix of a cleaned message's; or "" */
-	int64_t quarantine_s;	      /* 0: 40 days */
+	bool scan_text; /* as front's: shown texts too */
+	/* Text in a removed part's place; {name} and {threat} are filled in.
+	 * NULL or "": our own. */
+	const char *scan_replacement;
+	const char *scan_subject; /* prefix of a cleaned message's; NULL, "" */
+	int64_t quarantine_s;	  /* 0: 40 days */
 };
 
 /* A recipient domain turned out to be dead behind the 250: a fact about the
@@ -165,7 +168,8 @@ struct back_select { /* borrowed until done */
 
 enum back_verb {
 	BACK_COUNT,   /* look only */
-	BACK_RELEASE, /* takes away HOLD_LIMIT and HOLD_ADMIN */
+	/* Takes away HOLD_LIMIT, HOLD_ADMIN and HOLD_UNSCANNABLE. */
+	BACK_RELEASE,
 	BACK_PURGE,   /* into the trash, or gone when trash is 0 */
 	BACK_RECHECK, /* a block or hold rule went: look at what it held */
 	BACK_UNDO,    /* bring back trash; the selection is not looked at */

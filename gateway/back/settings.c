@@ -19,6 +19,7 @@
 #define CONNECTIONS_ALL 500
 #define MESSAGES_MAX 1000
 #define EXPIRE_S (4 * 86400)
+#define QUARANTINE_S (40 * 86400)
 
 static const int64_t retry_default[] = {300, 900, 1800, 3600};
 
@@ -135,6 +136,10 @@ copy_conf(struct settings *settings, const struct back_conf *from)
 		conf->retry_s = copy_array(arena, from->retry_s,
 					   from->retry_count, sizeof(int64_t));
 	}
+	conf->scan_replacement = copy_str(arena, from->scan_replacement);
+	conf->scan_subject = copy_str(arena, from->scan_subject);
+	if (conf->quarantine_s <= 0)
+		conf->quarantine_s = QUARANTINE_S;
 	if (conf->expire_s <= 0)
 		conf->expire_s = EXPIRE_S;
 	if (conf->connection_max == 0)
