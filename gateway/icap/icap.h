@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "gateway/base/addr.h"
+#include "gateway/base/digest.h"
 #include "gateway/base/slice.h"
 #include "gateway/net/loop.h"
 #include "gateway/net/tls.h"
@@ -62,6 +63,10 @@ struct icap_result {
 	struct scan_verdict verdict;
 	int status; /* ICAP status; 0: none came */
 	bool sent;  /* the whole body had left */
+	/* SHA-256 of what read gave; set when sent. Whoever keeps the verdict
+	 * for contents compares: the bytes may have been tampered with on
+	 * disk since they were walked. */
+	uint8_t digest[DIGEST_SIZE];
 	/* Not a byte of an answer came on a connection that was used before,
 	 * and one fresh try was made of it already. */
 	bool retried;
@@ -76,8 +81,9 @@ typedef void icap_done_fn(void *arg, const struct icap_result *result);
 struct icap_req {
 	uint64_t bytes; /* of the body, decoded; exactly */
 	/* The body, in order, from 0 again when a request is tried anew: n > 0,
-	 * 0 at the end, below 0: cannot be read (ERROR, READ). Not called any
-	 * more once `sent`, or done. */
+	 * 0 at the end, below 0: cannot be read (ERROR, READ). Asked once more
+	 * at `bytes`, where it must say 0. Not called any more once
+	 * icap_scan_sent or icap_scan_release said true, or done. */
 	int64_t (*read)(void *arg, uint64_t offset, void *p, size_t n);
 	void *read_arg;
 	const char *name;	      /* file name, UTF-8; "" */
@@ -90,8 +96,12 @@ struct icap_req {
 struct icap_op *icap_scan_start(struct icap_pool *pool,
 				const struct icap_req *req, icap_done_fn *done,
 				void *arg);
-/* The whole body has left: read is not called any more. */
+/* The whole body has left and the request will not be tried anew: read is not
+ * called any more. */
 bool icap_scan_sent(const struct icap_op *op);
+/* The same, and gives up the other try for it: true as soon as the whole body
+ * has left. For who wants to hear the answer out and let go of read_arg. */
+bool icap_scan_release(struct icap_op *op);
 void icap_scan_cancel(struct icap_op **op); /* closes its connection */
 
 /* verdict is CLEAN when OPTIONS were had; they are in the pool then. */
