@@ -276,6 +276,11 @@ domains_decide(struct domains *domains, const char *class,
 	struct terms terms;
 	enum reply_id id;
 
+	if (fact->verdict == DOMAIN_DELIVERABLE) { /* nearly all: no lock */
+		decision->dead = false;
+		decision->action = DOMAIN_ACCEPT;
+		return;
+	}
 	pthread_rwlock_rdlock(&domains->lock);
 	terms = terms_of(domains->rules, class);
 	id = decide(&terms, fact, position, decision);
@@ -310,12 +315,12 @@ domains_decide_sender(struct domains *domains, const struct domain_fact *fact,
 			fact->reason == DOMAIN_WHY_BAD_NAME);
 
 	(void)domains; /* alike for all */
-	shown(address, name);
 	decision->dead = false;
 	decision->action = missing ? DOMAIN_REFUSE : DOMAIN_ACCEPT;
-	reply_make(&decision->reply,
-		   missing ? REPLY_SENDER_DOMAIN_MISSING : REPLY_SENDER_OK,
-		   &arg, 1);
+	if (!missing)
+		return;
+	shown(address, name);
+	reply_make(&decision->reply, REPLY_SENDER_DOMAIN_MISSING, &arg, 1);
 }
 
 bool

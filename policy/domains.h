@@ -65,7 +65,7 @@ enum domain_action {
 };
 struct domain_decision {
 	enum domain_action action;
-	struct reply reply; /* always */
+	struct reply reply; /* not of ACCEPT */
 	bool dead;	    /* a fact about the credential: it counts */
 };
 /* position: how many RCPTs of this message came before. */

@@ -65,11 +65,24 @@ ip_parse(struct slice s, struct ip_addr *ip)
 	return 0;
 }
 
+static void
+v4_format(const uint8_t b[4], char *out)
+{
+	for (int i = 0; i < 4; i++) {
+		if (b[i] >= 100)
+			*out++ = (char)('0' + b[i] / 100);
+		if (b[i] >= 10)
+			*out++ = (char)('0' + b[i] / 10 % 10);
+		*out++ = (char)('0' + b[i] % 10);
+		*out++ = i < 3 ? '.' : '\0';
+	}
+}
+
 void
 ip_format(const struct ip_addr *ip, char out[IP_TEXT_SIZE])
 {
-	if (ip_is_v4(ip))
-		inet_ntop(AF_INET, ip->b + 12, out, IP_TEXT_SIZE);
+	if (ip_is_v4(ip)) /* inet_ntop makes it by sprintf */
+		v4_format(ip->b + 12, out);
 	else
 		inet_ntop(AF_INET6, ip->b, out, IP_TEXT_SIZE);
 }

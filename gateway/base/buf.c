@@ -129,6 +129,31 @@ buf_add_byte(struct buf *b, char c)
 	b->n++;
 }
 
+static void
+add_decimal(struct buf *b, uint64_t n, bool minus)
+{
+	char text[24], *p = text + sizeof(text);
+
+	do
+		*--p = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	if (minus)
+		*--p = '-';
+	buf_add(b, p, (size_t)(text + sizeof(text) - p));
+}
+
+void
+buf_add_i64(struct buf *b, int64_t n)
+{
+	add_decimal(b, n < 0 ? 0 - (uint64_t)n : (uint64_t)n, n < 0);
+}
+
+void
+buf_add_u64(struct buf *b, uint64_t n)
+{
+	add_decimal(b, n, false);
+}
+
 void
 buf_printf(struct buf *b, const char *fmt, ...)
 {

@@ -28,6 +28,8 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_slice(struct buf *b, struct slice s);
 void buf_add_str(struct buf *b, const char *s);
 void buf_add_byte(struct buf *b, char c);
+void buf_add_i64(struct buf *b, int64_t n); /* decimal */
+void buf_add_u64(struct buf *b, uint64_t n);
 void buf_printf(struct buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Remove n bytes from the front. Moves the rest: drop in large steps. */

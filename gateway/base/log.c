@@ -247,11 +247,11 @@ add_field(struct buf *line, size_t start, enum log_format format,
 		return add_slice(line, start, format, &as_text);
 	case LOG_F_I64:
 		add_key(line, start, format, f->key);
-		buf_printf(line, "%" PRId64, f->v.i);
+		buf_add_i64(line, f->v.i);
 		break;
 	case LOG_F_U64:
 		add_key(line, start, format, f->key);
-		buf_printf(line, "%" PRIu64, f->v.u);
+		buf_add_u64(line, f->v.u);
 		break;
 	}
 	if (!line->overflow)

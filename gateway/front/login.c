@@ -49,6 +49,7 @@ logged_in(struct session *session, const struct auth_result *result)
 	login->binding = binding_of(session, result->class);
 	TAILQ_REMOVE(&session->worker->lobby, session, lobby);
 	session->in_lobby = false;
+	stream_secrets_over(session->stream);
 	COUNT(session->worker, auth_ok);
 	COUNT(session->worker, sessions_authenticated);
 	log_event(GW_LOG_INFO, "login", LF_STR("session", session->id_text),

@@ -50,14 +50,25 @@ trace_write(const struct trace *trace, struct buf *out)
 	clock_rfc5322(trace->now_wall_s, date);
 	buf_add_str(out, "Received: from ");
 	helo_add(out, trace->helo);
-	buf_printf(out, " ([%s%s])\r\n",
-		   ip_is_v4(trace->client) ? "" : "IPv6:", ip);
-	if (trace->tls_version != NULL)
-		buf_printf(out, "\t(using %s with cipher %s)\r\n",
-			   trace->tls_version, trace->tls_cipher);
-	buf_printf(out, "\tby %s with ", trace->hostname);
+	buf_add_str(out, ip_is_v4(trace->client) ? " ([" : " ([IPv6:");
+	buf_add_str(out, ip);
+	buf_add_str(out, "])\r\n");
+	if (trace->tls_version != NULL) {
+		buf_add_str(out, "\t(using ");
+		buf_add_str(out, trace->tls_version);
+		buf_add_str(out, " with cipher ");
+		buf_add_str(out, trace->tls_cipher);
+		buf_add_str(out, ")\r\n");
+	}
+	buf_add_str(out, "\tby ");
+	buf_add_str(out, trace->hostname);
+	buf_add_str(out, " with ");
 	protocol_add(out, trace);
-	buf_printf(out, " id %s;\r\n\t%s\r\n", trace->id, date);
+	buf_add_str(out, " id ");
+	buf_add_str(out, trace->id);
+	buf_add_str(out, ";\r\n\t");
+	buf_add_str(out, date);
+	buf_add_str(out, "\r\n");
 	if (trace->add_date)
 		buf_printf(out, "Date: %s\r\n", date);
 	if (trace->add_message_id)

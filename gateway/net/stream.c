@@ -116,7 +116,7 @@ turn_input(struct stream *s, bool readable)
 {
 	char *scratch = loop_scratch(s->loop);
 	size_t room, n, total = 0;
-	bool more, there = true;
+	bool more, there = true, wipe = !s->secrets_over;
 
 	if (s->present && !s->paused && !present(s, NULL, 0))
 		return false;
@@ -137,7 +137,9 @@ turn_input(struct stream *s, bool readable)
 		there = present(s, scratch, n);
 		/* It may have been a password; who sends one does not send
 		 * much with it. */
-		secret_wipe(scratch, n < SECRET_UNDER ? n : SECRET_UNDER);
+		if (wipe)
+			secret_wipe(scratch,
+				    n < SECRET_UNDER ? n : SECRET_UNDER);
 	}
 	return there;
 }
@@ -312,6 +314,16 @@ stream_create(struct loop *loop, int fd, const struct stream_ops *ops,
 		     on_writable, s);
 	stream_arm(s);
 	return s;
+}
+
+/* OpenSSL wipes its whole read buffer each time it lets go of it, eight times
+ * a message. */
+void
+stream_secrets_over(struct stream *s)
+{
+	s->secrets_over = true;
+	if (s->ssl != NULL)
+		SSL_clear_options(s->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 }
 
 void

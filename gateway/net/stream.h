@@ -77,6 +77,9 @@ int stream_tls_client(struct stream *stream, struct tls_ctx *ctx,
  * for the call only. */
 int stream_tls_dane(struct stream *stream, struct tls_ctx *ctx,
 		    const struct tls_dane *dane);
+/* The peer has no more secrets to tell: it has logged in. Until then all that
+ * came and went is wiped from memory after use. */
+void stream_secrets_over(struct stream *stream);
 bool stream_is_tls(const struct stream *stream);
 /* The certificate matched one of the records. */
 bool stream_is_dane(const struct stream *stream);

@@ -55,11 +55,12 @@ struct stream {
 	bool present; /* show pending to the owner in the next turn */
 	bool again;   /* the next turn reads without waiting */
 	bool want_drain, drained, secured; /* callbacks owed */
-	bool end_now;	 /* do not wait for paused data to be taken */
-	bool tls_broken; /* no SSL call after a fatal error */
-	bool calling;	 /* inside a callback of the owner */
-	bool gone;	 /* destroyed there */
-	bool quiet;	 /* on_end was given, or the owner has left */
+	bool end_now;	   /* do not wait for paused data to be taken */
+	bool tls_broken;   /* no SSL call after a fatal error */
+	bool calling;	   /* inside a callback of the owner */
+	bool gone;	   /* destroyed there */
+	bool secrets_over; /* buffers are not wiped after use */
+	bool quiet;	   /* on_end was given, or the owner has left */
 };
 
 /* stream.c */

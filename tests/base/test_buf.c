@@ -56,6 +56,27 @@ START_TEST(appends_are_whole_or_absent)
 }
 END_TEST
 
+START_TEST(decimals)
+{
+	struct buf b;
+
+	buf_init(&b, CAP);
+	buf_add_i64(&b, 0);
+	buf_add_byte(&b, ' ');
+	buf_add_i64(&b, -1);
+	buf_add_byte(&b, ' ');
+	buf_add_i64(&b, INT64_MIN);
+	buf_add_byte(&b, ' ');
+	buf_add_i64(&b, INT64_MAX);
+	buf_add_byte(&b, ' ');
+	buf_add_u64(&b, UINT64_MAX);
+	ck_assert_str_eq(buf_cstr(&b),
+			 "0 -1 -9223372036854775808 9223372036854775807 "
+			 "18446744073709551615");
+	buf_fini(&b);
+}
+END_TEST
+
 START_TEST(overflow_stays)
 {
 	struct buf b = {.cap = 4};
@@ -209,6 +230,7 @@ main(void)
 	int failed;
 
 	tcase_add_test(tc, appends_are_whole_or_absent);
+	tcase_add_test(tc, decimals);
 	tcase_add_test(tc, overflow_stays);
 	tcase_add_test(tc, empty_owns_nothing);
 	tcase_add_test(tc, drops_from_the_front);

@@ -546,6 +546,22 @@ START_TEST(what_was_shown_is_wiped)
 }
 END_TEST
 
+/* Who has logged in has told what there was to tell. */
+START_TEST(no_more_secrets)
+{
+	struct owner o;
+	int fd = owner_start(&o);
+
+	stream_secrets_over(o.stream);
+	send_str(fd, "Subject: lunch\r\n");
+	TURN_UNTIL(o.loop, o.data > 0);
+	ck_assert_ptr_nonnull(
+	    memmem(loop_scratch(o.loop), LOOP_SCRATCH_SIZE, "lunch", 5));
+	close(fd);
+	owner_stop(&o);
+}
+END_TEST
+
 /* One stream that always has more, since each on_data makes its peer send
  * again, must not keep the other from its turn. */
 START_TEST(fair_to_others)
@@ -601,6 +617,7 @@ main(void)
 	    those_who_leave_have_a_cap,
 	    finish_of_another_spares_the_slice,
 	    what_was_shown_is_wiped,
+	    no_more_secrets,
 	    fair_to_others,
 	};
 
