@@ -33,8 +33,10 @@ struct quarantine_entry { /* strings live in the arena */
 	const char *cred, *session, *mail_from;
 	const char *owner, *envid; /* or NULL */
 	struct ip_addr client;
+	/* As the message had them: ret, lane and flags of spool_msg, notify
+	 * above. Who makes a message of them again checks their ranges. */
 	uint8_t ret, lane;
-	uint16_t flags;	     /* of spool_msg */
+	uint16_t flags;
 	struct slice prefix; /* our headers */
 	const struct quarantine_rcpt *rcpts;
 	uint32_t rcpt_count;
@@ -45,20 +47,27 @@ struct quarantine_entry { /* strings live in the arena */
 	uint64_t linked; /* the cleaned message that went out; 0: none */
 };
 
+/* After the spool, before anything is put in: sweeps. */
 int quarantine_open(struct quarantine **quarantine, const char *spool_path,
 		    struct store_env *store, char *error, size_t error_size);
+/* After all readers of it are closed. */
 void quarantine_close(struct quarantine **quarantine);
 
 /* --- putting in: a thread that may wait for the disk ------------------- */
 
-/* Writes and syncs the file: 0, GW_EFULL, GW_EIO, GW_ECORRUPT (the bytes are
- * not digest's). */
+/*
+ * Writes and syncs the file, at once or not at all: 0, GW_ENOSPC, GW_EIO,
+ * GW_ECORRUPT (the bytes are not digest's), or what read gave below 0. May be
+ * done again for an id, one call at a time.
+ */
 int quarantine_write(struct quarantine *quarantine, uint64_t id, uint64_t bytes,
 		     const uint8_t digest[DIGEST_SIZE],
 		     int64_t (*read)(void *arg, uint64_t offset, void *p,
 				     size_t n),
 		     void *read_arg);
-/* The change that makes it so, to be committed with the outcome; in arena. */
+/* The change that makes it so, to be committed with the outcome; in arena.
+ * Until that has succeeded the file is nobody's: when it never will, unlink it
+ * (or the next start does). */
 void quarantine_put_change(const struct quarantine_entry *entry,
 			   struct arena *arena, struct store_change *change);
 /* And the one that ends it, with a release's message or a deletion. */
@@ -72,10 +81,15 @@ void quarantine_unlink(struct quarantine *quarantine, uint64_t id);
 /* 0, GW_ENOENT, GW_ECORRUPT. */
 int quarantine_get(struct quarantine *quarantine, uint64_t id,
 		   struct arena *arena, struct quarantine_entry *entry);
-/* Ids after `after` in order, up to max; returns how many, or an error. */
+/* Ids after `after` in order, up to max; returns how many, or an error. A
+ * record that cannot be read is listed too: it can be deleted. */
 int quarantine_list(struct quarantine *quarantine, uint64_t after,
 		    uint64_t *ids, size_t max);
-/* The plain bytes; checked against the digest by who reads them all. */
+/*
+ * The plain bytes; checked against the digest by who reads them all. open: 0,
+ * GW_ENOENT, GW_ECORRUPT, GW_EIO. read, as scan_job's: fewer than n bytes at
+ * the end alone, or GW_EIO. An open one outlives the unlink.
+ */
 struct quarantine_reader;
 int quarantine_reader_open(struct quarantine *quarantine, uint64_t id,
 			   struct quarantine_reader **reader);
@@ -83,7 +97,9 @@ int64_t quarantine_reader_read(void *reader, uint64_t offset, void *p,
 			       size_t n);
 void quarantine_reader_close(struct quarantine_reader **reader);
 
-/* Ids whose time is over, up to max; to be deleted as above. */
+/* Ids whose time is over, up to max; to be deleted as above. Looks at no more
+ * than QUARANTINE_LOOK records, and goes on from there with the next call. */
+#define QUARANTINE_LOOK 4096
 int quarantine_expired(struct quarantine *quarantine, int64_t now_wall_s,
 		       uint64_t *ids, size_t max);
 
