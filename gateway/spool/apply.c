@@ -372,6 +372,16 @@ outcome_resub(struct spool *spool, struct store_txn *txn,
 	}
 }
 
+static void
+generated_put(struct spool *spool, struct batch *batch, struct store_txn *txn,
+	      struct spool_msg *msg, const struct spool_body *body)
+{
+	if (msg == NULL)
+		return;
+	batch->ledger.count[LEDGER_GENERATED] += msg->rcpt_count;
+	msg_put(spool, batch, txn, msg, body);
+}
+
 void
 apply_outcome(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	      struct spool_outcome *op)
@@ -386,8 +396,7 @@ apply_outcome(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	outcome_resub(spool, txn, op);
 	if ((!final || !msg_leave(spool, txn, op->id)) && op->set_flags != 0)
 		flags_set(spool, txn, op->id, op->set_flags);
-	if (op->dsn != NULL) {
-		batch->ledger.count[LEDGER_GENERATED] += op->dsn->rcpt_count;
-		msg_put(spool, batch, txn, op->dsn, op->dsn_body);
-	}
+	generated_put(spool, batch, txn, op->dsn, op->dsn_body);
+	generated_put(spool, batch, txn, op->extra, op->extra_body);
+	store_apply(txn, op->changes, op->change_count);
 }

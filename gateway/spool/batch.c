@@ -44,9 +44,12 @@ bodies_write(struct spool *spool, struct batch *batch)
 {
 	int err = 0;
 
-	for (struct spool_outcome *o = batch->outcomes; o; o = o->next)
+	for (struct spool_outcome *o = batch->outcomes; o; o = o->next) {
 		if (o->dsn != NULL && err == 0)
 			err = body_place(spool, o->dsn, o->dsn_body);
+		if (o->extra != NULL && err == 0)
+			err = body_place(spool, o->extra, o->extra_body);
+	}
 	for (struct spool_accept *a = batch->accepts; a; a = a->next)
 		if (err == 0)
 			err = body_place(spool, a->msg, a->body);
@@ -161,14 +164,18 @@ accept_answer(struct spool *spool, struct spool_accept *op)
 static void
 outcome_answer(struct spool *spool, struct spool_outcome *op)
 {
-	struct spool_msg *dsn = op->dsn;
-	struct spool_body *body = op->dsn_body;
-	bool kept = op->err == 0 && dsn != NULL && msg_stays(dsn);
+	struct spool_msg *dsn = op->dsn, *extra = op->extra;
+	struct spool_body *dsn_body = op->dsn_body;
+	struct spool_body *extra_body = op->extra_body;
+	bool kept = op->err == 0;
 
-	op->dsn = NULL;
-	op->dsn_body = NULL;
-	op->done(op);
-	msg_hand_on(spool, dsn, body, kept);
+	op->dsn = op->extra = NULL;
+	op->dsn_body = op->extra_body = NULL;
+	op->done(op); /* op may be gone */
+	msg_hand_on(spool, dsn, dsn_body,
+		    kept && dsn != NULL && msg_stays(dsn));
+	msg_hand_on(spool, extra, extra_body,
+		    kept && extra != NULL && msg_stays(extra));
 }
 
 static void
@@ -280,6 +287,11 @@ others_screen(struct spool *spool, struct batch *batch)
 
 	while ((op = *at) != NULL) {
 		op->err = body_error(op->dsn_body);
+		if (op->err == 0)
+			op->err = body_error(op->extra_body);
+		if (op->err == 0 &&
+		    !changes_valid(op->changes, op->change_count))
+			op->err = GW_EINVAL;
 		if (op->err == 0) {
 			at = &op->next;
 			continue;

@@ -113,6 +113,20 @@ spool_body_end(struct spool_body *body, uint8_t digest[DIGEST_SIZE])
 	memcpy(digest, body->sum, DIGEST_SIZE);
 }
 
+int64_t
+spool_body_read(struct spool_body *body, uint64_t offset, void *p, size_t n)
+{
+	assert(body->ended);
+	if (offset >= body->bytes || n == 0)
+		return 0;
+	if (n > body->bytes - offset)
+		n = (size_t)(body->bytes - offset);
+	if (body->stream != NULL)
+		return large_read(body->stream, offset, p, n);
+	memcpy(p, body->p + offset, n);
+	return (int64_t)n;
+}
+
 bool
 spool_body_backlogged(struct spool_body *body, spool_drained_fn *drained,
 		      void *arg)

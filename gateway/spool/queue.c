@@ -88,11 +88,29 @@ accept_streamed(void *arg)
 }
 
 static void
+extra_streamed(void *arg)
+{
+	struct spool_outcome *op = arg;
+
+	spool_queue_outcome(op->extra_body->spool, op);
+}
+
+/* The second of its bodies, when the first is on disk. */
+static void
+outcome_extra(struct spool *spool, struct spool_outcome *op)
+{
+	if (op->extra_body != NULL && op->extra_body->stream != NULL)
+		large_finish(op->extra_body->stream, extra_streamed, op);
+	else
+		spool_queue_outcome(spool, op);
+}
+
+static void
 outcome_streamed(void *arg)
 {
 	struct spool_outcome *op = arg;
 
-	spool_queue_outcome(op->dsn_body->spool, op);
+	outcome_extra(op->dsn_body->spool, op);
 }
 
 void
@@ -110,7 +128,7 @@ spool_outcome_start(struct spool *spool, struct spool_outcome *op)
 	if (op->dsn_body != NULL && op->dsn_body->stream != NULL)
 		large_finish(op->dsn_body->stream, outcome_streamed, op);
 	else
-		spool_queue_outcome(spool, op);
+		outcome_extra(spool, op);
 }
 
 void
@@ -141,25 +159,33 @@ accept_puts(const struct spool_accept *op)
 }
 
 static uint64_t
+body_bytes(const struct spool_body *body)
+{
+	return body == NULL || body->stream != NULL ? 0 : body->n;
+}
+
+static uint64_t
 accept_bytes(const struct spool_accept *op)
 {
-	if (op->body == NULL || op->body->stream != NULL)
-		return 0;
-	return op->body->n;
+	return body_bytes(op->body);
 }
 
 static size_t
 outcome_puts(const struct spool_outcome *op)
 {
-	return 5 + op->rcpt_count + (op->dsn ? op->dsn->rcpt_count : 0);
+	return 5 + op->rcpt_count + (op->dsn ? op->dsn->rcpt_count : 0) +
+	       (op->extra ? op->extra->rcpt_count : 0) + op->change_count;
 }
 
+/* With what its changes carry: an envelope of 50,000 recipients is one. */
 static uint64_t
 outcome_bytes(const struct spool_outcome *op)
 {
-	if (op->dsn_body == NULL || op->dsn_body->stream != NULL)
-		return 0;
-	return op->dsn_body->n;
+	uint64_t bytes = body_bytes(op->dsn_body) + body_bytes(op->extra_body);
+
+	for (size_t i = 0; i < op->change_count; i++)
+		bytes += op->changes[i].value.n;
+	return bytes;
 }
 
 /* Whether the operation still fits; the first of a batch always does. */

@@ -127,7 +127,8 @@ struct spool_outcome {
 	uint16_t set_flags;	     /* MSG_DELAYED */
 	struct spool_msg *dsn;	     /* taken; NULL: none. accepted gets it */
 	struct spool_body *dsn_body; /* taken */
-	/* A second one: a cleaned message beside the notice. */
+	/* A second one: a cleaned message beside the notice. Taken, and counted
+	 * as generated whatever its flags: no client was told 250 for it. */
 	struct spool_msg *extra;
 	struct spool_body *extra_body;
 	const struct store_change *changes; /* in the same commit, if any of */

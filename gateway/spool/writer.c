@@ -23,6 +23,11 @@
  *
  * drained runs with the lock held: whoever has freed a large body will not be
  * called about it any more.
+ *
+ * A scan reads a body before anybody decides whether it is kept. It reads what
+ * was written, through the same descriptor: that stays open until large_finish,
+ * and what the thread says of it under the lock (readable, broken) comes after
+ * the bytes themselves.
  */
 
 #define TURN_BYTES (1024 * 1024)
@@ -39,7 +44,10 @@ struct large {
 	TAILQ_ENTRY(large) link;
 	struct writer *writer;
 	struct pieces pieces;
-	uint64_t waiting; /* bytes handed over and not yet written */
+	uint64_t waiting;  /* bytes handed over and not yet written */
+	uint64_t readable; /* written, for a reader */
+	bool broken;	   /* no more will be */
+	bool awaited;	   /* somebody waits for either */
 	spool_drained_fn *drained;
 	void *drained_arg;
 	void (*done)(void *arg);
@@ -64,6 +72,7 @@ struct writer {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	pthread_cond_t idle;
+	pthread_cond_t moved; /* a body that is read grew, or broke */
 	bool busy;
 	struct larges line;
 	struct segment *dead;
@@ -80,7 +89,7 @@ large_open(struct large *large)
 
 	large->segment = atomic_fetch_add(&segs->next_id, 1);
 	segment_name(large->segment, name);
-	return io_open(segs->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL,
+	return io_open(segs->dir_fd, name, O_RDWR | O_CREAT | O_EXCL,
 		       &large->fd);
 }
 
@@ -203,6 +212,17 @@ drained_run(struct large *large)
 	drained(large->drained_arg);
 }
 
+/* One lock and one condition for all: few bodies are read while they are still
+ * written. */
+static void
+progress_tell(struct large *large)
+{
+	large->readable = large->written;
+	large->broken = large->err != 0;
+	if (large->awaited)
+		pthread_cond_broadcast(&large->writer->moved);
+}
+
 static void
 line_join(struct large *large)
 {
@@ -235,6 +255,7 @@ turn(struct writer *writer, struct large *large)
 	pthread_mutex_lock(&writer->lock);
 	large->working = false;
 	large->waiting -= bytes;
+	progress_tell(large);
 	if (large->freed) {
 		large_bury(writer, large);
 		return;
@@ -314,6 +335,7 @@ writer_create(struct spool *spool)
 	pthread_mutex_init(&writer->lock, NULL);
 	pthread_cond_init(&writer->wake, NULL);
 	pthread_cond_init(&writer->idle, NULL);
+	pthread_cond_init(&writer->moved, NULL);
 	writer->busy = true;
 	if (pthread_create(&writer->thread, NULL, writer_thread, writer) != 0)
 		abort();
@@ -345,6 +367,7 @@ writer_destroy(struct writer **writer)
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->wake);
 	pthread_cond_destroy(&w->idle);
+	pthread_cond_destroy(&w->moved);
 	free(w);
 }
 
@@ -396,6 +419,26 @@ large_backlogged(struct large *large, spool_drained_fn *drained, void *arg)
 	large->drained_arg = arg;
 	pthread_mutex_unlock(&large->writer->lock);
 	return over;
+}
+
+int64_t
+large_read(struct large *large, uint64_t offset, void *p, size_t n)
+{
+	struct writer *writer = large->writer;
+	bool there;
+	int fd;
+
+	pthread_mutex_lock(&writer->lock);
+	large->awaited = true;
+	while (!large->broken && large->readable < offset + n)
+		pthread_cond_wait(&writer->moved, &writer->lock);
+	large->awaited = false;
+	there = large->readable >= offset + n;
+	fd = large->fd;
+	pthread_mutex_unlock(&writer->lock);
+	if (!there || io_read(fd, p, n, offset) != (int64_t)n)
+		return GW_EIO;
+	return (int64_t)n;
 }
 
 void

@@ -25,6 +25,9 @@ struct large *large_create(struct writer *writer);
 void large_add(struct large *large, char *p, size_t n);
 bool large_backlogged(struct large *large, spool_drained_fn *drained,
 		      void *arg);
+/* Exactly n bytes of what was handed over, once the thread wrote them; waits
+ * for that. GW_EIO. Any thread, one at a time, before large_finish. */
+int64_t large_read(struct large *large, uint64_t offset, void *p, size_t n);
 /* Once: when all is on disk, or failed, done(arg) runs on the writer thread. */
 void large_finish(struct large *large, void (*done)(void *arg), void *arg);
 /* After done: what came of it. 0, GW_ENOSPC, GW_EIO. */
