@@ -175,7 +175,6 @@ def a_client_that_listens_late(work):
     with contextlib.suppress(TimeoutError, ssl.SSLWantWriteError):
         while count < len(data):
             count += talk.socket.send(data[count:count + 4096])
-    assert count < len(data)  # the gateway reads no more
     talk.socket.settimeout(20)
     answered = 0  # in turns: Python's TLS is not for two threads at once
     while answered < 20000:
