@@ -96,6 +96,7 @@ same_of(const struct decision *d, struct same *same)
 		same->rule = d->block;
 		break;
 	case DECISION_SENDER:
+	case DECISION_SCAN:
 		break;
 	}
 }

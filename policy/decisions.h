@@ -7,6 +7,7 @@
 
 #include "gateway/base/addr.h"
 #include "gateway/base/id.h"
+#include "gateway/scan/verdict.h"
 #include "policy/limits.h"
 
 /*
@@ -20,6 +21,7 @@ enum decision_kind {
 	DECISION_LIMIT,
 	DECISION_BLOCK,
 	DECISION_SENDER, /* FROM binding */
+	DECISION_SCAN,	 /* viruses, and what could not be scanned */
 };
 
 #define DECISION_CRED_MAX 128
@@ -31,10 +33,11 @@ struct decision {
 	char cred[DECISION_CRED_MAX]; /* cut; "" without a login */
 	struct ip_addr client;
 	uint64_t session, msg; /* 0: none */
-	char stage[8];	       /* "RCPT", "." ... */
+	char stage[8];	       /* "RCPT", ".", "scan" ... */
 	int code;
 	struct limit_hit hit; /* DECISION_LIMIT */
 	uint64_t block;	      /* DECISION_BLOCK: its id */
+	enum scan_kind scan;  /* DECISION_SCAN */
 	char detail[128];     /* the recipient, the sender; cut, raw */
 	uint32_t again;	      /* so often more, the same in the same message
 				 or connection */

@@ -130,6 +130,19 @@ static const struct row rows[REPLY_IDS] = {
     [REPLY_SENDER_DOMAIN_MISSING] = {550, "5.1.8",
 				     "Your sender address {address} has a "
 				     "domain that does not exist"},
+    [REPLY_INFECTED] = {550, "5.7.0",
+			"{what} contains {threat}; message not sent [{ref}]"},
+    [REPLY_UNSCANNABLE] = {550, "5.7.0",
+			   "{what} {why}; ask {contact} how else to send it "
+			   "[{ref}]"},
+    [REPLY_UNSCANNABLE_HELD] = {250, "2.0.0",
+				"Accepted as {id}, held for review [{ref}]"},
+    [REPLY_SCAN_PENDING] = {250, "2.0.0",
+			    "Accepted as {id}, waiting for virus check "
+			    "[{ref}]"},
+    [REPLY_SCAN_DOWN] = {451, "4.3.2",
+			 "Virus checks are not possible now, try again later "
+			 "[{ref}]"},
 };
 
 /* The argument whose {name} stands at text, or NULL. */

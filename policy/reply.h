@@ -71,6 +71,12 @@ enum reply_id {
 	REPLY_DOMAIN_UNVERIFIED,      /* 250 2.1.5 */
 	REPLY_DOMAIN_UNVERIFIED_WAIT, /* 451 4.4.3 {domain} */
 	REPLY_SENDER_DOMAIN_MISSING,  /* {address}: 550 5.1.8 */
+	/* viruses; {what}: "Attachment x.zip", "The message" */
+	REPLY_INFECTED,		/* {what} {threat} {ref} */
+	REPLY_UNSCANNABLE,	/* {what} {why} {contact} {ref} */
+	REPLY_UNSCANNABLE_HELD, /* {id} {ref} */
+	REPLY_SCAN_PENDING,	/* {id} {ref} */
+	REPLY_SCAN_DOWN,	/* 451 4.3.2 {ref} */
 	REPLY_IDS
 };
 

@@ -17,6 +17,8 @@ kind_name(enum decision_kind kind)
 		return "block";
 	case DECISION_SENDER:
 		return "sender";
+	case DECISION_SCAN:
+		return "scan";
 	}
 	return "?";
 }
@@ -59,6 +61,43 @@ put_what(struct buf *out, const struct decision *d)
 			   d->hit.action == LIMIT_HOLD	 ? "held"
 			   : d->hit.action == LIMIT_BULK ? "sent as bulk"
 							 : "sent later");
+	if (d->kind == DECISION_SCAN && d->code < 400)
+		buf_add_str(out, ", but held");
+}
+
+static const char *
+scan_name(enum scan_kind kind)
+{
+	switch (kind) {
+	case SCAN_CLEAN:
+		return "clean";
+	case SCAN_INFECTED:
+		return "infected";
+	case SCAN_UNSCANNABLE:
+		return "unscannable";
+	case SCAN_ERROR:
+		return "error";
+	}
+	return "?";
+}
+
+static void
+put_scan(struct buf *out, enum scan_kind kind)
+{
+	switch (kind) {
+	case SCAN_CLEAN:
+		buf_add_str(out, "the virus scanner found nothing");
+		break;
+	case SCAN_INFECTED:
+		buf_add_str(out, "the virus scanner found something");
+		break;
+	case SCAN_UNSCANNABLE:
+		buf_add_str(out, "the virus scanner cannot look inside");
+		break;
+	case SCAN_ERROR:
+		buf_add_str(out, "no verdict of the virus scanner in time");
+		break;
+	}
 }
 
 static void
@@ -76,6 +115,9 @@ put_reason(struct buf *out, const struct decision *d)
 		break;
 	case DECISION_SENDER:
 		buf_add_str(out, "it may not send as that (from-binding)");
+		break;
+	case DECISION_SCAN:
+		put_scan(out, d->scan);
 		break;
 	}
 }
@@ -169,6 +211,9 @@ put_short(struct buf *out, const struct decision *d)
 	case DECISION_SENDER:
 		buf_add_str(out, "not its sender");
 		break;
+	case DECISION_SCAN:
+		buf_add_str(out, scan_name(d->scan));
+		break;
 	}
 	if (d->detail[0] != '\0') {
 		buf_add_str(out, ", ");
@@ -225,6 +270,8 @@ decision_json(struct json *j, const struct decision *d)
 	json_u64(j, "again", d->again);
 	if (d->kind == DECISION_BLOCK)
 		json_id(j, "block_id", d->block);
+	if (d->kind == DECISION_SCAN)
+		json_str(j, "verdict", scan_name(d->scan));
 	if (d->kind != DECISION_LIMIT)
 		return;
 	json_open_object(j, "limit");

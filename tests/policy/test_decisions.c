@@ -50,6 +50,7 @@ START_TEST(what_is_the_same)
 	struct decision sender = {.kind = DECISION_SENDER, .session = 7};
 	struct decision block = {
 	    .kind = DECISION_BLOCK, .session = 7, .block = 5};
+	struct decision scan = {.kind = DECISION_SCAN, .session = 7};
 	struct {
 		const char *label;
 		struct decision d;
@@ -65,6 +66,8 @@ START_TEST(what_is_the_same)
 	    {"observed", first, false},
 	    {"a sender", sender, false},
 	    {"the sender again", sender, true},
+	    {"a scan", scan, false},
+	    {"the scan again", scan, true},
 	    {"a block", block, false},
 	    {"another block", block, false},
 	    {"belongs to nothing", first, false},
@@ -81,9 +84,9 @@ START_TEST(what_is_the_same)
 	rows[5].d.hit.counted = LIMIT_BYTES;
 	rows[6].d.hit.period_ms = 3600000;
 	rows[7].d.hit.observed = true;
-	rows[11].d.block = 6;
-	rows[12].d.session = rows[12].d.msg = 0;
-	rows[13].d.session = rows[13].d.msg = 0;
+	rows[13].d.block = 6;
+	rows[14].d.session = rows[14].d.msg = 0;
+	rows[15].d.session = rows[15].d.msg = 0;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		uint64_t now = decisions_add(decisions, &rows[i].d);
 

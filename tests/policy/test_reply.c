@@ -17,7 +17,9 @@ START_TEST(every_row_is_complete)
 				   {"hint", "e"},
 				   {"address", "a"},
 				   {"login", "l"},
-				   {"period", "hour"}};
+				   {"period", "hour"},
+				   {"threat", "t"},
+				   {"why", "is encrypted"}};
 	struct reply reply;
 
 	for (int id = 0; id < REPLY_IDS; id++) {
