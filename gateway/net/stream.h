@@ -86,6 +86,8 @@ bool stream_is_dane(const struct stream *stream);
 /* "TLSv1.3", "TLS_AES_256_GCM_SHA384"; NULL in the clear. */
 const char *stream_tls_version(const struct stream *stream);
 const char *stream_tls_cipher(const struct stream *stream);
+/* notAfter of the certificate the peer showed; 0: none. */
+int64_t stream_peer_expires_wall_s(const struct stream *stream);
 /* OpenSSL's words for the last GW_ETLS; "" without one. */
 const char *stream_tls_error(const struct stream *stream);
 
