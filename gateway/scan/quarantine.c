@@ -32,8 +32,7 @@ say(char *error, size_t size, int err, const char *path, const char *what)
 	return err;
 }
 
-/* --- the directory ---------------------------------------------------------
- */
+/* --- the directory */
 
 static int
 path_sync(const char *path)
@@ -80,8 +79,7 @@ dir_open(const char *spool_path, const char *path, int *fd)
 	return dir_close_off(*fd);
 }
 
-/* --- the sweep --------------------------------------------------------------
- */
+/* --- the sweep */
 
 struct sweep {
 	uint64_t *ids; /* of files, in order; then of those to go */
@@ -217,8 +215,7 @@ quarantine_sweep(struct quarantine *quarantine)
 	return err;
 }
 
-/* --- from start to end ------------------------------------------------------
- */
+/* --- from start to end */
 
 int
 quarantine_open(struct quarantine **quarantine, const char *spool_path,
@@ -260,8 +257,7 @@ quarantine_close(struct quarantine **quarantine)
 	free(q);
 }
 
-/* --- looking -----------------------------------------------------------------
- */
+/* --- looking */
 
 int
 quarantine_get(struct quarantine *quarantine, uint64_t id, struct arena *arena,

@@ -59,8 +59,7 @@ quarantine_new_name(uint64_t id, char name[QUARANTINE_NAME_SIZE])
 	strcpy(name + ID_TEXT_SIZE - 1, ".new");
 }
 
-/* --- writing ---------------------------------------------------------------
- */
+/* --- writing */
 
 /* What is on its way in. */
 struct writing {
@@ -219,8 +218,7 @@ quarantine_unlink(struct quarantine *quarantine, uint64_t id)
 			  LF_ERR(gw_err_from_errno(errno)));
 }
 
-/* --- reading ---------------------------------------------------------------
- */
+/* --- reading */
 
 static int64_t
 read_all(int fd, void *p, size_t n, uint64_t offset)

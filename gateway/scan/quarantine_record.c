@@ -277,8 +277,7 @@ quarantine_record_decode(struct slice s, struct arena *arena,
 	return entry_read(slice_of(p, n), arena, entry);
 }
 
-/* --- the changes -----------------------------------------------------------
- */
+/* --- the changes */
 
 static struct slice
 key_in(struct arena *arena, uint64_t id)
