@@ -9,8 +9,8 @@
 #include "gateway/net/stream.h"
 
 /*
- * icap.c hands requests to connections; conn.c is a connection's life and what
- * it hears; send.c what it says.
+ * icap.c hands requests to connections; conn.c is a connection's life, hear.c
+ * what it hears, send.c what it says.
  *
  * Invariants
  * 1. A request is in the pool's `waiting`, or has a connection, or has `later`
@@ -123,6 +123,11 @@ bool icap_conn_may_retry(const struct icap_conn *conn);
 /* The request cannot go on; ends in done. */
 void icap_conn_fail(struct icap_conn *conn, enum scan_why why,
 		    const char *text);
+
+/* hear.c */
+/* What came, up to where something has to be done about it: MORE, END, BAD;
+ * CONTINUE where none is awaited. A request's result may be judged then. */
+enum icap_answer_step icap_hear(struct icap_conn *conn, struct slice *in);
 
 /* send.c */
 void icap_send_begin(struct icap_conn *conn);
