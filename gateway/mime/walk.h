@@ -55,15 +55,19 @@ struct mime_part {
 	uint8_t digest[DIGEST_SIZE];
 };
 
-/* Each leaf part, in the order of their ends. Borrowed until it returns. */
+/* Each leaf part, in the order of their ends. Borrowed until it returns. The
+ * texts of a message that is itself attached are attachments. */
 typedef void mime_part_fn(void *arg, const struct mime_part *part);
 
 struct mime_opts {
 	uint32_t parts_max;  /* 0: 10,000 entities of any kind */
 	uint32_t depth_max;  /* 0: 32 */
-	uint32_t header_max; /* bytes of one part's header; 0: 64 KiB */
+	uint32_t header_max; /* bytes of one part's header; 0: 102,400 */
 	bool digest_all;
-	mime_part_fn *part;
+	/* Where the parts are and nothing else: no decoded_bytes, digest, nor
+	 * a look at whether the encoding is good. */
+	bool structure_only;
+	mime_part_fn *part; /* NULL: nobody */
 	void *arg;
 };
 
@@ -84,7 +88,7 @@ struct mime_summary {
 	uint32_t part_count;	   /* entities */
 	uint32_t attachment_count; /* parts with MIME_ATTACHMENT */
 	const char *why;	   /* of the first ambiguity; static; or NULL */
-	uint64_t why_at;	   /* its offset */
+	uint64_t why_at;	   /* offset of its line, or its part */
 };
 
 struct mime_walk *mime_walk_create(const struct mime_opts *opts);
@@ -93,7 +97,8 @@ void mime_walk_destroy(struct mime_walk **walk);
 void mime_walk_reset(struct mime_walk *walk);
 /* The message's bytes in order, in pieces of any size. Never fails. */
 void mime_walk_add(struct mime_walk *walk, struct slice bytes);
-/* After the last byte: closes what is open, the last parts come. */
+/* After the last byte: closes what is open, the last parts come. Then reset or
+ * destroy. */
 void mime_walk_end(struct mime_walk *walk, struct mime_summary *summary);
 
 #endif
