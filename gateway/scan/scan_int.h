@@ -1,0 +1,221 @@
+#ifndef GATEWAY_SCAN_SCAN_INT_H
+#define GATEWAY_SCAN_SCAN_INT_H
+
+#include <bsd/sys/queue.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "dns/route.h"
+#include "gateway/base/hash.h"
+#include "gateway/base/histogram.h"
+#include "gateway/icap/icap.h"
+#include "gateway/net/queue.h"
+#include "gateway/scan/eicar.h"
+#include "gateway/scan/health.h"
+#include "gateway/scan/scan.h"
+#include "gateway/scan/settings.h"
+#include "gateway/scan/source.h"
+#include "gateway/scan/verdicts.h"
+
+/*
+ * Within the unit. All of it is the scan thread's, but what struct scan says.
+ *
+ *   work      a job and what is known of it so far          work.c
+ *   waiter    one part of it that waits for a content       work.c
+ *   content   bytes that are being scanned, once, whoever   content.c
+ *             waits for them
+ *   server    its pool of connections, health, counters     server.c, probe.c
+ *
+ * A content is in scan->contents from its first waiter to its verdict, and in
+ * one list: a queue of scan's, or `asked` or `doubted` of its server.
+ */
+TAILQ_HEAD(content_list, content);
+TAILQ_HEAD(waiter_list, waiter);
+TAILQ_HEAD(scan_server_list, scan_server);
+
+struct waiter {
+	struct work *work;
+	struct content *content;
+	size_t part;
+	TAILQ_ENTRY(waiter) of_content, of_work;
+};
+
+struct work {
+	uint64_t id;
+	struct scan *scan;
+	struct scan_job *job;
+	size_t next_part; /* none before it is still to be begun */
+	uint32_t waiting; /* in waiters */
+	struct waiter_list waiters;
+	struct timer_op *deadline;
+	/* Of the parts so far. */
+	struct scan_verdict worst;
+	size_t worst_part;
+	uint32_t cached;
+	UT_hash_handle hh;
+};
+
+enum content_state {
+	CONTENT_QUEUED,
+	CONTENT_ASKED,	 /* op is under way at server */
+	CONTENT_DOUBTED, /* called clean under a new ISTag: waits for a canary*/
+	CONTENT_ENDING,	 /* in no list, nor to be found */
+};
+
+struct content {
+	struct scan *scan;
+	uint8_t digest[DIGEST_SIZE];
+	uint64_t bytes;
+	enum content_state state;
+	bool late; /* nobody waits at a dot */
+	bool counted_late;
+	uint64_t tried;		    /* bits of servers that failed on it */
+	struct waiter_list waiters; /* none: only the cache wants it */
+	struct waiter *reader; /* whose bytes are sent; NULL: all have left */
+	struct source *source;
+	struct scan_server *server;
+	struct icap_op *op;
+	int64_t asked_ms;
+	uint64_t canary;	     /* the number that it waits for */
+	struct scan_verdict verdict; /* the last error, or the doubted one */
+	TAILQ_ENTRY(content) link;
+	UT_hash_handle hh;
+};
+
+struct scan_server {
+	struct scan *scan;
+	struct arena *arena; /* conf's strings */
+	struct scan_server_conf conf;
+	uint64_t service, pool_key; /* settings.h */
+	uint64_t bit;		    /* in content.tried */
+	int64_t credit;		    /* of weighted turns */
+	struct icap_pool *pool;
+	uint32_t connection_max;
+	/* Finding and probing it. */
+	struct dns_targets_op *resolve_op;
+	int64_t resolve_ms, options_ms; /* when they are due again */
+	bool addressed;
+	struct icap_op *probe_op;
+	struct health health;
+	struct istag istag;
+	char proven[SCAN_ISTAG_SIZE]; /* the tag of its last good canary */
+	uint64_t canaries;	      /* begun */
+	char eicar[EICAR_SIZE];
+	/* What it is asked. */
+	struct content_list asked, doubted;
+	uint32_t asked_count, late_count;
+	int64_t answered_ms; /* the last answer to anything */
+	/* What others see. */
+	struct scan_server_status status; /* scan->lock */
+	struct histogram times;
+	TAILQ_ENTRY(scan_server) link;
+};
+
+struct scan {
+	/* Set before the thread runs. */
+	pthread_t thread;
+	struct loop *loop;
+	struct queue *queue;
+	struct verdicts *verdicts;
+	/* Any thread. */
+	_Atomic bool on;
+	_Atomic uint64_t bytes_max;
+	_Atomic int64_t bypass_until_wall_s;
+	_Atomic uint64_t last_id;
+	_Atomic uint64_t jobs, hits, misses, shared, scanned, scanned_bytes;
+	/* The list itself and status of each; up and its time. Written by the
+	 * scan thread alone, which reads without it. */
+	pthread_mutex_t lock;
+	struct scan_server_list servers;
+	bool up, unsteady;
+	int64_t down_since_wall_s;
+	/* Held while fn runs, so that it never runs after it was taken away. */
+	pthread_mutex_t change_lock;
+	scan_changed_fn *changed;
+	void *changed_arg;
+	/* The scan thread. */
+	struct scan_settings *settings;
+	struct dns *dns;
+	struct timer_op *tick;
+	struct work *works;	  /* by id */
+	struct content *contents; /* by digest */
+	struct content_list queue_front, queue_late;
+	bool pumping, stopping;
+};
+
+/* --- work.c --------------------------------------------------------------- */
+
+void work_begin(struct scan *scan, struct scan_job *job);
+void work_cancel(struct scan *scan, uint64_t id);
+void work_cancel_all(struct scan *scan);
+/* A part that waited has its verdict. May end the work, and others' scans. */
+void work_part_done(struct work *work, size_t part,
+		    const struct scan_verdict *verdict);
+/* ERROR, with nobody's name. */
+void verdict_error(struct scan_verdict *verdict, enum scan_why why);
+/* The other thread's half of scan_known. */
+bool work_known(struct scan *scan, struct scan_job *job);
+
+/* --- content.c ------------------------------------------------------------ */
+
+/* A scan of these bytes is under way. */
+bool content_is_known(struct scan *scan, const struct scan_part *part);
+/* Joins it, or queues one. */
+void content_join(struct scan *scan, struct waiter *waiter);
+/* The waiter's work has ended: what only it wanted goes, unless it has left
+ * for the server. Frees the waiter. */
+void content_leave(struct waiter **waiter);
+/* Of a queued one. */
+void content_ask(struct content *content, struct scan_server *server);
+void content_give_up(struct content *content); /* nobody can be asked */
+/* Its server is not to be asked any more: elsewhere, when there is such, or
+ * when `all`. */
+void content_take_back(struct scan_server *server, bool all);
+/* A good canary: what waited for this one, or an earlier, is believed. */
+void content_believe(struct scan_server *server, uint64_t canary);
+/* It is destroyed: what it had is queued again. */
+void content_server_gone(struct scan_server *server);
+void content_drop_all(struct scan *scan);
+/* Servers are others now. */
+void content_forget_tried(struct scan *scan);
+
+/* --- dispatch.c ----------------------------------------------------------- */
+
+/* Gives servers what they have room for; ends what nobody can be asked. Where
+ * something may have changed, and never before a list is as it should be. */
+void content_pump(struct scan *scan);
+
+/* --- server.c ------------------------------------------------------------- */
+
+struct scan_server *scan_server_create(struct scan *scan,
+				       const struct scan_server_conf *conf);
+void scan_server_destroy(struct scan_server **server);
+uint32_t scan_server_room(const struct scan_server *server, bool late);
+/* It answered a scan, or did not. False: the clean verdict is not believed
+ * before a canary. */
+bool scan_server_note(struct scan_server *server,
+		      const struct icap_result *result, int64_t took_ms);
+/* A canary ended, or so many scans failed that none is needed; error is for
+ * when it is not up. */
+void scan_server_tried(struct scan_server *server, bool changed,
+		       const char *error);
+uint32_t scan_server_slots(const struct scan_server *server);
+void scan_server_publish(struct scan_server *server);
+/* As settings say: keeps those that stay. */
+void scan_servers_apply(struct scan *scan);
+/* An answer came with this tag. */
+void scan_server_tag(struct scan_server *server, const char *istag);
+
+/* --- probe.c -------------------------------------------------------------- */
+
+/* Begins what is due: look-up, OPTIONS, canary. */
+void scan_probe_tick(struct scan_server *server);
+void scan_probe_end(struct scan_server *server);
+
+/* --- scan.c --------------------------------------------------------------- */
+
+void scan_tell_changed(struct scan *scan);
+/* Whether a server is up, and since when none is. */
+void scan_update_up(struct scan *scan);
+
+#endif
