@@ -104,31 +104,35 @@ START_TEST(test_expired)
 	ck_assert_uint_eq(ids[0], 40);
 	ck_assert_int_eq(quarantine_expired(q, 3000, ids, 1), 1);
 	ck_assert_uint_eq(ids[0], 10);
+	/* From within, once around and no further. */
+	ck_assert_int_eq(quarantine_expired(q, 2000, ids, 8), 3);
+	ck_assert_uint_eq(ids[0], 30);
+	ck_assert_uint_eq(ids[1], 40);
+	ck_assert_uint_eq(ids[2], 10);
 }
 END_TEST
 
-/* A large one is looked through in slices; none is left out, none comes twice
- * in a round. */
+/* A large one is looked through in slices, and none is left out. */
 START_TEST(test_expired_slices)
 {
 	enum { COUNT = QUARANTINE_LOOK * 2 + 100 };
+	const uint64_t middle = 1000 + COUNT / 2, last = 1000 + COUNT;
 	uint64_t ids[64];
-	int found = 0, n;
 
 	records_put(1000, COUNT, 5000);
 	record_put(1, 10);
-	record_put(1000 + COUNT / 2, 10);
-	record_put(1000 + COUNT, 10);
-	for (int round = 0; round < 2; round++) {
-		for (int slice = 0; slice < 3; slice++) {
-			n = quarantine_expired(q, 100, ids, 64);
-			ck_assert_int_ge(n, 0);
-			found += n;
-		}
-	}
-	/* the third slice of a round goes on at the start */
-	ck_assert_int_ge(found, 6);
-	ck_assert_int_le(found, 8);
+	record_put(middle, 10);
+	record_put(last, 10);
+	ck_assert_int_eq(quarantine_expired(q, 100, ids, 64), 1);
+	ck_assert_uint_eq(ids[0], 1);
+	ck_assert_int_eq(quarantine_expired(q, 100, ids, 64), 1);
+	ck_assert_uint_eq(ids[0], middle);
+	/* The end, and what is left of the slice from the start. */
+	ck_assert_int_eq(quarantine_expired(q, 100, ids, 64), 2);
+	ck_assert_uint_eq(ids[0], last);
+	ck_assert_uint_eq(ids[1], 1);
+	ck_assert_int_eq(quarantine_expired(q, 100, ids, 64), 1);
+	ck_assert_uint_eq(ids[0], middle);
 }
 END_TEST
 

@@ -299,6 +299,33 @@ START_TEST(test_count)
 }
 END_TEST
 
+/* A threat's name of a byte more than there is room for. */
+START_TEST(test_too_long)
+{
+	struct quarantine_entry entry;
+	char *p, *threat;
+	struct slice record;
+	size_t n, behind;
+
+	entry_make(&entry, 5);
+	memset(entry.verdict.threat, 't', SCAN_THREAT_SIZE - 1);
+	record = quarantine_record_encode(&entry, key, arena);
+	n = record.n + 1;
+	p = mem_alloc(n);
+	memcpy(p, record.p, record.n);
+	mask_apply(key, 0, p + MASKED_AT, record.n - MASKED_AT);
+	threat = memmem(p, record.n, entry.verdict.threat, 100);
+	ck_assert_ptr_nonnull(threat);
+	ck_assert_int_eq(threat[-1], SCAN_THREAT_SIZE - 1);
+	threat[-1] = (char)SCAN_THREAT_SIZE;
+	behind = record.n - (size_t)(threat - p);
+	memmove(threat + 1, threat, behind);
+	mask_apply(key, 0, p + MASKED_AT, n - MASKED_AT);
+	ck_assert_int_eq(decode_copy(p, n), GW_ECORRUPT);
+	free(p);
+}
+END_TEST
+
 /* What a sender chose does not stand there in the clear. */
 START_TEST(test_masked)
 {
@@ -360,6 +387,7 @@ main(void)
 	tcase_add_test(tc, test_flipped);
 	tcase_add_test(tc, test_version);
 	tcase_add_test(tc, test_count);
+	tcase_add_test(tc, test_too_long);
 	tcase_add_test(tc, test_masked);
 	tcase_add_test(tc, test_changes);
 	suite_add_tcase(suite, tc);

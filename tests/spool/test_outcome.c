@@ -1,9 +1,11 @@
 #include <check.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/error.h"
+#include "gateway/spool/io.h"
 #include "gateway/store/env.h"
 #include "tests/spool/fixture.h"
 
@@ -257,60 +259,131 @@ START_TEST(test_nobody)
 }
 END_TEST
 
-/* Envelopes of megabytes, at once: more than a batch has room for, so some wait
- * for the next, and all are written. */
-enum { LARGE = 3 << 20, LARGE_COUNT = 6 };
+/* --- several at once */
 
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	int left, failed;
-} large = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
+	int left;
+} crowd = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
 
 static void
-large_done(struct spool_outcome *op)
+crowd_done(struct spool_outcome *op)
 {
-	pthread_mutex_lock(&large.lock);
-	large.failed += op->err != 0;
-	large.left--;
-	pthread_cond_signal(&large.wake);
-	pthread_mutex_unlock(&large.lock);
+	(void)op;
+	pthread_mutex_lock(&crowd.lock);
+	crowd.left--;
+	pthread_cond_signal(&crowd.wake);
+	pthread_mutex_unlock(&crowd.lock);
 }
 
+static void
+crowd_run(struct spool_outcome *ops, int count)
+{
+	crowd.left = count;
+	for (int i = 0; i < count; i++) {
+		ops[i].done = crowd_done;
+		spool_outcome_start(f.spool, &ops[i]);
+	}
+	pthread_mutex_lock(&crowd.lock);
+	while (crowd.left > 0)
+		pthread_cond_wait(&crowd.wake, &crowd.lock);
+	pthread_mutex_unlock(&crowd.lock);
+}
+
+/* Envelopes of megabytes: more than a batch has room for, so some wait for the
+ * next, and all are written. */
 START_TEST(test_large_changes)
 {
 	static const struct spool_outcome_rcpt rcpt = {.state =
 							   RCPT_QUARANTINED};
-	struct spool_outcome ops[LARGE_COUNT];
-	struct store_change changes[LARGE_COUNT];
-	char *value = calloc(1, LARGE);
+	enum { BYTES = 3 << 20, COUNT = 6 };
+	struct store_change changes[COUNT];
+	struct spool_outcome ops[COUNT];
+	char *value = calloc(1, BYTES);
 	struct spool_ledger ledger;
 
 	memset(ops, 0, sizeof(ops));
-	large.left = LARGE_COUNT;
-	for (int i = 0; i < LARGE_COUNT; i++) {
+	for (int i = 0; i < COUNT; i++) {
 		ops[i].id = fixture_submit(f.spool, 40, 1, 1, 0).id;
 		changes[i] = (struct store_change){
 		    STORE_QUARANTINE, STORE_PUT,
 		    i == 0 ? SLICE_LIT("entry") : slice_of(&ops[i].id, 8),
-		    slice_of(value, LARGE)};
+		    slice_of(value, BYTES)};
 		ops[i].rcpts = &rcpt;
 		ops[i].rcpt_count = 1;
 		ops[i].changes = &changes[i];
 		ops[i].change_count = 1;
-		ops[i].done = large_done;
 	}
-	for (int i = 0; i < LARGE_COUNT; i++)
-		spool_outcome_start(f.spool, &ops[i]);
-	pthread_mutex_lock(&large.lock);
-	while (large.left > 0)
-		pthread_cond_wait(&large.wake, &large.lock);
-	pthread_mutex_unlock(&large.lock);
-	ck_assert_int_eq(large.failed, 0);
+	crowd_run(ops, COUNT);
+	for (int i = 0; i < COUNT; i++)
+		ck_assert_int_eq(ops[i].err, 0);
 	ck_assert(change_is_there());
 	ck_assert_int_eq(fixture_ledger(f.spool, &ledger), 0);
-	ck_assert_int_eq(ledger.by_state[RCPT_QUARANTINED], LARGE_COUNT);
+	ck_assert_int_eq(ledger.by_state[RCPT_QUARANTINED], COUNT);
 	free(value);
+}
+END_TEST
+
+/* A change that is none is its own outcome's trouble, not the batch's. */
+START_TEST(test_bad_change_alone)
+{
+	static const struct spool_outcome_rcpt rcpt = {.state =
+							   RCPT_QUARANTINED};
+	struct store_change bad = {STORE_AUDIT, STORE_PUT, SLICE_NONE,
+				   SLICE_LIT("x")};
+	struct spool_outcome ops[3];
+
+	memset(ops, 0, sizeof(ops));
+	for (int i = 0; i < 3; i++) {
+		ops[i].id = fixture_submit(f.spool, 40, 1, 1, 0).id;
+		ops[i].rcpts = &rcpt;
+		ops[i].rcpt_count = 1;
+	}
+	ops[1].changes = &bad;
+	ops[1].change_count = 1;
+	crowd_run(ops, 3);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(ops[i].err, i == 1 ? GW_EINVAL : 0);
+		ck_assert_int_eq(load_check(ops[i].id, 40, 1),
+				 i == 1 ? 0 : GW_ENOENT);
+	}
+}
+END_TEST
+
+/* --- the disk fails under a large one */
+
+static int
+sync_fails(enum io_call call, size_t *n)
+{
+	(void)n;
+	return call == IO_SYNC ? EIO : 0;
+}
+
+/* Streamed bodies are durable before the outcome is, or it is not. */
+START_TEST(test_not_durable)
+{
+	struct spool_outcome_rcpt rcpt = {.state = RCPT_QUARANTINED};
+	struct spool_outcome op = {.rcpts = &rcpt, .rcpt_count = 1};
+	struct spool_ledger ledger;
+	uint64_t id;
+
+	op.id = fixture_submit(f.spool, 40, 1, 1, 0).id;
+	op.extra = generated(90000, 3, 1, &op.extra_body);
+	id = op.extra->id;
+	if (_i == 1)
+		op.dsn = generated(70000, 4, 1, &op.dsn_body);
+	io_set_fault(sync_fails);
+	ck_assert_int_eq(fixture_outcome_of(f.spool, &op), GW_EIO);
+	io_set_fault(NULL);
+	fixture_close(&f);
+	ck_assert_uint_eq(told.count, 1);
+	fixture_open(&f);
+	ck_assert_int_eq(load_check(id, 90000, 3), GW_ENOENT);
+	ck_assert_int_eq(load_check(op.id, 40, 1), 0);
+	ck_assert_int_eq(fixture_ledger(f.spool, &ledger), 0);
+	ck_assert_int_eq(ledger.generated, 0);
+	ck_assert_uint_eq(fixture_files(&f), 1);
 }
 END_TEST
 
@@ -328,6 +401,8 @@ main(void)
 	tcase_add_test(tc, test_quarantined);
 	tcase_add_test(tc, test_nobody);
 	tcase_add_test(tc, test_large_changes);
+	tcase_add_test(tc, test_bad_change_alone);
+	tcase_add_loop_test(tc, test_not_durable, 0, 2);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
