@@ -8,6 +8,7 @@
 
 #include "gateway/base/mem.h"
 #include "ratelimit/rate.h"
+#include "tests/support/steps.h"
 
 #define S INT64_C(1000000)
 #define START (1790000000 * S)
@@ -224,7 +225,7 @@ START_TEST(a_million_steps_beside_the_list)
 	m->now = m->run_out = START;
 	m->key = rate_key_of(SLICE_LIT("key"));
 	m->table = rate_create(&opts);
-	for (int i = 0; i < 112000; i++) {
+	for (int i = 0; i < STEPS(112000); i++) {
 		step_time(m);
 		if (walks[_i].refunds && random_to(6) == 0)
 			step_refund(m);

@@ -5,6 +5,7 @@
 
 #include "ratelimit/rate.h"
 #include "ratelimit/slab.h"
+#include "tests/support/steps.h"
 
 #define S INT64_C(1000000)
 #define HOUR (3600 * S)
@@ -217,7 +218,7 @@ START_TEST(records_move_and_keep_their_states)
 		rules[i] = window(i + 1, UINT64_MAX);
 		rules[i].kind = i % 4 == 3 ? RATE_LEVEL : RATE_WINDOW;
 	}
-	for (int i = 0; i < 200000; i++) {
+	for (int i = 0; i < STEPS(200000); i++) {
 		uint64_t key = random_to(TORTURE_KEYS),
 			 rule = random_to(TORTURE_RULES);
 		uint64_t *count = &counts[key][rule];
@@ -281,7 +282,7 @@ START_TEST(blocks_do_not_overlap_and_go_back)
 	struct slab slab;
 
 	slab_init(&slab);
-	for (int i = 0; i < 60000; i++) {
+	for (int i = 0; i < STEPS(60000); i++) {
 		size_t n = random_to(BLOCKS);
 		unsigned char *at;
 

@@ -11,6 +11,7 @@
 #include "gateway/base/mem.h"
 #include "ratelimit/rate.h"
 #include "ratelimit/window.h"
+#include "tests/support/steps.h"
 
 #define S INT64_C(1000000)
 #define START (1790000000 * S)
@@ -263,7 +264,7 @@ static void
 walk(struct model *m, int steps)
 {
 	model_init(m);
-	for (int i = 0; i < steps; i++) {
+	for (int i = 0; i < STEPS(steps); i++) {
 		step_time(m);
 		if (random_to(8) == 0)
 			step_refund(m);
