@@ -11,6 +11,7 @@
 
 #include "gateway/back/chores.h"
 #include "gateway/back/relay.h"
+#include "gateway/back/scanning.h"
 #include "gateway/base/error.h"
 #include "gateway/base/mem.h"
 
@@ -48,6 +49,7 @@ back_main(void *arg)
 static void
 back_free(struct back **back)
 {
+	scanning_leave(&(*back)->relay);
 	/* What is still queued is taken now, and only freed. */
 	(*back)->relay.stopping = true;
 	(*back)->relay.stopped = true;
@@ -101,6 +103,8 @@ back_start(struct back **backp, const struct back_opts *opts, char *error,
 	back->relay.blocklist = opts->blocklist;
 	back->relay.dns_cache = opts->dns_cache;
 	back->relay.domains = opts->domains;
+	back->relay.scan = opts->scan;
+	back->relay.quarantine = opts->quarantine;
 	back->relay.dead_domain = opts->dead_domain;
 	back->relay.dead_domain_arg = opts->dead_domain_arg;
 	back->relay.stats = &back->stats;

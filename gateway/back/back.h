@@ -167,7 +167,7 @@ struct back_select { /* borrowed until done */
 };
 
 enum back_verb {
-	BACK_COUNT,   /* look only */
+	BACK_COUNT, /* look only */
 	/* Takes away HOLD_LIMIT, HOLD_ADMIN and HOLD_UNSCANNABLE. */
 	BACK_RELEASE,
 	BACK_PURGE,   /* into the trash, or gone when trash is 0 */

@@ -13,6 +13,9 @@
  */
 struct undo;
 
+/* What BACK_RELEASE takes away. */
+#define RELEASABLE (HOLD_LIMIT | HOLD_ADMIN | HOLD_UNSCANNABLE)
+
 struct run {
 	struct relay *relay;
 	struct back_work *work;

@@ -20,7 +20,6 @@
 
 #define JOBS_A_SLICE 256
 #define RCPTS_A_SLICE 1000
-#define RELEASABLE (HOLD_LIMIT | HOLD_ADMIN)
 
 struct mark {
 	struct inbound in; /* first: how it comes back */

@@ -19,7 +19,6 @@
 
 #define STEPS_A_SLICE 1000
 #define LOAD_STEPS 20 /* what reading a message costs, in looks at a job */
-#define RELEASABLE (HOLD_LIMIT | HOLD_ADMIN)
 
 /* What of one job is meant. */
 struct match {
@@ -232,7 +231,7 @@ take_part(struct run *run, struct job *job, const struct match *match)
 
 	if (job->state == JOB_MARKED) {
 		part->holds = job->holds;
-		stat_sub(&stats->held, match->count);
+		held_uncount(run->relay, job->holds, match->count);
 	} else if (job->state == JOB_RULED) {
 		stat_sub(&stats->held_by_rule, match->count);
 	} else if (job->state == JOB_ASKED) {

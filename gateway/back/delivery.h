@@ -62,6 +62,9 @@ void outcome_set_flags(struct outcome *outcome, uint16_t flags);
 /* Takes both. */
 void outcome_set_dsn(struct outcome *outcome, struct spool_msg *dsn,
 		     struct spool_body *body);
+/* Takes *outcome, not started; what notify_add gave it is the caller's. */
+void outcome_take_dsn(struct outcome **outcome, struct spool_msg **dsn,
+		      struct spool_body **body);
 /* Takes it. Committed, again and again if need be, while the relay runs. */
 void outcome_start(struct outcome **outcome);
 void outcome_tick(struct relay *relay);

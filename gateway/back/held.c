@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "gateway/back/scanning.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/hash.h"
 #include "gateway/base/mem.h"
@@ -94,8 +95,31 @@ held_by_mark(struct relay *relay, struct job **jobp)
 	*jobp = NULL;
 	mail_release(relay, job);
 	job->state = JOB_MARKED;
-	TAILQ_INSERT_TAIL(&relay->held->marked, job, link);
 	stat_add(&relay->stats->held, job->rcpt_count);
+	if (job->holds & HOLD_SCAN) {
+		stat_add(&relay->stats->scan_waiting, job->rcpt_count);
+		scanning_add(relay, job);
+	} else {
+		TAILQ_INSERT_TAIL(&relay->held->marked, job, link);
+	}
+}
+
+void
+held_uncount(struct relay *relay, uint32_t holds, uint32_t count)
+{
+	stat_sub(&relay->stats->held, count);
+	if (holds & HOLD_SCAN)
+		stat_sub(&relay->stats->scan_waiting, count);
+}
+
+static void
+mark_take(struct relay *relay, struct job *job)
+{
+	if (job->holds & HOLD_SCAN)
+		scanning_remove(relay, job);
+	else
+		TAILQ_REMOVE(&relay->held->marked, job, link);
+	held_uncount(relay, job->holds, job->rcpt_count);
 }
 
 void
@@ -104,8 +128,7 @@ held_take(struct relay *relay, struct job *job)
 	struct rule *rule = job->rule;
 
 	if (job->state == JOB_MARKED) {
-		TAILQ_REMOVE(&relay->held->marked, job, link);
-		stat_sub(&relay->stats->held, job->rcpt_count);
+		mark_take(relay, job);
 	} else {
 		assert(job->state == JOB_RULED);
 		TAILQ_REMOVE(&rule->jobs, job, link);
@@ -169,6 +192,8 @@ held_drain(struct relay *relay)
 		rule = relay->held->rules;
 	job =
 	    rule ? TAILQ_FIRST(&rule->jobs) : TAILQ_FIRST(&relay->held->marked);
+	if (!job)
+		job = scanning_any(relay);
 	if (job)
 		held_take(relay, job);
 	return job;

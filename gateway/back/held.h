@@ -15,8 +15,10 @@ void held_destroy(struct held **held); /* empty by then */
 
 /* Takes the job; it is out of its turn. */
 void held_by_rule(struct relay *relay, struct job **job, uint64_t rule);
-/* Takes the job; its holds are set. */
+/* Takes the job; its holds are set. With HOLD_SCAN it is scanning.c's. */
 void held_by_mark(struct relay *relay, struct job **job);
+/* count recipients of a job of this mark are it no more. */
+void held_uncount(struct relay *relay, uint32_t holds, uint32_t count);
 /* The job is JOB_RULED or JOB_MARKED: out of its list, JOB_ACTIVE. */
 void held_take(struct relay *relay, struct job *job);
 

@@ -88,6 +88,16 @@ outcome_set_dsn(struct outcome *outcome, struct spool_msg *dsn,
 	outcome->had_dsn = true;
 }
 
+void
+outcome_take_dsn(struct outcome **outcome, struct spool_msg **dsn,
+		 struct spool_body **body)
+{
+	*dsn = (*outcome)->op.dsn;
+	*body = (*outcome)->op.dsn_body;
+	outcome_free(*outcome);
+	*outcome = NULL;
+}
+
 /* Whether it may go well another time. A full or read-only disk, no more
  * descriptors, an index that awaits a restart: all pass. */
 static bool

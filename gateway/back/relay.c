@@ -16,6 +16,7 @@
 #include "gateway/back/maildir.h"
 #include "gateway/back/rebuild.h"
 #include "gateway/back/relay.h"
+#include "gateway/back/scanning.h"
 #include "gateway/back/summary.h"
 #include "gateway/base/address.h"
 #include "gateway/base/clock.h"
@@ -176,6 +177,7 @@ on_fill(void *arg)
 	more |= lookup_slice(relay);
 	more |= summary_slice(relay);
 	more |= chores_slice(relay);
+	more |= scanning_slice(relay);
 	if (more)
 		relay_fill_soon(relay);
 }
@@ -252,6 +254,7 @@ on_tick(void *arg)
 		lookup_tick(relay);
 		summary_tick(relay);
 		conn_slots_tick(relay->slots);
+		scanning_tick(relay);
 	}
 	bury_hops(relay);
 	outcome_tick(relay);
@@ -346,6 +349,7 @@ relay_start(struct relay *relay)
 	relay->catalog = catalog_create();
 	relay->held = held_create();
 	relay->chores = chores_create();
+	relay->scanning = scanning_create(relay);
 	relay->age = mem_zalloc(sizeof(*relay->age));
 	relay->lookups = lookups_create();
 	relay->summaries = summaries_create();

@@ -21,9 +21,11 @@
 struct held;
 struct hostmem;
 struct lookups;
+struct disk;
 struct maildir_worker;
 struct outcome;
 struct rebuild;
+struct scanning;
 struct chores;
 struct domains;
 struct conn_slots;
@@ -46,6 +48,8 @@ struct relay {
 	struct blocklist *blocklist; /* or NULL */
 	struct dns_cache *dns_cache; /* or NULL */
 	struct domains *domains;     /* or NULL */
+	struct scan *scan;	     /* or NULL, both */
+	struct quarantine *quarantine;
 	back_dead_domain_fn *dead_domain;
 	void *dead_domain_arg;
 	struct dns *dns;
@@ -65,6 +69,8 @@ struct relay {
 	struct timer_op *run_op, *tick_op, *fill_op;
 	struct timer_op *stop_op, *check_op;
 	struct maildir_worker *maildir;
+	struct scanning *scanning;
+	struct disk *disk;		     /* or NULL: nobody needs it */
 	struct outcome_list failed_outcomes; /* to be committed again */
 	uint32_t outcome_count;		     /* not freed yet */
 	uint32_t active_count;		     /* jobs under way */

@@ -86,6 +86,12 @@ stat_get(const struct stats *stats, struct back_status *status)
 	status->held_by_rule = atomic_load(&stats->held_by_rule);
 	status->held = atomic_load(&stats->held);
 	status->undecided = atomic_load(&stats->undecided);
+	status->scan_waiting = atomic_load(&stats->scan_waiting);
+	status->quarantined = atomic_load(&stats->quarantined);
+	status->cleaned = atomic_load(&stats->cleaned);
+	if (status->scan_waiting > 0)
+		status->scan_oldest_wall_s =
+		    atomic_load(&stats->scan_oldest_wall_s);
 	status->active = atomic_load(&stats->active);
 	status->connections = atomic_load(&stats->connections);
 	/* Counted once a tick: the last one may have left since. */

@@ -22,6 +22,8 @@ struct stats {
 	_Atomic uint64_t delivered, deferred, bounced, altered;
 	_Atomic uint64_t dsn_sent, dsn_dropped;
 	_Atomic uint64_t queued, held_by_rule, held, undecided;
+	_Atomic uint64_t scan_waiting, quarantined, cleaned;
+	_Atomic int64_t scan_oldest_wall_s;
 	_Atomic uint64_t active, connections;
 	_Atomic int64_t oldest_wall_s;
 	struct stat_window windows[2];

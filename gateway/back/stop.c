@@ -11,12 +11,14 @@
 #include "gateway/back/conn.h"
 #include "gateway/back/conn_slots.h"
 #include "gateway/back/delivery.h"
+#include "gateway/back/disk.h"
 #include "gateway/back/held.h"
 #include "gateway/back/hostmem.h"
 #include "gateway/back/lookup.h"
 #include "gateway/back/maildir.h"
 #include "gateway/back/rebuild.h"
 #include "gateway/back/relay.h"
+#include "gateway/back/scanning.h"
 #include "gateway/back/summary.h"
 #include "gateway/base/mem.h"
 
@@ -133,6 +135,7 @@ relay_stop(struct relay *relay, int64_t grace_ms)
 	close_conns(relay, false);
 	outcome_last_try(relay);
 	chores_stop(relay);
+	scanning_stop(relay);
 	relay->stop_op =
 	    timer_start(relay->loop, grace_ms, on_grace_over, relay);
 	relay_check_stopped(relay);
@@ -195,6 +198,7 @@ relay_fini(struct relay *relay)
 	timer_cancel(&relay->stop_op);
 	timer_cancel(&relay->check_op);
 	maildir_destroy(&relay->maildir);
+	disk_destroy(&relay->disk);
 	rebuild_end(relay);
 	relay_drop_flushes(relay);
 	drop_waiting(relay);
@@ -219,6 +223,7 @@ relay_fini(struct relay *relay)
 	sched_destroy(&relay->sched);
 	catalog_destroy(&relay->catalog);
 	held_destroy(&relay->held);
+	scanning_destroy(&relay->scanning);
 	chores_destroy(&relay->chores);
 	settings_destroy(&relay->settings);
 	idset_fini(&relay->delays[0]);

@@ -112,12 +112,26 @@ world_domains(struct world *w, bool loopback)
 }
 
 void
+world_quarantine(struct world *w)
+{
+	char error[256] = "", path[80];
+
+	snprintf(path, sizeof(path), "%s/spool", w->dir);
+	ck_assert_msg(quarantine_open(&w->quarantine, path,
+				      spool_store(w->spool), error,
+				      sizeof(error)) == 0,
+		      "%s", error);
+}
+
+void
 world_start(struct world *w)
 {
 	struct back_opts opts = {.spool = w->spool,
 				 .blocklist = w->blocklist,
 				 .dns_cache = w->dns_cache,
 				 .domains = w->domains,
+				 .scan = w->scan,
+				 .quarantine = w->quarantine,
 				 .dead_domain = on_dead_domain,
 				 .dead_domain_arg = w,
 				 .conf = &w->conf};
@@ -145,8 +159,13 @@ world_stop(struct world *w, int64_t grace_ms)
 void
 world_reopen_spool(struct world *w)
 {
+	bool quarantine = w->quarantine != NULL;
+
+	quarantine_close(&w->quarantine);
 	spool_close(&w->spool);
 	open_spool(w);
+	if (quarantine)
+		world_quarantine(w);
 }
 
 void
@@ -155,6 +174,7 @@ world_close(struct world *w)
 	char command[128];
 
 	world_stop(w, 3000);
+	quarantine_close(&w->quarantine);
 	sink_destroy(&w->sink);
 	loop_destroy(&w->loop);
 	spool_close(&w->spool);

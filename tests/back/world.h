@@ -21,8 +21,10 @@ struct world {
 	struct blocklist *blocklist; /* or NULL, from world_start on */
 	struct dns_cache *dns_cache; /* the same; both by world_domains */
 	struct domains *domains;
-	_Atomic unsigned dead_count; /* facts that were told */
-	char dead_last[300];	     /* "cred ip from domain" */
+	struct scan *scan;	       /* or NULL; the test's own */
+	struct quarantine *quarantine; /* by world_quarantine */
+	_Atomic unsigned dead_count;   /* facts that were told */
+	char dead_last[300];	       /* "cred ip from domain" */
 	struct loop *loop;
 	struct sink *sink;
 	struct back *back;
@@ -56,7 +58,8 @@ struct letter {
 
 /* offers: NULL for the usual ones. */
 void world_open(struct world *w, const char *const *offers);
-void world_close(struct world *w); /* stops, removes the directory */
+void world_close(struct world *w);	/* stops, removes the directory */
+void world_quarantine(struct world *w); /* before the start */
 void world_start(struct world *w);
 /* Before the start: domains are checked. loopback: a good target. */
 void world_domains(struct world *w, bool loopback);

@@ -1,0 +1,138 @@
+#ifndef GATEWAY_BACK_EXAM_H
+#define GATEWAY_BACK_EXAM_H
+
+#include "gateway/back/disk.h"
+#include "gateway/mime/walk.h"
+#include "gateway/scan/scan.h"
+
+/*
+ * One message being examined, shared by exam*.c and scanning.c: walked on the
+ * disk's thread, scanned on the scan thread, then what the verdict asks for is
+ * done to its jobs. At any moment it is in one place only, and it comes back
+ * to the relay thread by task.in.take.
+ */
+#define EXAM_PARTS_MAX 1000
+
+struct pending; /* of scanning.c */
+
+enum exam_act {
+	ACT_RELEASE, /* clean, or let go: HOLD_SCAN goes */
+	ACT_HOLD,    /* HOLD_UNSCANNABLE instead */
+	ACT_ALTERED, /* HOLD_ALTERED instead */
+	ACT_BOUNCE,  /* unscannable */
+	ACT_QUARANTINE,
+	ACT_CLEAN,
+	ACT_DISCARD,
+	ACT_GONE, /* the spool does not know it any more */
+};
+
+/* What a scan_part does not say. */
+struct exam_place {
+	uint64_t head;
+	bool infected;
+	char threat[SCAN_THREAT_SIZE]; /* when infected */
+};
+
+/* What of the settings the disk's thread needs; in the arena. */
+struct exam_words {
+	const char *hostname, *postmaster;
+	const char *replacement, *subject;
+	int64_t quarantine_s;
+};
+
+struct exam {
+	struct disk_task task; /* first */
+	TAILQ_ENTRY(exam) link;
+	struct relay *relay;
+	struct pending *pending;
+	uint64_t id;
+	struct arena *arena;
+	int err;
+	bool scanning;	/* on the scan thread */
+	bool cancelled; /* no verdict is waited for any more */
+
+	/* walked: */
+	struct spool_msg *msg; /* some of its recipients */
+	struct spool_reader *reader;
+	struct scan_part *parts;
+	struct exam_place *places;
+	size_t part_count, part_room;
+	struct mime_summary summary;
+	bool overflow;			  /* more than EXAM_PARTS_MAX */
+	const char *subject, *message_id; /* or "" */
+	bool text;			  /* shown texts too */
+
+	/* scanned: */
+	struct scan_job job;
+	struct scan_part *rest; /* of those not known to be infected */
+	size_t *rest_at;
+	struct scan_verdict verdict; /* settled */
+	size_t part;		     /* of it; part_count: no part's */
+	size_t infected_count;
+	int64_t began_ms;
+	bool known;    /* nobody was asked */
+	bool bypassed; /* nor is to be */
+
+	/* acted on: */
+	enum exam_act act;
+	bool notice; /* to the owner */
+	struct exam_words words;
+	struct job_list jobs;  /* JOB_ACTIVE, to come */
+	struct job_list slice; /* the same, being done */
+	uint32_t slice_rcpts;
+	uint32_t *indexes;	 /* of these */
+	struct spool_msg *whole; /* with these */
+	struct spool_outcome op;
+	struct spool_outcome_rcpt *rcpts;
+	struct store_change change;
+	bool stored; /* the quarantine has a file that is not named yet */
+	bool told;   /* somebody is, by this slice */
+	bool acted;  /* something was committed */
+};
+
+/* --- exam.c: from the walk to the verdict, on the relay thread ------------ */
+
+struct exam *exam_create(struct relay *relay, struct pending *pending,
+			 uint64_t id);
+void exam_free(struct exam *exam);
+void exam_start(struct exam *exam);
+/* Comes back soon. */
+void exam_cancel(struct exam *exam);
+
+/* --- exam_walk.c: on the disk's thread -------------------------------------
+ */
+
+/* exam->err; known: all of it is known to be clean. */
+void exam_walk(struct disk_task *task);
+int64_t exam_read(void *exam, uint64_t offset, void *p, size_t n);
+
+/* --- exam_act.c: what is done, on the relay thread --------------------------
+ */
+
+/* exam->act is set. Ends in exam_end. */
+void exam_act(struct exam *exam);
+
+/* --- exam_store.c: what is written for it, on the disk's thread -------------
+ */
+
+/* The recipients of the slice; file, copy and notice for the outcome. */
+void exam_store(struct disk_task *task);
+void exam_unstore(struct disk_task *task);
+
+/* --- scanning.c --------------------------------------------------------------
+ */
+
+enum exam_end {
+	EXAM_DONE,  /* nothing is left, or what is has another hold */
+	EXAM_AGAIN, /* as soon as its turn comes */
+	EXAM_DOWN,  /* nobody answers */
+	EXAM_LATER, /* it failed: after a while */
+};
+/* Takes *exam. */
+void exam_end(struct exam **exam, enum exam_end how);
+/* The jobs that are held pending-scan now, into exam->jobs, JOB_ACTIVE. */
+void exam_take_jobs(struct exam *exam);
+/* May this owner be told once more? */
+bool scanning_may_tell(struct relay *relay, const char *owner);
+
+#endif

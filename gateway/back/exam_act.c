@@ -1,0 +1,500 @@
+/*
+ * What a verdict does to the jobs of its message. Each slice of them is one
+ * outcome: what becomes of the recipients, the notice of it, the cleaned copy
+ * and the quarantine's record are on disk together or not at all. A job goes
+ * where it belongs when the disk has answered, not before: nothing is sent
+ * that the disk still has as held.
+ *
+ * Whoever stays queued or held is done in slices, and a crash between two of
+ * them has the rest scanned once more. What is final is done in one, so that
+ * there is one notice, one record and one copy; but the reports of bounces
+ * have a size.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/back/delivery.h"
+#include "gateway/back/exam.h"
+#include "gateway/back/held.h"
+#include "gateway/back/summary.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/error.h"
+#include "gateway/base/id.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+
+#define RCPTS_A_SLICE 1000
+
+static void next_slice(struct exam *exam);
+
+/* --- jobs ----------------------------------------------------------------- */
+
+static uint32_t
+slice_max(const struct exam *exam)
+{
+	switch (exam->act) {
+	case ACT_RELEASE:
+	case ACT_HOLD:
+	case ACT_ALTERED:
+	case ACT_GONE:
+		return RCPTS_A_SLICE;
+	case ACT_BOUNCE:
+		return SUMMARY_RCPTS_MAX;
+	case ACT_QUARANTINE:
+	case ACT_CLEAN:
+	case ACT_DISCARD:
+		return UINT32_MAX;
+	}
+	return RCPTS_A_SLICE;
+}
+
+static void
+cut_slice(struct exam *exam)
+{
+	uint32_t max = slice_max(exam);
+	struct job *job;
+
+	exam->slice_rcpts = 0;
+	while ((job = TAILQ_FIRST(&exam->jobs)) != NULL &&
+	       exam->slice_rcpts < max) {
+		TAILQ_REMOVE(&exam->jobs, job, link);
+		TAILQ_INSERT_TAIL(&exam->slice, job, link);
+		exam->slice_rcpts += job->rcpt_count;
+	}
+}
+
+static struct job *
+take_first(struct job_list *list)
+{
+	struct job *job = TAILQ_FIRST(list);
+
+	if (job)
+		TAILQ_REMOVE(list, job, link);
+	return job;
+}
+
+static void
+hold_again(struct exam *exam, struct job_list *list)
+{
+	struct job *job;
+
+	while ((job = take_first(list)) != NULL)
+		held_by_mark(exam->relay, &job);
+}
+
+static void
+give_up(struct exam *exam, enum exam_end how)
+{
+	hold_again(exam, &exam->slice);
+	hold_again(exam, &exam->jobs);
+	exam_end(&exam, how);
+}
+
+static uint32_t
+holds_after(const struct exam *exam, uint32_t holds)
+{
+	holds &= ~(uint32_t)HOLD_SCAN;
+	if (exam->act == ACT_HOLD)
+		holds |= HOLD_UNSCANNABLE;
+	else if (exam->act == ACT_ALTERED)
+		holds |= HOLD_ALTERED;
+	return holds;
+}
+
+static void
+place(struct exam *exam, struct job *job)
+{
+	struct relay *relay = exam->relay;
+
+	job->holds = holds_after(exam, job->holds);
+	if (job->holds != 0) {
+		held_by_mark(relay, &job);
+		return;
+	}
+	mail_recount(relay, job, job->rcpt_count);
+	mail_schedule(relay, job, clock_wall_s());
+}
+
+/* gone: the disk had none of them any more. */
+static void
+finish_jobs(struct exam *exam, bool gone)
+{
+	bool stays =
+	    !gone && slice_max(exam) == RCPTS_A_SLICE && exam->act != ACT_GONE;
+	struct job *job;
+
+	while ((job = take_first(&exam->slice)) != NULL) {
+		if (stays)
+			place(exam, job);
+		else
+			mail_job_end(exam->relay, &job);
+	}
+}
+
+/* --- the outcome ---------------------------------------------------------- */
+
+static enum rcpt_state
+state_after(const struct exam *exam, uint32_t holds)
+{
+	switch (exam->act) {
+	case ACT_RELEASE:
+	case ACT_HOLD:
+	case ACT_ALTERED:
+	case ACT_GONE:
+		return holds != 0 ? RCPT_HELD : RCPT_QUEUED;
+	case ACT_BOUNCE:
+		return RCPT_BOUNCED;
+	case ACT_QUARANTINE:
+	case ACT_CLEAN:
+		return RCPT_QUARANTINED;
+	case ACT_DISCARD:
+		return RCPT_DISCARDED;
+	}
+	return RCPT_HELD;
+}
+
+static void
+fill_job(struct exam *exam, const struct job *job)
+{
+	const uint32_t *indexes = job_rcpts(job);
+	uint32_t holds = holds_after(exam, job->holds);
+
+	for (uint32_t i = 0; i < job->rcpt_count; i++) {
+		struct spool_outcome_rcpt *rcpt =
+		    &exam->rcpts[exam->op.rcpt_count++];
+
+		rcpt->index = indexes[i];
+		rcpt->state = state_after(exam, holds);
+		if (rcpt->state == RCPT_HELD)
+			rcpt->holds = holds;
+		rcpt->attempts = job->attempts;
+		rcpt->next_wall_s = job->due_wall_s;
+	}
+}
+
+static void
+fill_outcome(struct exam *exam)
+{
+	const struct job *job;
+
+	free(exam->rcpts);
+	exam->rcpts = mem_array(exam->slice_rcpts, sizeof(*exam->rcpts));
+	exam->op.id = exam->id;
+	exam->op.rcpts = exam->rcpts;
+	exam->op.rcpt_count = 0;
+	TAILQ_FOREACH (job, &exam->slice, link)
+		fill_job(exam, job);
+}
+
+static void
+count_acted(struct exam *exam)
+{
+	struct stats *stats = exam->relay->stats;
+
+	switch (exam->act) {
+	case ACT_RELEASE:
+	case ACT_HOLD:
+	case ACT_GONE:
+		break;
+	case ACT_ALTERED:
+		if (!exam->acted)
+			stat_add(&stats->altered, 1);
+		break;
+	case ACT_BOUNCE:
+		stat_add(&stats->bounced, exam->slice_rcpts);
+		break;
+	case ACT_CLEAN:
+		stat_add(&stats->cleaned, 1);
+		stat_add(&stats->quarantined, 1);
+		break;
+	case ACT_QUARANTINE:
+		stat_add(&stats->quarantined, 1);
+		break;
+	case ACT_DISCARD:
+		break;
+	}
+	if (exam->told)
+		stat_add(&stats->dsn_sent, 1);
+	exam->acted = true;
+}
+
+static void
+unstored_take(struct relay *relay, struct inbound *in)
+{
+	struct exam *exam = (struct exam *)in;
+
+	(void)relay;
+	next_slice(exam);
+}
+
+static void
+committed_take(struct relay *relay, struct inbound *in)
+{
+	struct exam *exam = (struct exam *)in;
+	int err = exam->op.err;
+	char id[ID_TEXT_SIZE];
+
+	(void)relay;
+	if (err != 0 && err != GW_ENOENT) {
+		id_format(exam->id, id);
+		log_event(GW_LOG_WARN, "scan-not-durable", LF_STR("msg", id),
+			  LF_ERR(err));
+		give_up(exam, EXAM_LATER);
+		return;
+	}
+	if (err == 0)
+		count_acted(exam);
+	finish_jobs(exam, err != 0);
+	if (err != 0 && exam->stored) {
+		/* Purged meanwhile: nothing names the file. */
+		exam->task.in.take = unstored_take;
+		exam->task.run = exam_unstore;
+		disk_start(exam->relay->disk, &exam->task);
+		return;
+	}
+	next_slice(exam);
+}
+
+/* On the store thread. */
+static void
+on_committed(struct spool_outcome *op)
+{
+	struct exam *exam =
+	    (struct exam *)((char *)op - offsetof(struct exam, op));
+
+	queue_push(exam->relay->queue, &exam->task.in.item);
+}
+
+static void
+commit(struct exam *exam)
+{
+	fill_outcome(exam);
+	exam->op.done = on_committed;
+	exam->op.err = 0;
+	exam->op.next = NULL;
+	exam->task.in.take = committed_take;
+	spool_outcome_start(exam->relay->spool, &exam->op);
+}
+
+/* --- bounces -------------------------------------------------------------- */
+
+static const char *
+why_text(enum scan_why why)
+{
+	switch (why) {
+	case SCAN_WHY_ENCRYPTED:
+		return "it is encrypted";
+	case SCAN_WHY_TOO_BIG:
+		return "it is too large";
+	case SCAN_WHY_CONTAINER:
+		return "it holds too much";
+	case SCAN_WHY_POLICY:
+		return "files of this kind are not allowed";
+	case SCAN_WHY_PARTIAL:
+		return "it is a part of a divided message";
+	case SCAN_WHY_EXTERNAL:
+		return "its content is elsewhere";
+	case SCAN_WHY_STRUCTURE:
+		return "its structure is too complex";
+	case SCAN_WHY_NONE:
+	case SCAN_WHY_DOWN:
+	case SCAN_WHY_TIMEOUT:
+	case SCAN_WHY_PROTOCOL:
+	case SCAN_WHY_SERVER:
+	case SCAN_WHY_CANCELED:
+	case SCAN_WHY_READ:
+		break;
+	}
+	return "the scanner cannot look into it";
+}
+
+static void
+log_bounces(const struct exam *exam, const char *text)
+{
+	const struct spool_msg *msg = exam->whole;
+	char id[ID_TEXT_SIZE];
+
+	id_format(exam->id, id);
+	for (uint32_t i = 0; i < msg->rcpt_count; i++)
+		log_event(GW_LOG_INFO, "bounced", LF_STR("msg", id),
+			  LF_STR("session", msg->session),
+			  LF_STR("cred", msg->cred),
+			  LF_IP("client", &msg->client),
+			  LF_STR("from", msg->mail_from),
+			  LF_STR("to", msg->rcpts[i].address),
+			  LF_STR("enhanced", "5.7.0"), LF_STR("reply", text));
+}
+
+/* A report by the usual rules, of the header alone: what could not be looked
+ * into does not come back either. */
+static void
+add_report(struct exam *exam)
+{
+	struct spool_msg *msg = exam->whole;
+	struct delivery delivery = {
+	    .relay = exam->relay, .msg = msg, .count = msg->rcpt_count};
+	struct delivery_peer peer = {.host = NULL};
+	struct notice_part part = {.delivery = &delivery};
+	struct notice notice = {.parts = &part,
+				.part_count = 1,
+				.peer = &peer,
+				.now_wall_ms = clock_wall_ms()};
+	struct outcome *outcome = outcome_create(exam->relay, exam->id, 0);
+	struct result *results = mem_array(msg->rcpt_count, sizeof(*results));
+	const char *name =
+	    exam->part < exam->part_count ? exam->parts[exam->part].name : "";
+	struct buf text;
+
+	buf_init(&text, 1024);
+	buf_printf(&text, "%s%s%s cannot be checked for viruses: %s; not sent",
+		   name[0] ? "attachment \"" : "the message", name,
+		   name[0] ? "\"" : "", why_text(exam->verdict.why));
+	msg->ret = RET_HDRS;
+	delivery.rcpts = mem_array(msg->rcpt_count, sizeof(*delivery.rcpts));
+	part.results = results;
+	for (uint32_t i = 0; i < msg->rcpt_count; i++) {
+		delivery.rcpts[i] = &msg->rcpts[i];
+		result_set(&results[i], FATE_BOUNCED, "5.7.0", buf_cstr(&text));
+	}
+	log_bounces(exam, buf_cstr(&text));
+	notify_add(outcome, &notice);
+	outcome_take_dsn(&outcome, &exam->op.dsn, &exam->op.dsn_body);
+	exam->told = exam->op.dsn != NULL;
+	free(delivery.rcpts);
+	free(results);
+	buf_fini(&text);
+}
+
+/* --- slices --------------------------------------------------------------- */
+
+static void
+stored_take(struct relay *relay, struct inbound *in)
+{
+	struct exam *exam = (struct exam *)in;
+
+	(void)relay;
+	switch (exam->err) {
+	case 0:
+		if (exam->act == ACT_BOUNCE)
+			add_report(exam);
+		commit(exam);
+		break;
+	case GW_ENOENT:
+		finish_jobs(exam, true);
+		next_slice(exam);
+		break;
+	case GW_ECORRUPT:
+		exam->act = ACT_ALTERED;
+		hold_again(exam, &exam->slice);
+		exam_take_jobs(exam);
+		next_slice(exam);
+		break;
+	default:
+		give_up(exam,
+			exam->err == GW_ECANCELED ? EXAM_AGAIN : EXAM_LATER);
+	}
+}
+
+static void
+copy_words(struct exam *exam)
+{
+	const struct back_conf *conf = &exam->relay->settings->conf;
+	struct exam_words *words = &exam->words;
+	struct arena *arena = exam->arena;
+
+	words->hostname = arena_dup(arena, slice_str(conf->hostname));
+	words->postmaster = arena_dup(arena, slice_str(conf->postmaster));
+	words->replacement =
+	    arena_dup(arena, slice_str(conf->scan_replacement));
+	words->subject = arena_dup(arena, slice_str(conf->scan_subject));
+	words->quarantine_s = conf->quarantine_s;
+}
+
+/* A forged sender gets nothing: there is one address it can go to. */
+static void
+decide_notice(struct exam *exam)
+{
+	const char *owner = exam->msg->owner;
+	char id[ID_TEXT_SIZE];
+	const char *why = NULL;
+
+	if (!exam->notice)
+		return;
+	if (!owner || owner[0] == '\0')
+		why = "no address is registered";
+	else if (!scanning_may_tell(exam->relay, owner))
+		why = "told often enough";
+	if (!why)
+		return;
+	exam->notice = false;
+	id_format(exam->id, id);
+	log_event(GW_LOG_INFO, "notice-dropped", LF_STR("about", id),
+		  LF_STR("cred", exam->msg->cred), LF_STR("why", why));
+	stat_add(&exam->relay->stats->dsn_dropped, 1);
+}
+
+static void
+store(struct exam *exam)
+{
+	const struct job *job;
+	uint32_t n = 0;
+
+	free(exam->indexes);
+	exam->indexes = mem_array(exam->slice_rcpts, sizeof(*exam->indexes));
+	TAILQ_FOREACH (job, &exam->slice, link) {
+		memcpy(exam->indexes + n, job_rcpts(job),
+		       job->rcpt_count * sizeof(*exam->indexes));
+		n += job->rcpt_count;
+	}
+	exam->err = 0;
+	exam->task.in.take = stored_take;
+	exam->task.run = exam_store;
+	disk_start(exam->relay->disk, &exam->task);
+}
+
+static void
+next_slice(struct exam *exam)
+{
+	exam->op = (struct spool_outcome){.id = exam->id};
+	exam->told = exam->stored = false;
+	if (TAILQ_EMPTY(&exam->jobs)) {
+		exam_end(&exam, EXAM_DONE);
+		return;
+	}
+	/* What is not begun is scanned after the restart. */
+	if (exam->relay->stopping) {
+		give_up(exam, EXAM_AGAIN);
+		return;
+	}
+	cut_slice(exam);
+	switch (exam->act) {
+	case ACT_RELEASE:
+	case ACT_HOLD:
+	case ACT_ALTERED:
+		commit(exam);
+		break;
+	case ACT_GONE:
+		finish_jobs(exam, true);
+		next_slice(exam);
+		break;
+	case ACT_BOUNCE:
+	case ACT_QUARANTINE:
+	case ACT_CLEAN:
+	case ACT_DISCARD:
+		store(exam);
+		break;
+	}
+}
+
+void
+exam_act(struct exam *exam)
+{
+	exam_take_jobs(exam);
+	if (exam->act == ACT_QUARANTINE || exam->act == ACT_CLEAN ||
+	    exam->act == ACT_DISCARD) {
+		copy_words(exam);
+		decide_notice(exam);
+	}
+	next_slice(exam);
+}
