@@ -1,3 +1,4 @@
+#include <endian.h>
 #include <string.h>
 
 #include "gateway/base/buf.h"
@@ -32,25 +33,40 @@ enum {
 	RCPT_MIN = 1 + 4 + 1 + 4,
 };
 
+/* splitmix64 over the number of the eight bytes; the lowest byte is first. */
+static uint64_t
+mask_word(uint64_t first, uint64_t second, uint64_t at)
+{
+	uint64_t z = first + at * 0x9e3779b97f4a7c15u;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = ((z ^ (z >> 27)) + second) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
 void
 mask_apply(const uint8_t key[MASK_KEY_SIZE], uint64_t offset, void *p, size_t n)
 {
 	uint64_t first = key_get_u64(key), second = key_get_u64(key + 8);
+	uint64_t word, bytes;
 	uint8_t *b = p;
-	uint64_t z = 0;
 
-	/* splitmix64 over the number of the eight bytes. */
-	for (size_t i = 0; i < n; i++) {
-		uint64_t at = offset + i;
-		unsigned byte = (unsigned)(at & 7);
+	while (n > 0) {
+		size_t from = (size_t)(offset & 7);
+		size_t part = 8 - from < n ? 8 - from : n;
 
-		if (i == 0 || byte == 0) {
-			z = first + (at >> 3) * 0x9e3779b97f4a7c15u;
-			z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-			z = ((z ^ (z >> 27)) + second) * 0x94d049bb133111ebu;
-			z ^= z >> 31;
+		word = mask_word(first, second, offset >> 3);
+		if (part == 8) {
+			memcpy(&bytes, b, 8);
+			bytes ^= htole64(word);
+			memcpy(b, &bytes, 8);
+		} else {
+			for (size_t i = 0; i < part; i++)
+				b[i] ^= (uint8_t)(word >> (8 * (from + i)));
 		}
-		b[i] ^= (uint8_t)(z >> (8 * byte));
+		b += part;
+		offset += part;
+		n -= part;
 	}
 }
 
