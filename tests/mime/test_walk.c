@@ -1,5 +1,3 @@
-#include <check.h>
-
 #include "tests/mime/walk_help.h"
 
 /* What is no ambiguity, and how it is read. */
@@ -139,41 +137,9 @@ static const struct {
      "1 text/plain '' a identity: Hi\n"},
 };
 
-static void
-all_cuts(const char *label, const char *in, const char *parts, const char *why,
-	 bool cuts)
-{
-	struct slice message = slice_str(in);
-	struct mime_summary whole, sum;
-	struct told t;
-
-	told_walk(&t, message, message.n, 1, NULL, &whole);
-	ck_assert_msg(strcmp(buf_cstr(&t.text), parts) == 0, "%s: %s", label,
-		      buf_cstr(&t.text));
-	ck_assert_msg(!t.wrong, "%s: offsets", label);
-	if (why == NULL)
-		ck_assert_msg(whole.why == NULL, "%s: %s", label, whole.why);
-	else
-		ck_assert_msg(whole.why != NULL &&
-				  strcmp(whole.why, why) == 0 &&
-				  (whole.flags & MIME_AMBIGUOUS),
-			      "%s: %s", label, whole.why ? whole.why : "fine");
-	buf_fini(&t.text);
-	for (size_t n = 0; cuts && n <= message.n; n++) {
-		/* 0: byte by byte */
-		told_walk(&t, message, n, n == 0 ? 1 : message.n, NULL, &sum);
-		ck_assert_msg(strcmp(buf_cstr(&t.text), parts) == 0,
-			      "%s, cut at %zu: %s", label, n,
-			      buf_cstr(&t.text));
-		ck_assert_msg(memcmp(&sum, &whole, sizeof(sum)) == 0,
-			      "%s, cut at %zu: another summary", label, n);
-		buf_fini(&t.text);
-	}
-}
-
 START_TEST(reads)
 {
-	all_cuts(plain[_i].label, plain[_i].in, plain[_i].parts, NULL, true);
+	told_all_cuts(plain[_i].label, plain[_i].in, plain[_i].parts, NULL);
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 #ifndef TESTS_MIME_WALK_HELP_H
 #define TESTS_MIME_WALK_HELP_H
 
+#include <check.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +113,41 @@ told_walk(struct told *t, struct slice message, size_t first, size_t piece,
 	}
 	mime_walk_end(w, sum);
 	mime_walk_destroy(&w);
+}
+
+/* The same however it is cut; why: of the ambiguity; NULL: there is none. */
+static inline void
+told_all_cuts(const char *label, const char *in, const char *parts,
+	      const char *why)
+{
+	struct slice message = slice_str(in);
+	struct mime_summary whole, sum;
+	struct told t;
+
+	told_walk(&t, message, message.n, 1, NULL, &whole);
+	ck_assert_msg(strcmp(buf_cstr(&t.text), parts) == 0, "%s: %s", label,
+		      buf_cstr(&t.text));
+	ck_assert_msg(!t.wrong, "%s: offsets", label);
+	if (why == NULL)
+		ck_assert_msg(whole.why == NULL &&
+				  !(whole.flags & MIME_AMBIGUOUS),
+			      "%s: %s", label, whole.why);
+	else
+		ck_assert_msg(whole.why != NULL &&
+				  strcmp(whole.why, why) == 0 &&
+				  (whole.flags & MIME_AMBIGUOUS),
+			      "%s: %s", label, whole.why ? whole.why : "fine");
+	buf_fini(&t.text);
+	for (size_t n = 0; n <= message.n; n++) {
+		/* 0: byte by byte */
+		told_walk(&t, message, n, n == 0 ? 1 : message.n, NULL, &sum);
+		ck_assert_msg(strcmp(buf_cstr(&t.text), parts) == 0,
+			      "%s, cut at %zu: %s", label, n,
+			      buf_cstr(&t.text));
+		ck_assert_msg(memcmp(&sum, &whole, sizeof(sum)) == 0,
+			      "%s, cut at %zu: another summary", label, n);
+		buf_fini(&t.text);
+	}
 }
 
 #endif
