@@ -177,8 +177,7 @@ log_error(const struct scan_server *server, const struct icap_result *result)
 	enum scan_why why = result->verdict.why;
 
 	log_event(GW_LOG_WARN, "scan-error",
-		  LF_STR("server", server->conf.host),
-		  LF_STR("service", server->conf.service),
+		  LF_STR("server", server->status.name),
 		  LF_STR("why", why < sizeof(whys) / sizeof(whys[0]) ? whys[why]
 								     : NULL),
 		  LF_I64("status", result->status),

@@ -1,0 +1,513 @@
+/* Servers: who is asked, who is not believed, who comes back. */
+#include "tests/scan/scan_help.h"
+
+/* A new content each time, so that nothing is known. */
+static enum scan_kind
+scan_new(struct scan *scan)
+{
+	static int n;
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "new%d", n++);
+	return help_scan(scan, text);
+}
+
+/* --- health --------------------------------------------------------------- */
+
+START_TEST(the_first_canary_decides)
+{
+	static const struct {
+		const char *label;
+		enum scan_kind canary;
+		enum fake_manner manner;
+		int options_status;
+		enum scan_health health;
+		enum scan_kind kind;
+	} rows[] = {
+	    {"sees it", SCAN_INFECTED, FAKE_ANSWERS, 0, SCAN_UP, SCAN_CLEAN},
+	    {"calls it clean", SCAN_CLEAN, FAKE_ANSWERS, 0, SCAN_BLIND,
+	     SCAN_ERROR},
+	    {"does not look", SCAN_UNSCANNABLE, FAKE_ANSWERS, 0, SCAN_BLIND,
+	     SCAN_ERROR},
+	    {"fails", SCAN_ERROR, FAKE_ANSWERS, 0, SCAN_DOWN, SCAN_ERROR},
+	    {"not there", SCAN_INFECTED, FAKE_DEAD, 0, SCAN_DOWN, SCAN_ERROR},
+	    {"has no OPTIONS", SCAN_INFECTED, FAKE_ANSWERS, 405, SCAN_UP,
+	     SCAN_CLEAN},
+	    {"has nothing", SCAN_ERROR, FAKE_ANSWERS, 404, SCAN_DOWN,
+	     SCAN_ERROR},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scan_conf conf = help_conf(1);
+		struct scan_status status;
+		struct scan *scan;
+
+		fake_reset();
+		FAKE_SET(0, canary, rows[i].canary);
+		FAKE_SET(0, manner, rows[i].manner);
+		FAKE_SET(0, options_status, rows[i].options_status);
+		scan = help_start(&conf);
+		UNTIL(help_health(scan, 0) == rows[i].health);
+		ck_assert_msg(scan_new(scan) == rows[i].kind, "%s",
+			      rows[i].label);
+		/* Not asked for mail, unless it is up. */
+		ck_assert_msg(FAKE(0, scans) == (rows[i].kind == SCAN_CLEAN),
+			      "%s", rows[i].label);
+		scan_status_get(scan, &status);
+		ck_assert(status.on);
+		ck_assert(status.up == (rows[i].health == SCAN_UP));
+		ck_assert((status.down_since_wall_s == 0) == status.up);
+		scan_stop(&scan);
+	}
+}
+END_TEST
+
+START_TEST(the_unknown_are_waited_for)
+{
+	struct scan_conf conf = help_conf(1);
+	struct mail *mail = mail_create("one");
+	struct scan *scan;
+
+	fake_reset();
+	FAKE_SET(0, canary_waits, true);
+	scan = help_start(&conf);
+	UNTIL(FAKE(0, canaries) == 1);
+	scan_job_start(scan, &mail->job);
+	usleep(30000);
+	ck_assert_int_eq(atomic_load(&mail->done), 0);
+	ck_assert_int_eq(help_health(scan, 0), SCAN_UNKNOWN);
+	FAKE_SET(0, canary_waits, false);
+	mail_wait(mail);
+	ck_assert_int_eq(mail->job.verdict.kind, SCAN_CLEAN);
+	mail_destroy(mail);
+	scan_stop(&scan);
+}
+END_TEST
+
+struct told {
+	_Atomic int ups, downs;
+};
+
+static void
+on_change(void *arg, bool up)
+{
+	struct told *told = arg;
+
+	atomic_fetch_add(up ? &told->ups : &told->downs, 1);
+}
+
+START_TEST(comes_back)
+{
+	struct scan_conf conf = help_conf(1);
+	struct told told = {0};
+	struct scan *scan;
+
+	fake_reset();
+	scan = help_start_up(&conf);
+	scan_on_change(scan, on_change, &told);
+	UNTIL(told.ups == 1); /* it was up already */
+	ck_assert_int_eq(scan_new(scan), SCAN_CLEAN);
+	FAKE_SET(0, manner, FAKE_DEAD);
+	ck_assert_int_eq(scan_new(scan), SCAN_ERROR);
+	UNTIL(help_health(scan, 0) == SCAN_DOWN);
+	UNTIL(told.downs == 1);
+	ck_assert_int_eq(scan_new(scan), SCAN_ERROR);
+	FAKE_SET(0, manner, FAKE_ANSWERS);
+	UNTIL(help_health(scan, 0) == SCAN_UP);
+	UNTIL(told.ups >= 2);
+	ck_assert_int_eq(scan_new(scan), SCAN_CLEAN);
+	scan_on_change(scan, NULL, NULL);
+	FAKE_SET(0, canary, SCAN_CLEAN);
+	FAKE_SET(0, istag, "new");
+	ck_assert_int_eq(scan_new(scan), SCAN_ERROR);
+	UNTIL(help_health(scan, 0) == SCAN_BLIND);
+	ck_assert_int_eq(told.downs, 1);
+	scan_stop(&scan);
+}
+END_TEST
+
+START_TEST(goes_blind)
+{
+	struct scan_conf conf = help_conf(1);
+	struct scan_server_status status;
+	struct scan *scan;
+
+	fake_reset();
+	conf.canary_ms = 100;
+	scan = help_start_up(&conf);
+	ck_assert_int_eq(help_scan(scan, "one"), SCAN_CLEAN);
+	ck_assert_int_eq(help_scan(scan, "VIRUS"), SCAN_INFECTED);
+	FAKE_SET(0, canary, SCAN_CLEAN);
+	UNTIL(help_health(scan, 0) == SCAN_BLIND);
+	scan_servers_get(scan, &status, 1);
+	ck_assert_str_eq(status.error, "calls EICAR clean");
+	/* What it called clean is not known any more; a virus is one. */
+	ck_assert_int_eq(help_scan(scan, "one"), SCAN_ERROR);
+	ck_assert_int_eq(help_scan(scan, "VIRUS"), SCAN_INFECTED);
+	FAKE_SET(0, canary, SCAN_INFECTED);
+	UNTIL(help_health(scan, 0) == SCAN_UP);
+	ck_assert_int_eq(help_scan(scan, "one"), SCAN_CLEAN);
+	scan_servers_get(scan, &status, 1);
+	ck_assert_str_eq(status.error, "");
+	ck_assert_str_eq(status.istag, "tag-1");
+	ck_assert_int_gt(status.canary_wall_s, 0);
+	ck_assert_int_eq(status.expires_wall_s, 4000000000);
+	ck_assert_uint_eq(status.infected, 1);
+	scan_stop(&scan);
+}
+END_TEST
+
+/* --- several -------------------------------------------------------------- */
+
+START_TEST(shares_by_weight)
+{
+	struct scan_server_conf servers[3];
+	struct scan_conf conf = help_conf(3);
+	struct scan *scan;
+
+	memcpy(servers, help_servers, sizeof(servers));
+	servers[0].weight = 3;
+	servers[2].weight = 0;
+	conf.servers = servers;
+	fake_reset();
+	scan = help_start_up(&conf);
+	for (int i = 0; i < 40; i++)
+		ck_assert_int_eq(scan_new(scan), SCAN_CLEAN);
+	ck_assert_uint_eq(FAKE(0, scans), 30);
+	ck_assert_uint_eq(FAKE(1, scans), 10);
+	ck_assert_uint_eq(FAKE(2, scans), 0);
+	/* The reserve. */
+	FAKE_SET(0, manner, FAKE_DEAD);
+	FAKE_SET(1, manner, FAKE_DEAD);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(scan_new(scan), SCAN_CLEAN);
+	ck_assert_uint_eq(FAKE(2, scans), 10);
+	scan_stop(&scan);
+}
+END_TEST
+
+START_TEST(an_error_is_tried_elsewhere)
+{
+	static const struct {
+		const char *label;
+		enum fake_manner manner[3];
+		const char *text;
+		enum scan_kind kind;
+	} rows[] = {
+	    {"one fails",
+	     {FAKE_FAILS, FAKE_ANSWERS, FAKE_ANSWERS},
+	     "one",
+	     SCAN_CLEAN},
+	    {"two fail",
+	     {FAKE_FAILS, FAKE_FAILS, FAKE_ANSWERS},
+	     "one",
+	     SCAN_CLEAN},
+	    {"all fail",
+	     {FAKE_FAILS, FAKE_FAILS, FAKE_FAILS},
+	     "one",
+	     SCAN_ERROR},
+	    {"the last one finds it",
+	     {FAKE_DEAD, FAKE_FAILS, FAKE_ANSWERS},
+	     "VIRUS",
+	     SCAN_INFECTED},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scan_conf conf = help_conf(3);
+		struct scan *scan;
+		unsigned most = 0;
+
+		fake_reset();
+		scan = help_start_up(&conf);
+		for (int k = 0; k < 3; k++)
+			FAKE_SET(k, manner, rows[i].manner[k]);
+		ck_assert_msg(help_scan(scan, rows[i].text) == rows[i].kind,
+			      "%s", rows[i].label);
+		for (int k = 0; k < 3; k++)
+			most = FAKE(k, scans) > most ? FAKE(k, scans) : most;
+		ck_assert_msg(most == 1, "%s", rows[i].label);
+		scan_stop(&scan);
+	}
+}
+END_TEST
+
+START_TEST(nothing_is_lost_when_one_goes_down)
+{
+	struct scan_conf conf = help_conf(2);
+	struct mail *mails[8];
+	struct scan *scan;
+	char text[16];
+
+	fake_reset();
+	conf.canary_ms = 200;
+	scan = help_start_up(&conf);
+	FAKE_SET(0, manner, FAKE_MUTE);
+	for (size_t i = 0; i < COUNT(mails); i++) {
+		(void)snprintf(text, sizeof(text), "mail%zu", i);
+		mails[i] = mail_create(text);
+		scan_job_start(scan, &mails[i]->job);
+	}
+	UNTIL(FAKE(0, scans) + FAKE(1, scans) >= 8);
+	/* Its canary fails: what it has is given to the other. */
+	FAKE_SET(0, canary, SCAN_ERROR);
+	for (size_t i = 0; i < COUNT(mails); i++) {
+		mail_wait(mails[i]);
+		ck_assert_int_eq(mails[i]->job.verdict.kind, SCAN_CLEAN);
+		ck_assert_str_eq(mails[i]->job.verdict.server,
+				 "127.0.0.2:1344/av");
+		mail_destroy(mails[i]);
+	}
+	scan_stop(&scan);
+}
+END_TEST
+
+START_TEST(keeps_to_the_connections)
+{
+	static const struct {
+		const char *label;
+		uint32_t own, theirs, most;
+	} rows[] = {
+	    {"own cap", 3, 0, 3},
+	    {"theirs is less", 5, 2, 2},
+	    {"theirs is more", 2, 100, 2},
+	    {"one", 1, 0, 1},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scan_conf conf = help_conf(1);
+		struct mail *mails[12];
+		struct scan *scan;
+		char text[16];
+
+		fake_reset();
+		conf.connection_max = rows[i].own;
+		conf.canary_ms = 50; /* canaries have to fit in as well */
+		FAKE_SET(0, connection_max, rows[i].theirs);
+		scan = help_start_up(&conf);
+		for (size_t k = 0; k < COUNT(mails); k++) {
+			(void)snprintf(text, sizeof(text), "m%zu", k);
+			mails[k] = mail_create(text);
+			scan_job_start(scan, &mails[k]->job);
+		}
+		for (size_t k = 0; k < COUNT(mails); k++) {
+			mail_wait(mails[k]);
+			ck_assert_int_eq(mails[k]->job.verdict.kind,
+					 SCAN_CLEAN);
+			mail_destroy(mails[k]);
+		}
+		ck_assert_msg(FAKE(0, open_most) == rows[i].most, "%s: %u",
+			      rows[i].label, FAKE(0, open_most));
+		scan_stop(&scan);
+	}
+}
+END_TEST
+
+/* --- ISTags --------------------------------------------------------------- */
+
+START_TEST(a_new_tag_is_proved_first)
+{
+	struct scan_conf conf = help_conf(1);
+	struct mail *mail = mail_create("one"), *bad = mail_create("VIRUS");
+	struct scan *scan;
+
+	fake_reset();
+	scan = help_start_up(&conf);
+	FAKE_SET(0, canary_waits, true);
+	FAKE_SET(0, istag, "new");
+	scan_job_start(scan, &mail->job);
+	UNTIL(FAKE(0, canaries) == 2);
+	usleep(20000);
+	ck_assert_int_eq(atomic_load(&mail->done), 0);
+	/* A virus is one under any tag. */
+	scan_job_start(scan, &bad->job);
+	mail_wait(bad);
+	ck_assert_int_eq(bad->job.verdict.kind, SCAN_INFECTED);
+	FAKE_SET(0, canary_waits, false);
+	mail_wait(mail);
+	ck_assert_int_eq(mail->job.verdict.kind, SCAN_CLEAN);
+	ck_assert_str_eq(mail->job.verdict.istag, "new");
+	ck_assert_int_eq(scan_new(scan), SCAN_CLEAN);
+	mail_destroy(mail);
+	mail_destroy(bad);
+	scan_stop(&scan);
+}
+END_TEST
+
+START_TEST(a_new_tag_that_is_blind)
+{
+	struct scan_conf conf = help_conf(2);
+	struct mail *mails[6];
+	struct scan *scan;
+	char text[16];
+
+	fake_reset();
+	scan = help_start_up(&conf);
+	/* It was restarted, and its engine is not there yet. */
+	FAKE_SET(0, istag, "restarted");
+	FAKE_SET(0, canary, SCAN_CLEAN);
+	for (size_t i = 0; i < COUNT(mails); i++) {
+		(void)snprintf(text, sizeof(text), "mail%zu", i);
+		mails[i] = mail_create(text);
+		scan_job_start(scan, &mails[i]->job);
+	}
+	for (size_t i = 0; i < COUNT(mails); i++) {
+		mail_wait(mails[i]);
+		ck_assert_int_eq(mails[i]->job.verdict.kind, SCAN_CLEAN);
+		ck_assert_str_eq(mails[i]->job.verdict.server,
+				 "127.0.0.2:1344/av");
+		mail_destroy(mails[i]);
+	}
+	ck_assert_int_eq(help_health(scan, 0), SCAN_BLIND);
+	scan_stop(&scan);
+}
+END_TEST
+
+START_TEST(old_ones_are_asked_again_at_a_rate)
+{
+	struct scan_conf conf = help_conf(1);
+	struct scan *scan;
+	char text[16];
+
+	fake_reset();
+	conf.rescans_per_s = 1;
+	scan = help_start_up(&conf);
+	for (int i = 0; i < 30; i++) {
+		(void)snprintf(text, sizeof(text), "m%d", i);
+		ck_assert_int_eq(help_scan(scan, text), SCAN_CLEAN);
+	}
+	ck_assert_uint_eq(FAKE(0, scans), 30);
+	FAKE_SET(0, istag, "new");
+	ck_assert_int_eq(scan_new(scan), SCAN_CLEAN);
+	for (int i = 0; i < 30; i++) {
+		(void)snprintf(text, sizeof(text), "m%d", i);
+		ck_assert_int_eq(help_scan(scan, text), SCAN_CLEAN);
+	}
+	ck_assert_uint_ge(FAKE(0, scans), 32);
+	ck_assert_uint_le(FAKE(0, scans), 40); /* nine seconds at most */
+	scan_stop(&scan);
+}
+END_TEST
+
+START_TEST(a_tag_that_never_stays)
+{
+	struct scan_conf conf = help_conf(1);
+	struct scan_status status;
+	struct scan *scan;
+	unsigned canaries;
+
+	fake_reset();
+	FAKE_SET(0, istag_counts, true);
+	scan = help_start_up(&conf);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(scan_new(scan), SCAN_CLEAN);
+	scan_status_get(scan, &status);
+	ck_assert(status.istag_unsteady);
+	/* No canary for each of them, and what was said counts for a while. */
+	canaries = FAKE(0, canaries);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(help_scan(scan, "again"), SCAN_CLEAN);
+	ck_assert_uint_eq(FAKE(0, scans), 11);
+	ck_assert_uint_eq(FAKE(0, canaries), canaries);
+	scan_stop(&scan);
+}
+END_TEST
+
+/* --- reload --------------------------------------------------------------- */
+
+START_TEST(a_reload_keeps_what_stays)
+{
+	struct scan_conf conf = help_conf(2);
+	struct mail *mail = mail_create("one two three four");
+	struct scan *scan;
+	char error[100];
+
+	fake_reset();
+	scan = help_start_up(&conf);
+	FAKE_SET(0, manner, FAKE_MUTE);
+	FAKE_SET(1, manner, FAKE_MUTE);
+	scan_job_start(scan, &mail->job);
+	UNTIL(FAKE(0, scans) == 2 && FAKE(1, scans) == 2);
+	/* The second goes, a third comes. */
+	conf.servers =
+	    (const struct scan_server_conf[]){help_servers[0], help_servers[2]};
+	ck_assert_int_eq(scan_reload(scan, &conf, error, sizeof(error)), 0);
+	UNTIL(FAKE(2, canaries) == 1);
+	ck_assert_uint_eq(FAKE(0, canaries), 1);
+	ck_assert_uint_eq(FAKE(1, canceled), 2);
+	FAKE_SET(0, manner, FAKE_ANSWERS);
+	mail_wait(mail);
+	ck_assert_int_eq(mail->job.verdict.kind, SCAN_CLEAN);
+	ck_assert_uint_ge(FAKE(0, scans) + FAKE(2, scans), 4);
+	mail_destroy(mail);
+	/* None: everything is clean again. */
+	FAKE_SET(0, manner, FAKE_UNREAD);
+	FAKE_SET(2, manner, FAKE_UNREAD);
+	mail = mail_create("VIRUS");
+	scan_job_start(scan, &mail->job);
+	conf.server_count = 0;
+	ck_assert_int_eq(scan_reload(scan, &conf, error, sizeof(error)), 0);
+	mail_wait(mail);
+	ck_assert_int_eq(mail->job.verdict.kind, SCAN_CLEAN);
+	ck_assert_int_eq(help_scan(scan, "VIRUS2"), SCAN_CLEAN);
+	mail_destroy(mail);
+	/* And on. */
+	conf = help_conf(1);
+	FAKE_SET(0, manner, FAKE_ANSWERS);
+	ck_assert_int_eq(scan_reload(scan, &conf, error, sizeof(error)), 0);
+	UNTIL(scan_servers_get(scan, NULL, 0) == 1);
+	UNTIL(help_health(scan, 0) == SCAN_UP);
+	UNTIL(help_scan(scan, "VIRUS3") == SCAN_INFECTED);
+	scan_stop(&scan);
+}
+END_TEST
+
+START_TEST(what_cannot_be)
+{
+	static struct scan_server_conf many[33];
+	struct scan_conf conf = help_conf(1);
+	struct scan_opts opts = {.conf = &conf};
+	struct scan *scan;
+	char error[200];
+
+	fake_reset();
+	for (size_t i = 0; i < COUNT(many); i++)
+		many[i] = help_servers[0];
+	conf.servers = many;
+	conf.server_count = COUNT(many);
+	ck_assert_int_lt(scan_start(&scan, &opts, error, sizeof(error)), 0);
+	ck_assert_ptr_null(scan);
+	conf.server_count = 1;
+	many[0].tls = true;
+	conf.tls_verify = true;
+	conf.ca_file = "/nowhere/ca.pem";
+	ck_assert_int_lt(scan_start(&scan, &opts, error, sizeof(error)), 0);
+	ck_assert(strstr(error, "/nowhere/ca.pem") != NULL);
+	conf = help_conf(1);
+	conf.dns.servers = "not an address";
+	ck_assert_int_lt(scan_start(&scan, &opts, error, sizeof(error)), 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("servers");
+	TCase *tcase = tcase_create("servers");
+
+	tcase_add_test(tcase, the_first_canary_decides);
+	tcase_add_test(tcase, the_unknown_are_waited_for);
+	tcase_add_test(tcase, comes_back);
+	tcase_add_test(tcase, goes_blind);
+	tcase_add_test(tcase, shares_by_weight);
+	tcase_add_test(tcase, an_error_is_tried_elsewhere);
+	tcase_add_test(tcase, nothing_is_lost_when_one_goes_down);
+	tcase_add_test(tcase, keeps_to_the_connections);
+	tcase_add_test(tcase, a_new_tag_is_proved_first);
+	tcase_add_test(tcase, a_new_tag_that_is_blind);
+	tcase_add_test(tcase, old_ones_are_asked_again_at_a_rate);
+	tcase_add_test(tcase, a_tag_that_never_stays);
+	tcase_add_test(tcase, a_reload_keeps_what_stays);
+	tcase_add_test(tcase, what_cannot_be);
+	suite_add_tcase(suite, tcase);
+	return help_run(suite);
+}
