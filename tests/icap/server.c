@@ -118,12 +118,13 @@ on_drip(void *arg)
 	struct conn *c = arg;
 
 	c->drip = NULL;
-	if (c->out_at == c->out.n) {
-		(void)answered(c);
-		return;
-	}
 	stream_write(c->stream, slice_of(c->out.p + c->out_at++, 1));
-	c->drip = timer_start(c->server->loop, c->reply->drip_ms, on_drip, c);
+	/* its next request may come with the last byte */
+	if (c->out_at == c->out.n)
+		(void)answered(c);
+	else
+		c->drip =
+		    timer_start(c->server->loop, c->reply->drip_ms, on_drip, c);
 }
 
 static void
@@ -156,7 +157,7 @@ answer(struct conn *c)
 		body_add(&c->out, buf_slice(&c->body));
 	if (r->drip_ms > 0) {
 		c->out_at = 0;
-		on_drip(c);
+		c->drip = timer_start(c->server->loop, 0, on_drip, c);
 		return false;
 	}
 	stream_write(c->stream, buf_slice(&c->out));
