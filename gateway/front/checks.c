@@ -2,7 +2,7 @@
  * THE order of checks, from accept to the final dot. Whoever adds a check adds
  * a step to a list here and nowhere else; a step decides one thing. What a
  * step looks at is in checks_block.c, checks_domain.c, checks_limit.c,
- * checks_message.c and checks_sender.c.
+ * checks_message.c, checks_scan.c and checks_sender.c.
  *
  * A step of the dot that must wait starts an operation and returns WAIT; its
  * done function stores one fact and calls checks_resume, and the driver goes
@@ -12,6 +12,12 @@
  * The block list stands first everywhere: who is blocked is charged nothing,
  * and learns nothing else; it is asked again behind every wait. Limits stand
  * last, where all others have agreed, so that what is refused is not charged.
+ *
+ * A message is scanned when all that is decided in a moment was, and before
+ * limits: what a scan refuses leaves no trace there, and what waited for its
+ * verdict is measured by the time at which it goes on, not by the one at which
+ * the wait began. It is committed behind the scan, so that an infected one
+ * leaves nothing on disk.
  */
 #include "gateway/front/checks.h"
 
@@ -369,6 +375,24 @@ step_sender(struct transaction *t)
 }
 
 static enum step_result
+step_scan(struct transaction *t)
+{
+	return check_scan_ask(t);
+}
+
+static enum step_result
+step_verdict(struct transaction *t)
+{
+	struct refusal refusal;
+	bool waited = false;
+
+	if (!check_scan_verdict(t, &waited, &refusal) ||
+	    (waited && !check_block_message(t, &refusal)))
+		return refuse(t, &refusal);
+	return STEP_NEXT;
+}
+
+static enum step_result
 step_limits(struct transaction *t)
 {
 	struct refusal refusal;
@@ -399,7 +423,7 @@ answer_accepted(struct transaction *t)
 	uint32_t ticket = t->dot_ticket;
 	struct reply reply;
 
-	if (!check_limit_reply(t, &reply))
+	if (!check_scan_reply(t, &reply) && !check_limit_reply(t, &reply))
 		reply_make(&reply, REPLY_ACCEPTED, &arg, 1);
 	session->message_count++;
 	refusal_forgive(session);
@@ -436,8 +460,9 @@ step_answer(struct transaction *t)
 }
 
 static step_fn *const dot_steps[] = {
-    step_header, step_digest,	    step_block,	 step_sender, step_limits,
-    step_trace,	 step_resubmission, step_commit, step_answer,
+    step_header,       step_digest,  step_block,  step_sender,
+    step_scan,	       step_verdict, step_limits, step_trace,
+    step_resubmission, step_commit,  step_answer,
 };
 
 void

@@ -61,6 +61,18 @@ enum step_result check_domain_rcpt(struct rcpt_check *c);
 /* For the log: "domain-nxdomain". */
 const char *check_domain_word(enum domain_reason reason);
 
+/* --- checks_scan.c: viruses ------------------------------------------------
+ */
+
+/* WAIT: the scan thread has it. */
+enum step_result check_scan_ask(struct transaction *t);
+/* What follows from the verdict, where there is one. waited: for another
+ * thread, and things may have changed meanwhile. */
+bool check_scan_verdict(struct transaction *t, bool *waited,
+			struct refusal *refusal);
+/* As check_limit_reply. */
+bool check_scan_reply(const struct transaction *t, struct reply *reply);
+
 /* --- checks_message.c: what a message gets -------------------------------- */
 
 void check_message_trace(struct transaction *t);

@@ -370,7 +370,7 @@ apply(struct transaction *t, const struct limit_verdict *verdict)
 			rcpt->next_wall_s = verdict->all_not_before_wall_s;
 		if (held) {
 			rcpt->state = RCPT_HELD;
-			rcpt->holds = HOLD_LIMIT;
+			rcpt->holds |= HOLD_LIMIT;
 		}
 	}
 }

@@ -30,6 +30,7 @@ struct commit {
 	uint32_t dropped, unverified; /* of them, for their domain */
 	struct reservation *reservation;
 	enum limit_action action;
+	uint32_t scan_hold; /* HOLD_SCAN, HOLD_UNSCANNABLE or 0 */
 	char *cred, *mail_from, *message_id; /* for the log */
 	struct slice *domains; /* of the recipients, for top; one allocation */
 };
@@ -88,6 +89,7 @@ commit_start(struct transaction *t)
 		commit->message_id = slice_dup(header_message_id(t->header));
 	commit->domains = copy_domains(t->msg);
 	commit->action = t->charge.action;
+	commit->scan_hold = t->scan.hold;
 	commit->reservation = t->charge.reservation;
 	t->charge.reservation = NULL;
 	commit->op.changes =
@@ -132,6 +134,15 @@ some(const char *key, uint32_t count)
 	return count > 0 ? LF_U64(key, count) : LF_STR(key, NULL);
 }
 
+/* What the scan holds it for. */
+static const char *
+held_word(uint32_t hold)
+{
+	if (hold == 0)
+		return NULL;
+	return hold == HOLD_SCAN ? "pending-scan" : "unscannable";
+}
+
 static void
 log_answer(const struct commit *commit, bool client_gone)
 {
@@ -151,6 +162,7 @@ log_answer(const struct commit *commit, bool client_gone)
 		  LF_U64("rcpts", commit->rcpt_count),
 		  some("dropped", commit->dropped),
 		  some("unverified", commit->unverified),
+		  LF_STR("held", held_word(commit->scan_hold)),
 		  LF_U64("bytes", commit->bytes),
 		  LF_STR("message_id", commit->message_id),
 		  LF_STR("first", duplicate ? first : NULL),

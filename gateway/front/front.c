@@ -83,6 +83,7 @@ front_start(struct front **front, const struct front_opts *opts, char *error,
 	f->shared.top = opts->top;
 	f->shared.dns_cache = opts->dns_cache;
 	f->shared.domains = opts->domains;
+	f->shared.scan = opts->scan;
 	f->shared.utf8_fn = opts->utf8_fn;
 	f->shared.utf8_arg = opts->utf8_arg;
 	f->shared.crowd = crowd_create();
@@ -154,6 +155,11 @@ status_add(struct front_status *status, const struct counters *c)
 	SUM(domain_refused);
 	SUM(domain_dropped);
 	SUM(domain_unverified);
+	SUM(scan_clean);
+	SUM(scan_infected);
+	SUM(scan_unscannable);
+	SUM(scan_pending);
+	SUM(scan_open);
 }
 
 static double
@@ -167,16 +173,19 @@ quantile_ms(struct histogram *const *of, unsigned count, double quantile)
 void
 front_status_get(const struct front *front, struct front_status *status)
 {
-	struct histogram *dot[THREADS_MAX], *wait[THREADS_MAX];
+	struct histogram *dot[THREADS_MAX], *rcpt[THREADS_MAX];
+	struct histogram *scan[THREADS_MAX];
 	unsigned count = front->worker_count;
 
 	*status = (struct front_status){0};
 	for (unsigned i = 0; i < count; i++) {
 		status_add(status, &front->workers[i]->counters);
 		dot[i] = &front->workers[i]->dot_latency;
-		wait[i] = &front->workers[i]->rcpt_wait;
+		rcpt[i] = &front->workers[i]->rcpt_wait;
+		scan[i] = &front->workers[i]->scan_wait;
 	}
 	status->dot_p50_ms = quantile_ms(dot, count, 0.5);
 	status->dot_p99_ms = quantile_ms(dot, count, 0.99);
-	status->rcpt_wait_p99_ms = quantile_ms(wait, count, 0.99);
+	status->rcpt_wait_p99_ms = quantile_ms(rcpt, count, 0.99);
+	status->scan_wait_p99_ms = quantile_ms(scan, count, 0.99);
 }

@@ -17,6 +17,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/front/checks.h"
+#include "gateway/front/inspection.h"
 #include "gateway/front/recipients.h"
 #include "gateway/front/transaction.h"
 #include "policy/reply.h"
@@ -159,17 +160,23 @@ session_end(struct session *session, int code, const char *enhanced,
 void
 session_stop(struct session *session, bool force)
 {
+	struct transaction *t = session->transaction;
 	struct reply reply;
 
 	if (session->state == SESSION_CLOSING)
 		return;
 	refusal_hurry(session);
+	/* it is kept, and scanned after the start: its client has its 250 */
+	if (t != NULL && t->scan.inspection != NULL) {
+		inspection_hurry(t->scan.inspection);
+		return;
+	}
 	if (session->state == SESSION_OPEN && !force &&
 	    (smtp_server_in_transaction(session->server) ||
 	     !smtp_server_idle(session->server)))
 		return;
 	/* its commit is under way: the answer first, then 421 */
-	if (session->transaction != NULL && session->transaction->committing)
+	if (t != NULL && t->committing)
 		return;
 	reply_make(&reply, REPLY_SHUTDOWN, NULL, 0);
 	session_end(session, reply.code, reply.enhanced, reply.text,

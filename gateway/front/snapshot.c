@@ -9,6 +9,7 @@
 
 #define DOMAIN_WAIT_MS 3000
 #define DOMAIN_WAIT_MESSAGE_MS 6000
+#define SCAN_WAIT_MS 8000
 
 static void
 copy_listeners(struct snapshot *snapshot, const struct front_conf *conf)
@@ -93,6 +94,8 @@ snapshot_create(const struct front_conf *conf)
 	copy_classes(snapshot, conf);
 	copy_internal(snapshot, conf);
 	copy_dns(snapshot, conf);
+	if (conf->scan_wait_ms == 0)
+		snapshot->conf.scan_wait_ms = SCAN_WAIT_MS;
 	atomic_init(&snapshot->users, 1);
 	return snapshot;
 }

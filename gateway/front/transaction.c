@@ -13,6 +13,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/front/checks_int.h"
+#include "gateway/front/inspection.h"
 #include "gateway/front/recipients.h"
 #include "policy/reply.h"
 
@@ -69,6 +70,8 @@ transaction_destroy(struct transaction **transaction)
 		free(key);
 	}
 	header_scan_destroy(&t->header);
+	attachments_destroy(&t->scan.attachments);
+	inspection_destroy(&t->scan.inspection); /* may take the body */
 	spool_body_destroy(&t->body);
 	spool_msg_destroy(&t->msg);
 	free(t);
@@ -216,6 +219,20 @@ transaction_add(struct transaction *t, const struct rcpt_check *check)
 
 /* --- body --------------------------------------------------------------- */
 
+/* Asked for each message, so that a reload counts from the next one on; what is
+ * on its way while scanning is switched on passes like what came before it. */
+static bool
+is_scanned(const struct session *session)
+{
+	struct scan *scan = session->worker->shared->scan;
+	struct scan_status status;
+
+	if (scan == NULL)
+		return false;
+	scan_status_get(scan, &status);
+	return status.on;
+}
+
 void
 transaction_data(void *arg, uint32_t ticket)
 {
@@ -224,6 +241,9 @@ transaction_data(void *arg, uint32_t ticket)
 
 	t->header = header_scan_create();
 	t->body = spool_body_create(session->worker->shared->spool);
+	if (is_scanned(session))
+		t->scan.attachments =
+		    attachments_create(session->snapshot->conf.scan_text);
 	session_clock_body(session);
 	session_reply(session, ticket, REPLY_DATA);
 }
@@ -250,6 +270,8 @@ transaction_body(void *arg, struct slice bytes)
 
 	if (!header_scan_done(t->header))
 		header_scan_add(t->header, bytes);
+	if (t->scan.attachments != NULL)
+		attachments_add(t->scan.attachments, bytes);
 	spool_body_add(t->body, bytes);
 	if (!spool_body_backlogged(t->body, NULL, NULL))
 		return true;

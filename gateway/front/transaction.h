@@ -38,6 +38,17 @@ struct domain_tally { /* what domains did to a message, for its log */
 	enum domain_reason why;
 };
 
+struct attachments;
+struct inspection;
+
+struct scan_watch {			 /* what is known of its viruses */
+	struct attachments *attachments; /* NULL: nobody looks for any */
+	struct inspection *inspection;	 /* from the dot to the verdict */
+	uint32_t hold;			 /* HOLD_SCAN, HOLD_UNSCANNABLE or 0 */
+	bool pending;			 /* held because there was no verdict */
+	uint64_t ref;			 /* of the decision */
+};
+
 struct transaction {
 	struct session *session;
 	struct spool_msg *msg; /* until the store takes it */
@@ -50,6 +61,7 @@ struct transaction {
 	struct rcpt_line line;
 	struct domain_tally tally;
 	struct rcpt_charge charge;
+	struct scan_watch scan;
 	uint8_t digest[DIGEST_SIZE]; /* of the body, at the dot */
 	bool committing;
 	uint32_t dot_ticket;

@@ -2,7 +2,8 @@
  * A front thread's life: it accepts, it hands notes of other threads to
  * sessions, and it stops cleanly. What a session does is session.c's; what
  * must hold here: everything of a worker is touched by its own thread only,
- * and the loop ends when stopping and no session and no commit is left.
+ * and the loop ends when stopping and no session, no scan and no commit is
+ * left.
  */
 #include "gateway/front/worker.h"
 
@@ -17,6 +18,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/front/checks.h"
 #include "gateway/front/commit.h"
+#include "gateway/front/inspection.h"
 #include "gateway/front/session.h"
 
 #define STOP_SWEEP_MS 50
@@ -255,7 +257,8 @@ on_stop_sweep(void *arg)
 	worker->stop_timer = NULL;
 	TAILQ_FOREACH_SAFE (session, &worker->sessions, all, next)
 		session_stop(session, force);
-	if (TAILQ_EMPTY(&worker->sessions) && worker->commits == 0) {
+	if (TAILQ_EMPTY(&worker->sessions) && worker->commits == 0 &&
+	    worker->scans == 0) {
 		loop_stop(worker->loop);
 		return;
 	}
@@ -310,6 +313,9 @@ on_note(void *arg, struct queue_item *item)
 	case NOTE_COMMIT:
 		worker->commits--;
 		commit_done(worker, note);
+		return;
+	case NOTE_SCAN:
+		inspection_done(note);
 		return;
 	case NOTE_CONF:
 		conf = (struct note_conf *)note;

@@ -32,6 +32,8 @@ struct counters {
 	_Atomic uint64_t blocked, sender_refused, sender_observed;
 	_Atomic uint64_t sender_dead;
 	_Atomic uint64_t domain_refused, domain_dropped, domain_unverified;
+	_Atomic uint64_t scan_clean, scan_infected, scan_unscannable;
+	_Atomic uint64_t scan_pending, scan_open;
 };
 
 #define COUNT(worker, what) COUNT_ADD(worker, what, 1)
@@ -54,11 +56,12 @@ struct shared {
 	struct crowd *crowd;
 	struct dns_cache *dns_cache; /* NULL, both: no domain is asked */
 	struct domains *domains;     /* about */
+	struct scan *scan;	     /* NULL: nothing is scanned */
 	bool (*utf8_fn)(void *arg);
 	void *utf8_arg;
 };
 
-enum note_kind { NOTE_COMMIT, NOTE_CONF, NOTE_STOP };
+enum note_kind { NOTE_COMMIT, NOTE_SCAN, NOTE_CONF, NOTE_STOP };
 
 /* First member of everything that is pushed to an inbox. */
 struct note {
@@ -114,6 +117,7 @@ struct worker {
 	struct session_list lobby;    /* without a login, oldest first */
 	struct session *by_id;
 	unsigned commits;      /* under way in the store */
+	unsigned scans;	       /* and on the scan thread */
 	int64_t full_until_ms; /* the store said full: refuse MAIL until */
 	bool stopping;
 	int64_t stop_at_ms; /* end even what is in a transaction */
@@ -121,7 +125,7 @@ struct worker {
 	struct refusals refusals;
 	struct knocker knockers[KNOCKERS];
 	struct counters counters;
-	struct histogram dot_latency, rcpt_wait;
+	struct histogram dot_latency, rcpt_wait, scan_wait;
 };
 
 /* Duplicates of the configuration's sockets, so that the owner may close its

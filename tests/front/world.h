@@ -43,7 +43,7 @@ struct world {
 	_Atomic bool veto;
 	void (*on_veto)(void); /* on the store thread */
 	/* of the last accepted message */
-	_Atomic int held, lane;
+	_Atomic int held, lane, holds, flags;
 	char recipients[4096]; /* "good@a.lab fine\n"; behind world_accepts */
 	char envid[64];
 };
@@ -59,6 +59,15 @@ struct world_conf {
 	const char *resolver;
 	int64_t domain_wait_ms, domain_wait_message_ms;
 	int64_t idle_ms; /* 0: a minute */
+	/* NULL: nothing is scanned. The class "bound" has settings of its own:
+	 * one more than the enum's, 0: none. */
+	struct scan *scan;
+	int64_t scan_wait_ms;
+	enum scan_infected infected;
+	enum scan_down down;
+	enum scan_unscannable unscannable;
+	int bound_down, bound_unscannable;
+	bool scan_text;
 };
 
 static struct world_conf world_conf;
@@ -86,12 +95,14 @@ world_accepted(void *arg, struct spool_msg **msg)
 	w->recipients[0] = '\0';
 	for (uint32_t i = 0; i < (*msg)->rcpt_count; i++) {
 		held += (*msg)->rcpts[i].state == RCPT_HELD;
+		w->holds = (int)(*msg)->rcpts[i].holds;
 		world_recipient(w, &(*msg)->rcpts[i]);
 	}
 	snprintf(w->envid, sizeof(w->envid), "%s",
 		 (*msg)->envid != NULL ? (*msg)->envid : "");
 	w->held = held;
 	w->lane = (*msg)->lane;
+	w->flags = (*msg)->flags;
 	w->accepted++;
 	spool_msg_destroy(msg);
 }
@@ -186,7 +197,10 @@ world_run(const char *resolver, bool reload)
 	/* not static: what front keeps of it, it has to copy */
 	const char *const internal[] = {"example.com", ".sub.example"};
 	const struct front_class classes[] = {
-	    {"bound", BINDING_ADDRESS}, {"free", BINDING_OFF}, {"same", -1}};
+	    {"bound", BINDING_ADDRESS, world_conf.bound_down - 1,
+	     world_conf.bound_unscannable - 1},
+	    {"free", BINDING_OFF, -1, -1},
+	    {"same", -1, -1, -1}};
 	const struct front_listener listener = {
 	    .name = "test",
 	    .fd = world.fd,
@@ -212,6 +226,11 @@ world_run(const char *resolver, bool reload)
 	    .dns = {.servers = resolver},
 	    .domain_wait_ms = world_conf.domain_wait_ms,
 	    .domain_wait_message_ms = world_conf.domain_wait_message_ms,
+	    .scan_wait_ms = world_conf.scan_wait_ms,
+	    .scan_infected = world_conf.infected,
+	    .scan_down = world_conf.down,
+	    .scan_unscannable = world_conf.unscannable,
+	    .scan_text = world_conf.scan_text,
 	    .listeners = &listener,
 	    .listener_count = 1,
 	};
@@ -225,6 +244,7 @@ world_run(const char *resolver, bool reload)
 	    .top = world.top,
 	    .dns_cache = world.dns_cache,
 	    .domains = world.domains,
+	    .scan = world_conf.scan,
 	    .thread_count = 1,
 	    .utf8_fn = world_utf8,
 	    .conf = &conf,
