@@ -33,8 +33,7 @@ struct quarantine_entry { /* strings live in the arena */
 	const char *cred, *session, *mail_from;
 	const char *owner, *envid; /* or NULL */
 	struct ip_addr client;
-	/* As the message had them: ret, lane and flags of spool_msg, notify
-	 * above. Who makes a message of them again checks their ranges. */
+	/* As spool_msg and spool_rcpt have them, notify above too. */
 	uint8_t ret, lane;
 	uint16_t flags;
 	struct slice prefix; /* our headers */

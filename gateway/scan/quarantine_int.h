@@ -38,6 +38,10 @@ struct slice quarantine_record_encode(const struct quarantine_entry *entry,
 /* All but id; copies into arena. GW_ECORRUPT for what no encoder writes. */
 int quarantine_record_decode(struct slice s, struct arena *arena,
 			     struct quarantine_entry *entry);
+/* As gateway/spool/message.h has them, which is not this unit's to include; a
+ * test compares. A message made of the record uses them as indices. */
+#define QUARANTINE_RET_MAX 2
+#define QUARANTINE_LANE_MAX 2
 /* INT64_MAX: not to be read. */
 int64_t quarantine_record_expires(struct slice s);
 

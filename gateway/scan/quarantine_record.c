@@ -262,7 +262,10 @@ entry_read(struct slice s, struct arena *arena, struct quarantine_entry *entry)
 	entry->part_name = get_text(&r);
 	entry->subject = get_text(&r);
 	entry->linked = reader_u64(&r);
-	return reader_end(&r) ? 0 : GW_ECORRUPT;
+	if (!reader_end(&r) || entry->ret > QUARANTINE_RET_MAX ||
+	    entry->lane > QUARANTINE_LANE_MAX)
+		return GW_ECORRUPT;
+	return 0;
 }
 
 int64_t

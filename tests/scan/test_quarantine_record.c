@@ -4,6 +4,7 @@
 #include "gateway/base/error.h"
 #include "gateway/base/mem.h"
 #include "gateway/scan/quarantine_int.h"
+#include "gateway/spool/message.h"
 #include "tests/scan/quarantine_help.h"
 
 /* The record: what is read is what was written, and nothing else is read. */
@@ -111,7 +112,8 @@ largest(struct quarantine_entry *entry)
 	entry->bytes = entry->linked = UINT64_MAX;
 	entry->accepted_wall_ms = INT64_MIN;
 	entry->expires_wall_s = INT64_MAX;
-	entry->ret = entry->lane = 255;
+	entry->ret = QUARANTINE_RET_MAX;
+	entry->lane = QUARANTINE_LANE_MAX;
 	entry->flags = UINT16_MAX;
 }
 
@@ -299,6 +301,25 @@ START_TEST(test_count)
 }
 END_TEST
 
+/* What a message of it would be indexed by. */
+START_TEST(test_ranges)
+{
+	struct quarantine_entry entry, read = {.id = 5};
+	struct slice record;
+
+	ck_assert_int_eq(QUARANTINE_RET_MAX, RET_HDRS);
+	ck_assert_int_eq(QUARANTINE_LANE_MAX, LANES - 1);
+	entry_make(&entry, 5);
+	if (_i == 0)
+		entry.ret = RET_HDRS + 1;
+	else
+		entry.lane = LANES;
+	record = quarantine_record_encode(&entry, key, arena);
+	ck_assert_int_eq(quarantine_record_decode(record, arena, &read),
+			 GW_ECORRUPT);
+}
+END_TEST
+
 /* A threat's name of a byte more than there is room for. */
 START_TEST(test_too_long)
 {
@@ -387,6 +408,7 @@ main(void)
 	tcase_add_test(tc, test_flipped);
 	tcase_add_test(tc, test_version);
 	tcase_add_test(tc, test_count);
+	tcase_add_loop_test(tc, test_ranges, 0, 2);
 	tcase_add_test(tc, test_too_long);
 	tcase_add_test(tc, test_masked);
 	tcase_add_test(tc, test_changes);
