@@ -13,7 +13,11 @@
 #include "gateway/store/env.h"
 #include "tests/scan/quarantine_help.h"
 
-/* A quarantine over a store of its own, for one test program. */
+/*
+ * A quarantine over a store of its own, and what tests do to it.
+ *
+ * size: all that several programs need of it, and they share no library.
+ */
 
 static char dir[64];
 static struct store_env *store;
