@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "gateway/icap/icap_int.h"
+#include "gateway/icap/text.h"
 #include "gateway/icap/verdict.h"
 
 /* The ISTag is another: what OPTIONS said may be, too. */
@@ -50,7 +51,7 @@ static void
 judge(struct icap_conn *c, enum icap_body body)
 {
 	struct icap_op *op = c->op;
-	struct buf error = {.cap = sizeof(op->result.error) - 1};
+	struct buf error = {.cap = ICAP_TEXT_MAX};
 
 	if (op->judged)
 		return;
@@ -60,7 +61,8 @@ judge(struct icap_conn *c, enum icap_body body)
 	}
 	op->judged = icap_judge(&c->answer, c->pool->terms.profile, body,
 				&op->result.verdict, &error);
-	memcpy(op->result.error, buf_cstr(&error), error.n + 1);
+	icap_text_put(op->result.error, sizeof(op->result.error),
+		      buf_slice(&error));
 	buf_fini(&error);
 	if (op->judged)
 		look_at_istag(c->pool, &op->result.verdict);

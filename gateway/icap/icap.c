@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/escape.h"
 #include "gateway/base/mem.h"
 #include "gateway/icap/icap_int.h"
+#include "gateway/icap/text.h"
 
 #define CONNECTIONS_DEFAULT 8
 #define CONNECT_DEFAULT_MS 5000
@@ -41,13 +41,10 @@ op_free(struct icap_op *op)
 void
 icap_op_error(struct icap_op *op, enum scan_why why, const char *text)
 {
-	struct buf b = {.cap = sizeof(op->result.error) - 1};
-
 	op->result.verdict.kind = SCAN_ERROR;
 	op->result.verdict.why = why;
-	escape_text(&b, slice_str(text));
-	memcpy(op->result.error, buf_cstr(&b), b.n + 1);
-	buf_fini(&b);
+	icap_text_escape(op->result.error, sizeof(op->result.error),
+			 slice_str(text));
 }
 
 void
@@ -323,16 +320,12 @@ static void
 name_put(struct icap_pool *pool)
 {
 	const struct icap_service *s = &pool->service;
-	struct buf whole = {.cap = 1024};
-	struct buf b = {.cap = sizeof(pool->name) - 1};
+	struct buf b = {.cap = 1024};
 
-	buf_printf(&whole,
-		   strchr(s->host, ':') != NULL ? "[%s]:%u/%s" : "%s:%u/%s",
+	buf_printf(&b, strchr(s->host, ':') != NULL ? "[%s]:%u/%s" : "%s:%u/%s",
 		   s->host, s->port, s->service);
-	escape_text(&b, buf_slice(&whole));
-	memcpy(pool->name, buf_cstr(&b), b.n + 1);
+	icap_text_escape(pool->name, sizeof(pool->name), buf_slice(&b));
 	buf_fini(&b);
-	buf_fini(&whole);
 }
 
 static int64_t

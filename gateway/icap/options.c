@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "gateway/base/escape.h"
+#include "gateway/icap/text.h"
 #include "gateway/icap/verdict.h"
 
 #define TTL_MIN_MS 5000
@@ -50,16 +50,6 @@ expires(const struct icap_answer *a, int64_t now_ms)
 }
 
 static void
-service_put(struct icap_options *o, struct slice service)
-{
-	struct buf b = {.cap = sizeof(o->service) - 1};
-
-	escape_text(&b, service);
-	memcpy(o->service, buf_cstr(&b), b.n + 1);
-	buf_fini(&b);
-}
-
-static void
 complete_put(struct icap_terms *t, const struct icap_answer *a)
 {
 	struct slice value;
@@ -94,7 +84,8 @@ icap_options_parse(struct icap_options *o, struct icap_terms *t,
 	o->connection_max = max > 0 ? (uint32_t)max : 0;
 	o->expires_ms = expires(a, now_ms);
 	icap_istag(h, o->istag);
-	service_put(o, icap_head_get(h, "Service"));
+	icap_text_escape(o->service, sizeof(o->service),
+			 icap_head_get(h, "Service"));
 	t->client_username =
 	    icap_head_lists(h, "X-Include", "X-Client-Username");
 	complete_put(t, a);

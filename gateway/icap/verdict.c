@@ -14,36 +14,20 @@
 
 #include "gateway/base/digest.h"
 #include "gateway/base/encode.h"
-#include "gateway/base/escape.h"
 #include "gateway/icap/signs.h"
+#include "gateway/icap/text.h"
 
-#define ISTAG_HEAD 30 /* + '~' + 16 hex digits of a digest */
-
-/* Copies what buf holds; it is at most size - 1 bytes by its cap. */
-static void
-text_put(char *out, struct buf *b)
-{
-	memcpy(out, buf_cstr(b), b->n + 1);
-	buf_fini(b);
-}
-
-static void
-escape_into(char *out, size_t size, struct slice s)
-{
-	struct buf b = {.cap = size - 1};
-
-	escape_text(&b, s);
-	text_put(out, &b);
-}
+#define ISTAG_HEAD 30  /* characters, then '~' and the digest */
+#define ISTAG_DIGEST 8 /* bytes */
 
 /* A fold in the middle is one blank to a reader. */
 static void
 threat_put(char *out, struct slice s)
 {
-	struct buf flat = {.cap = SCAN_THREAT_SIZE};
+	struct buf flat = {.cap = ICAP_HEAD_BYTES_MAX};
 	bool gap = false;
 
-	for (size_t i = 0; i < s.n && !flat.overflow; i++) {
+	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
 		if (c == '\r' || c == '\n' || c == '\t' || c == ' ') {
@@ -55,35 +39,42 @@ threat_put(char *out, struct slice s)
 		gap = false;
 		buf_add_byte(&flat, c);
 	}
-	escape_into(out, SCAN_THREAT_SIZE, buf_slice(&flat));
+	icap_text_escape(out, SCAN_THREAT_SIZE, buf_slice(&flat));
 	buf_fini(&flat);
+}
+
+static void
+istag_shorten(char *istag, struct slice tag)
+{
+	struct buf b = {.cap = SCAN_ISTAG_SIZE};
+	struct digest *d = digest_create();
+	uint8_t sum[DIGEST_SIZE];
+
+	digest_add(d, tag);
+	digest_final(d, sum);
+	digest_destroy(&d);
+	icap_text_escape(istag, ISTAG_HEAD + 1, tag);
+	buf_add_str(&b, istag);
+	buf_add_byte(&b, '~');
+	hex_encode(&b, slice_of(sum, ISTAG_DIGEST));
+	icap_text_put(istag, SCAN_ISTAG_SIZE, buf_slice(&b));
+	buf_fini(&b);
 }
 
 void
 icap_istag(const struct icap_head *head, char istag[SCAN_ISTAG_SIZE])
 {
 	struct slice tag = slice_trim(icap_head_get(head, "ISTag"));
-	struct buf b = {.cap = SCAN_ISTAG_SIZE - 1};
-	uint8_t sum[DIGEST_SIZE];
-	struct digest *d;
+	struct buf b = {.cap = ICAP_TEXT_MAX};
 
 	if (tag.n >= 2 && tag.p[0] == '"' && tag.p[tag.n - 1] == '"')
 		tag = slice_of(tag.p + 1, tag.n - 2);
-	escape_text(&b, tag);
-	if (b.overflow) {
-		buf_fini(&b);
-		b.cap = ISTAG_HEAD;
-		escape_text(&b, tag);
-		b.cap = SCAN_ISTAG_SIZE - 1;
-		b.overflow = false;
-		d = digest_create();
-		digest_add(d, tag);
-		digest_final(d, sum);
-		digest_destroy(&d);
-		buf_add_byte(&b, '~');
-		hex_encode(&b, slice_of(sum, 8));
-	}
-	text_put(istag, &b);
+	icap_text_add(&b, tag);
+	if (b.n < SCAN_ISTAG_SIZE)
+		icap_text_put(istag, SCAN_ISTAG_SIZE, buf_slice(&b));
+	else
+		istag_shorten(istag, tag);
+	buf_fini(&b);
 }
 
 static bool
@@ -99,7 +90,7 @@ static void
 say_status(struct buf *error, const char *proto, struct slice line)
 {
 	buf_add_str(error, proto);
-	escape_text(error, slice_from(line, slice_find(line, ' ')));
+	icap_text_add(error, slice_from(line, slice_find(line, ' ')));
 }
 
 static bool
@@ -111,7 +102,7 @@ icap_error(const struct icap_answer *a, struct scan_verdict *v,
 	say_status(error, "ICAP", icap_head_start(&a->icap));
 	if (code.n > 0) {
 		buf_add_str(error, ", X-Error-Code ");
-		escape_text(error, code);
+		icap_text_add(error, code);
 	}
 	return say(v, SCAN_ERROR, SCAN_WHY_SERVER);
 }

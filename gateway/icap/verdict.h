@@ -14,8 +14,9 @@ enum icap_body {
 
 /*
  * What an answer to a scan says: sets kind, why, threat and istag of *verdict
- * (the rest is left alone), and error when the kind is ERROR, escaped. false:
- * it hangs on the body; only with ICAP_BODY_OPEN. The heads must be whole.
+ * (the rest is left alone), and adds to error when the kind is ERROR, escaped
+ * (room for ICAP_TEXT_MAX). false: it hangs on the body; only with
+ * ICAP_BODY_OPEN. The heads must be whole.
  */
 bool icap_judge(const struct icap_answer *answer,
 		const struct icap_profile *profile, enum icap_body body,
