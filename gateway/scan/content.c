@@ -85,6 +85,20 @@ take_from_server(struct content *content)
 
 /* --- verdicts ------------------------------------------------------------- */
 
+/* It has waited; its work is to be told of the part. */
+static struct work *
+waited(struct content *content, struct waiter *waiter, size_t *part)
+{
+	struct work *work = waiter->work;
+
+	*part = waiter->part;
+	TAILQ_REMOVE(&content->waiters, waiter, of_content);
+	TAILQ_REMOVE(&work->waiters, waiter, of_work);
+	work->waiting--;
+	free(waiter);
+	return work;
+}
+
 /* In no list. Each waiter's work goes on, or ends; content is gone. */
 static void
 settle(struct content *content, const struct scan_verdict *verdict)
@@ -101,12 +115,7 @@ settle(struct content *content, const struct scan_verdict *verdict)
 	content->reader = NULL;
 	/* What ends may take other waiters out of the list. */
 	while ((waiter = TAILQ_FIRST(&content->waiters))) {
-		work = waiter->work;
-		part = waiter->part;
-		TAILQ_REMOVE(&content->waiters, waiter, of_content);
-		TAILQ_REMOVE(&work->waiters, waiter, of_work);
-		work->waiting--;
-		free(waiter);
+		work = waited(content, waiter, &part);
 		work_part_done(work, part, &copy);
 	}
 	free(content);
@@ -144,25 +153,18 @@ try_elsewhere(struct content *content, const struct scan_verdict *verdict)
 static void
 read_failed(struct content *content, const struct scan_verdict *verdict)
 {
-	struct waiter *waiter = content->reader;
-	struct work *work;
-	size_t part;
+	struct work *work = NULL;
+	size_t part = 0;
 
 	source_destroy(&content->source);
+	if (content->reader)
+		work = waited(content, content->reader, &part);
 	content->reader = NULL;
-	if (waiter) {
-		work = waiter->work;
-		part = waiter->part;
-		TAILQ_REMOVE(&content->waiters, waiter, of_content);
-		TAILQ_REMOVE(&work->waiters, waiter, of_work);
-		work->waiting--;
-		free(waiter);
-	}
 	if (TAILQ_EMPTY(&content->waiters))
 		content_free(content);
 	else
 		queue_first(content);
-	if (waiter)
+	if (work)
 		work_part_done(work, part, verdict);
 }
 

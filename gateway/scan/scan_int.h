@@ -1,18 +1,13 @@
 #ifndef GATEWAY_SCAN_SCAN_INT_H
 #define GATEWAY_SCAN_SCAN_INT_H
 
-#include <bsd/sys/queue.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "dns/route.h"
 #include "gateway/base/hash.h"
-#include "gateway/base/histogram.h"
-#include "gateway/icap/icap.h"
 #include "gateway/net/queue.h"
-#include "gateway/scan/eicar.h"
-#include "gateway/scan/health.h"
 #include "gateway/scan/scan.h"
+#include "gateway/scan/server.h"
 #include "gateway/scan/settings.h"
 #include "gateway/scan/source.h"
 #include "gateway/scan/verdicts.h"
@@ -24,14 +19,12 @@
  *   waiter    one part of it that waits for a content       work.c
  *   content   bytes that are being scanned, once, whoever   content.c
  *             waits for them
- *   server    its pool of connections, health, counters     server.c, probe.c
+ *   server    its pool of connections, health, counters     server.h
  *
  * A content is in scan->contents from its first waiter to its verdict, and in
  * one list: a queue of scan's, or `asked` or `doubted` of its server.
  */
-TAILQ_HEAD(content_list, content);
 TAILQ_HEAD(waiter_list, waiter);
-TAILQ_HEAD(scan_server_list, scan_server);
 
 struct waiter {
 	struct work *work;
@@ -80,35 +73,6 @@ struct content {
 	struct scan_verdict verdict; /* the last error, or the doubted one */
 	TAILQ_ENTRY(content) link;
 	UT_hash_handle hh;
-};
-
-struct scan_server {
-	struct scan *scan;
-	struct arena *arena; /* conf's strings */
-	struct scan_server_conf conf;
-	uint64_t service, pool_key; /* settings.h */
-	uint64_t bit;		    /* in content.tried */
-	int64_t credit;		    /* of weighted turns */
-	struct icap_pool *pool;
-	uint32_t connection_max;
-	/* Finding and probing it. */
-	struct dns_targets_op *resolve_op;
-	int64_t resolve_ms, options_ms; /* when they are due again */
-	bool addressed;
-	struct icap_op *probe_op;
-	struct health health;
-	struct istag istag;
-	char proven[SCAN_ISTAG_SIZE]; /* the tag of its last good canary */
-	uint64_t canaries;	      /* begun */
-	char eicar[EICAR_SIZE];
-	/* What it is asked. */
-	struct content_list asked, doubted;
-	uint32_t asked_count, late_count;
-	int64_t answered_ms; /* the last answer to anything */
-	/* What others see. */
-	struct scan_server_status status; /* scan->lock */
-	struct histogram times;
-	TAILQ_ENTRY(scan_server) link;
 };
 
 struct scan {
@@ -184,33 +148,6 @@ void content_forget_tried(struct scan *scan);
 /* Gives servers what they have room for; ends what nobody can be asked. Where
  * something may have changed, and never before a list is as it should be. */
 void content_pump(struct scan *scan);
-
-/* --- server.c ------------------------------------------------------------- */
-
-struct scan_server *scan_server_create(struct scan *scan,
-				       const struct scan_server_conf *conf);
-void scan_server_destroy(struct scan_server **server);
-uint32_t scan_server_room(const struct scan_server *server, bool late);
-/* It answered a scan, or did not. False: the clean verdict is not believed
- * before a canary. */
-bool scan_server_note(struct scan_server *server,
-		      const struct icap_result *result, int64_t took_ms);
-/* A canary ended, or so many scans failed that none is needed; error is for
- * when it is not up. */
-void scan_server_tried(struct scan_server *server, bool changed,
-		       const char *error);
-uint32_t scan_server_slots(const struct scan_server *server);
-void scan_server_publish(struct scan_server *server);
-/* As settings say: keeps those that stay. */
-void scan_servers_apply(struct scan *scan);
-/* An answer came with this tag. */
-void scan_server_tag(struct scan_server *server, const char *istag);
-
-/* --- probe.c -------------------------------------------------------------- */
-
-/* Begins what is due: look-up, OPTIONS, canary. */
-void scan_probe_tick(struct scan_server *server);
-void scan_probe_end(struct scan_server *server);
 
 /* --- scan.c --------------------------------------------------------------- */
 
