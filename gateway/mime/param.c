@@ -154,7 +154,8 @@ take_name(struct scan *s, struct mime_param *param, struct slice name)
 		if (param->extended && tail.n > 0)
 			tail.n--;
 		if (tail.n > 0 && slice_u64(tail, &section) &&
-		    section < MIME_SECTION_MAX && (tail.n == 1 || section > 0))
+		    section < MIME_SECTION_MAX &&
+		    (tail.n == 1 || tail.p[0] != '0'))
 			param->section = (int)section;
 		else if (tail.n > 0 || !param->extended)
 			odd(s, "a parameter's section without number");
@@ -327,10 +328,9 @@ join(const struct mime_params *params, const char *name, struct buf *out,
 	struct slice charset = SLICE_LIT("utf-8");
 	struct buf raw = {.cap = out->cap};
 	size_t count = section_count(params, name), done = 0;
+	bool whole = p != NULL;
 
-	if (p != NULL && count > 0)
-		*why = "a parameter whole and in sections";
-	if (p == NULL)
+	if (!whole)
 		p = find(params, name, 0, false);
 	for (; p != NULL; p = find(params, name, (int)done, false)) {
 		struct slice value = p->value;
@@ -341,11 +341,13 @@ join(const struct mime_params *params, const char *name, struct buf *out,
 			percent_decode(value, &raw, why);
 		else
 			buf_add_slice(&raw, value);
-		if (p->section == MIME_WHOLE)
+		if (whole)
 			break;
 		done++;
 	}
-	if (done < count)
+	if (whole && count > 0)
+		*why = "a parameter whole and in sections";
+	else if (done < count)
 		*why = "a parameter's section is missing";
 	if (!mime_charset_decode(charset, buf_slice(&raw), out))
 		*why = "an unknown charset";
