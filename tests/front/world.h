@@ -39,7 +39,7 @@ struct world {
 	struct dns_cache *dns_cache;
 	struct domains *domains;
 	struct front *front;
-	_Atomic int accepted;
+	_Atomic int accepted, unheld;
 	_Atomic bool veto;
 	void (*on_veto)(void); /* on the store thread */
 	/* of the last accepted message */
@@ -103,6 +103,7 @@ world_accepted(void *arg, struct spool_msg **msg)
 	w->held = held;
 	w->lane = (*msg)->lane;
 	w->flags = (*msg)->flags;
+	w->unheld += held == 0;
 	w->accepted++;
 	spool_msg_destroy(msg);
 }
