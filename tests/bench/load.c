@@ -7,7 +7,8 @@
  * test is in it.
  *
  * Latency is from the write of the final dot to its 250 (dot), or from MAIL
- * (mail). Commands are not pipelined, as mail clients do not.
+ * (mail). Commands are not pipelined, as mail clients do not. "late" are those
+ * accepted that wait for a virus scanner.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -74,6 +75,7 @@ static struct {
 	uint64_t messages;
 	double rate, seconds;
 	bool per_connection, idle, hammer;
+	bool attach, same; /* the body is a file in base64; everybody's */
 } opt = {.tls = "starttls",
 	 .user = "bench",
 	 .password = "bench",
@@ -86,7 +88,7 @@ static struct {
 
 static SSL_CTX *ctx;
 static int ep;
-static uint64_t begun, accepted, failed, lost, refused;
+static uint64_t begun, accepted, failed, lost, refused, late;
 static uint64_t rcpt_next;
 static int64_t *latency_us, *whole_us;
 static char *filler; /* the part of the body that is always the same */
@@ -282,6 +284,29 @@ on_rcpt(struct client *c, int code)
 	}
 }
 
+/* What of a message stands before its filler; and behind it. A file's first
+ * line of base64 tells it from all others. */
+static int
+write_head(char *to, uint64_t serial)
+{
+	if (!opt.attach)
+		return sprintf(to, "\r\n");
+	return sprintf(
+	    to,
+	    "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; "
+	    "boundary=\"=_bench\"\r\n\r\n--=_bench\r\n\r\nSee below.\r\n"
+	    "--=_bench\r\nContent-Type: application/octet-stream\r\n"
+	    "Content-Disposition: attachment; filename=\"bench.bin\"\r\n"
+	    "Content-Transfer-Encoding: base64\r\n\r\n%08x%08x\r\n",
+	    opt.same ? 0 : (unsigned)getpid(), opt.same ? 0 : (unsigned)serial);
+}
+
+static const char *
+tail(void)
+{
+	return opt.attach ? "\r\n--=_bench--\r\n.\r\n" : "\r\n.\r\n";
+}
+
 static void
 say_body(struct client *c)
 {
@@ -298,22 +323,23 @@ say_body(struct client *c)
 	h = sprintf(body,
 		    "From: Bench <%s>\r\nTo: <%s>\r\nSubject: bench\r\n"
 		    "Date: %s\r\nMessage-ID: <%d.%llu@bench.example.com>\r\n"
-		    "X-Bench-Us: %lld\r\n\r\n",
+		    "X-Bench-Us: %lld\r\n",
 		    opt.from, opt.rcpt[c->rcpt_at % opt.rcpt_count], date,
-		    (int)getpid(), (unsigned long long)serial++,
+		    (int)getpid(), (unsigned long long)serial,
 		    (long long)now_us(CLOCK_REALTIME));
+	h += write_head(body + h, serial++);
 	n = strlen(filler);
-	if ((size_t)h < opt.size && opt.size - (size_t)h < n)
+	if (!opt.attach && (size_t)h < opt.size && opt.size - (size_t)h < n)
 		n = opt.size - (size_t)h;
 	if (n > 0 && filler[n - 1] == '\r')
 		n--;
-	p = malloc((size_t)h + n + 8);
+	p = malloc((size_t)h + n + 32);
 	memcpy(p, body, (size_t)h);
 	memcpy(p + h, filler, n);
-	memcpy(p + h + n, "\r\n.\r\n", 5);
+	strcpy(p + h + n, tail());
 	c->out = p;
 	c->out_off = 0;
-	c->out_n = (size_t)h + n + 5;
+	c->out_n = (size_t)h + n + strlen(tail());
 	c->dot_us = now_us(CLOCK_MONOTONIC);
 	if (flush(c) < 0)
 		client_lost(c);
@@ -436,6 +462,7 @@ on_reply(struct client *c, int code, const char *line)
 	case ST_DOT:
 		whole_us[accepted] = now_us(CLOCK_MONOTONIC) - c->mail_us;
 		latency_us[accepted++] = now_us(CLOCK_MONOTONIC) - c->dot_us;
+		late += strstr(line, "waiting") != NULL;
 		if (opt.rate > 0) {
 			c->state = ST_READY;
 		} else if (opt.per_connection) {
@@ -578,7 +605,9 @@ usage(void)
 	      "  [--seconds MAX] [--per-connection] [--idle]\n"
 	      "  [--user U] [--password P] [--from A] [--rcpt A]\n"
 	      "  [--rcpt-file FILE] [--rcpts N] [--bind IP] [--hammer]\n"
+	      "  [--attach] [--same]\n"
 	      "--rcpt-file: an address a line, used in turn, N a message\n"
+	      "--attach: a file of --size bytes in base64, --same: always one\n"
 	      "--hammer: a refused message is followed by the next at once\n",
 	      stderr);
 	exit(2);
@@ -629,6 +658,8 @@ options(int argc, char **argv)
 					      {"hammer", 0, 0, 'H'},
 					      {"rcpt-file", 1, 0, 'F'},
 					      {"rcpts", 1, 0, 'n'},
+					      {"attach", 0, 0, 'a'},
+					      {"same", 0, 0, 'e'},
 					      {0, 0, 0, 0}};
 	int c;
 
@@ -693,6 +724,12 @@ options(int argc, char **argv)
 		case 'H':
 			opt.hammer = true;
 			break;
+		case 'a':
+			opt.attach = true;
+			break;
+		case 'e':
+			opt.same = true;
+			break;
 		default:
 			usage();
 		}
@@ -705,11 +742,35 @@ options(int argc, char **argv)
 		usage();
 }
 
+/* Lines of 76: letters, or random base64 of opt.size bytes (then cut at a
+ * whole quartet, as an encoder's last line is). */
+static void
+fill(void)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl"
+				       "mnopqrstuvwxyz0123456789+/";
+	uint64_t x = 88172645463325252ULL;
+	size_t chars = opt.attach ? opt.size / 3 * 4 : opt.size;
+	size_t n, end = opt.attach ? chars / 76 * 78 + chars % 76 / 4 * 4
+				   : opt.size - opt.size % 78;
+
+	filler = malloc(end + 80);
+	for (n = 0; n < end; n++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		filler[n] = n % 78 == 76   ? '\r'
+			    : n % 78 == 77 ? '\n'
+			    : opt.attach   ? alphabet[x >> 58]
+					   : (char)('a' + n % 23);
+	}
+	filler[end] = '\0';
+}
+
 static void
 prepare(void)
 {
 	char plain[300];
-	size_t n;
 	int k;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -722,13 +783,8 @@ prepare(void)
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	latency_us = calloc(opt.messages + 1, sizeof(*latency_us));
 	whole_us = calloc(opt.messages + 1, sizeof(*whole_us));
-	filler = malloc(opt.size + 80);
-	for (n = 0; n < opt.size; n++)
-		filler[n] = n % 78 == 76   ? '\r'
-			    : n % 78 == 77 ? '\n'
-					   : (char)('a' + n % 23);
-	filler[opt.size - opt.size % 78] = '\0';
-	body = malloc(2048);
+	fill();
+	body = malloc(4096);
 	k = snprintf(plain, sizeof(plain), "%c%s%c%s", 0, opt.user, 0,
 		     opt.password);
 	strcpy(auth_line, "AUTH PLAIN ");
@@ -774,15 +830,16 @@ report(double seconds)
 	qsort(latency_us, accepted, sizeof(*latency_us), compare);
 	qsort(whole_us, accepted, sizeof(*whole_us), compare);
 	printf("{\"accepted\":%llu,\"failed\":%llu,\"lost\":%llu,"
-	       "\"refused\":%llu,\"seconds\":%.3f,\"per_second\":%.1f,\"dot_"
+	       "\"refused\":%llu,\"late\":%llu,\"seconds\":%.3f,\"per_second\":"
+	       "%.1f,\"dot_"
 	       "p50_ms\":%.3f,"
 	       "\"dot_p99_ms\":%.3f,\"dot_max_ms\":%.3f,"
 	       "\"mail_p99_ms\":%.3f}\n",
 	       (unsigned long long)accepted, (unsigned long long)failed,
-	       (unsigned long long)lost, (unsigned long long)refused, seconds,
-	       (double)accepted / seconds, quantile_ms(latency_us, 0.5),
-	       quantile_ms(latency_us, 0.99), quantile_ms(latency_us, 1),
-	       quantile_ms(whole_us, 0.99));
+	       (unsigned long long)lost, (unsigned long long)refused,
+	       (unsigned long long)late, seconds, (double)accepted / seconds,
+	       quantile_ms(latency_us, 0.5), quantile_ms(latency_us, 0.99),
+	       quantile_ms(latency_us, 1), quantile_ms(whole_us, 0.99));
 }
 
 /* Connecting in small groups: a listener's backlog is not what we measure. */
