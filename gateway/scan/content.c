@@ -64,6 +64,13 @@ queue_first(struct content *content)
 	TAILQ_INSERT_HEAD(list_of(content), content, link);
 }
 
+static void
+stop_reading(struct content *content)
+{
+	source_destroy(&content->source);
+	content->reader = NULL;
+}
+
 /* In no list, and without an op. */
 static void
 content_free(struct content *content)
@@ -79,8 +86,7 @@ take_from_server(struct content *content)
 {
 	unlist(content);
 	icap_scan_cancel(&content->op);
-	source_destroy(&content->source);
-	content->reader = NULL;
+	stop_reading(content);
 }
 
 /* --- verdicts ------------------------------------------------------------- */
@@ -111,8 +117,7 @@ settle(struct content *content, const struct scan_verdict *verdict)
 	/* Not found any more: who asks for it now asks anew. */
 	HASH_DEL(content->scan->contents, content);
 	content->state = CONTENT_ENDING;
-	source_destroy(&content->source);
-	content->reader = NULL;
+	stop_reading(content);
 	/* What ends may take other waiters out of the list. */
 	while ((waiter = TAILQ_FIRST(&content->waiters))) {
 		work = waited(content, waiter, &part);
@@ -139,8 +144,7 @@ static void
 try_elsewhere(struct content *content, const struct scan_verdict *verdict)
 {
 	content->verdict = *verdict;
-	source_destroy(&content->source);
-	content->reader = NULL;
+	stop_reading(content);
 	if (TAILQ_EMPTY(&content->waiters)) {
 		content_free(content);
 		return;
@@ -156,10 +160,9 @@ read_failed(struct content *content, const struct scan_verdict *verdict)
 	struct work *work = NULL;
 	size_t part = 0;
 
-	source_destroy(&content->source);
 	if (content->reader)
 		work = waited(content, content->reader, &part);
-	content->reader = NULL;
+	stop_reading(content);
 	if (TAILQ_EMPTY(&content->waiters))
 		content_free(content);
 	else
@@ -236,6 +239,7 @@ on_scanned(void *arg, const struct icap_result *result)
 
 	content->op = NULL;
 	unlist(content);
+	content->state = CONTENT_ENDING;
 	believed = scan_server_note(
 	    server, result, loop_now_ms(scan->loop) - content->asked_ms);
 	judge(content, result, believed);
@@ -356,9 +360,10 @@ content_leave(struct waiter **waiterp)
 	*waiterp = NULL;
 	TAILQ_REMOVE(&content->waiters, waiter, of_content);
 	free(waiter);
-	if (reads && icap_scan_release(content->op)) {
-		source_destroy(&content->source);
-		content->reader = NULL;
+	if (content->state == CONTENT_ENDING ||
+	    (reads && icap_scan_release(content->op))) {
+		if (reads)
+			stop_reading(content);
 		return;
 	}
 	if (reads)

@@ -52,7 +52,7 @@ enum content_state {
 	CONTENT_QUEUED,
 	CONTENT_ASKED,	 /* op is under way at server */
 	CONTENT_DOUBTED, /* called clean under a new ISTag: waits for a canary*/
-	CONTENT_ENDING,	 /* in no list, nor to be found */
+	CONTENT_ENDING,	 /* in no list: its answer is being judged */
 };
 
 struct content {
