@@ -75,10 +75,34 @@ verdict_name(const struct exam *exam)
 }
 
 static const char *
+why_name(enum scan_why why)
+{
+	static const char *const names[] = {
+	    [SCAN_WHY_NONE] = NULL,
+	    [SCAN_WHY_ENCRYPTED] = "encrypted",
+	    [SCAN_WHY_TOO_BIG] = "too-big",
+	    [SCAN_WHY_CONTAINER] = "container",
+	    [SCAN_WHY_POLICY] = "policy",
+	    [SCAN_WHY_PARTIAL] = "partial",
+	    [SCAN_WHY_EXTERNAL] = "external",
+	    [SCAN_WHY_STRUCTURE] = "structure",
+	    [SCAN_WHY_DOWN] = "down",
+	    [SCAN_WHY_TIMEOUT] = "timeout",
+	    [SCAN_WHY_PROTOCOL] = "protocol",
+	    [SCAN_WHY_SERVER] = "server",
+	    [SCAN_WHY_CANCELED] = "cancelled",
+	    [SCAN_WHY_READ] = "read",
+	};
+
+	return (size_t)why < sizeof(names) / sizeof(names[0]) ? names[why]
+							      : NULL;
+}
+
+const char *
 exam_part_name(const struct exam *exam)
 {
 	if (exam->verdict.kind == SCAN_CLEAN || exam->part >= exam->part_count)
-		return NULL;
+		return "";
 	return exam->parts[exam->part].name;
 }
 
@@ -88,6 +112,7 @@ log_verdict(const struct exam *exam, enum log_level level)
 	const struct scan_verdict *verdict = &exam->verdict;
 	const char *threat = verdict->threat[0] ? verdict->threat : NULL;
 	const char *server = verdict->server[0] ? verdict->server : NULL;
+	const char *name = exam_part_name(exam);
 	char id[ID_TEXT_SIZE];
 
 	id_format(exam->id, id);
@@ -95,9 +120,9 @@ log_verdict(const struct exam *exam, enum log_level level)
 		  LF_STR("session", exam->msg ? exam->msg->session : NULL),
 		  LF_STR("cred", exam->msg ? exam->msg->cred : NULL),
 		  LF_U64("parts", exam->part_count),
-		  LF_STR("part", exam_part_name(exam)),
+		  LF_STR("part", name[0] ? name : NULL),
 		  LF_STR("verdict", verdict_name(exam)),
-		  LF_I64("why", (int64_t)verdict->why),
+		  LF_STR("why", why_name(verdict->why)),
 		  LF_STR("threat", threat), LF_STR("server", server),
 		  LF_I64("ms", relay_now_ms(exam->relay) - exam->began_ms),
 		  LF_U64("cached", exam->job.cached), LF_STR("late", "yes"));

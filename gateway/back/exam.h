@@ -50,6 +50,7 @@ struct exam {
 	int err;
 	bool scanning;	/* on the scan thread */
 	bool cancelled; /* no verdict is waited for any more */
+	bool settled;	/* it has one */
 
 	/* walked: */
 	struct spool_msg *msg; /* some of its recipients */
@@ -86,8 +87,8 @@ struct exam {
 	struct spool_outcome_rcpt *rcpts;
 	struct store_change change;
 	bool stored; /* the quarantine has a file that is not named yet */
-	bool told;   /* somebody is, by this slice */
-	bool acted;  /* something was committed */
+	uint64_t clean_id, notice_id; /* made for this slice; 0: none */
+	bool acted;		      /* something was committed */
 };
 
 /* --- exam.c: from the walk to the verdict, on the relay thread ------------ */
@@ -98,6 +99,8 @@ void exam_free(struct exam *exam);
 void exam_start(struct exam *exam);
 /* Comes back soon. */
 void exam_cancel(struct exam *exam);
+/* Of the part that the verdict is about, or "". */
+const char *exam_part_name(const struct exam *exam);
 
 /* --- exam_walk.c: on the disk's thread -------------------------------------
  */
@@ -130,6 +133,8 @@ enum exam_end {
 };
 /* Takes *exam. */
 void exam_end(struct exam **exam, enum exam_end how);
+/* Its verdict is there: another may be examined. */
+void exam_settled(struct exam *exam);
 /* The jobs that are held pending-scan now, into exam->jobs, JOB_ACTIVE. */
 void exam_take_jobs(struct exam *exam);
 /* May this owner be told once more? */

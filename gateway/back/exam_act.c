@@ -187,6 +187,35 @@ fill_outcome(struct exam *exam)
 		fill_job(exam, job);
 }
 
+static const char *
+action_name(const struct exam *exam)
+{
+	if (exam->act == ACT_DISCARD)
+		return "discard";
+	return exam->act == ACT_CLEAN ? "clean" : "put";
+}
+
+static void
+log_acted(const struct exam *exam)
+{
+	char id[ID_TEXT_SIZE], clean[ID_TEXT_SIZE], notice[ID_TEXT_SIZE];
+	const struct spool_msg *msg = exam->whole;
+	const char *to = exam->notice_id != 0 ? msg->owner : NULL;
+
+	id_format(exam->id, id);
+	id_format(exam->clean_id, clean);
+	id_format(exam->notice_id, notice);
+	log_event(GW_LOG_WARN, "quarantine", LF_STR("msg", id),
+		  LF_STR("session", msg->session), LF_STR("cred", msg->cred),
+		  LF_IP("client", &msg->client), LF_STR("from", msg->mail_from),
+		  LF_U64("rcpts", msg->rcpt_count),
+		  LF_STR("action", action_name(exam)),
+		  LF_STR("part", exam_part_name(exam)),
+		  LF_STR("threat", exam->verdict.threat),
+		  LF_STR("linked", exam->clean_id != 0 ? clean : NULL),
+		  LF_STR("notice", to ? notice : NULL), LF_STR("to", to));
+}
+
 static void
 count_acted(struct exam *exam)
 {
@@ -214,8 +243,10 @@ count_acted(struct exam *exam)
 	case ACT_DISCARD:
 		break;
 	}
-	if (exam->told)
+	if (exam->notice_id != 0)
 		stat_add(&stats->dsn_sent, 1);
+	if (exam->act != ACT_BOUNCE && slice_max(exam) != RCPTS_A_SLICE)
+		log_acted(exam);
 	exam->acted = true;
 }
 
@@ -360,7 +391,7 @@ add_report(struct exam *exam)
 	log_bounces(exam, buf_cstr(&text));
 	notify_add(outcome, &notice);
 	outcome_take_dsn(&outcome, &exam->op.dsn, &exam->op.dsn_body);
-	exam->told = exam->op.dsn != NULL;
+	exam->notice_id = exam->op.dsn ? exam->op.dsn->id : 0;
 	free(delivery.rcpts);
 	free(results);
 	buf_fini(&text);
@@ -457,7 +488,8 @@ static void
 next_slice(struct exam *exam)
 {
 	exam->op = (struct spool_outcome){.id = exam->id};
-	exam->told = exam->stored = false;
+	exam->clean_id = exam->notice_id = 0;
+	exam->stored = false;
 	if (TAILQ_EMPTY(&exam->jobs)) {
 		exam_end(&exam, EXAM_DONE);
 		return;
@@ -490,6 +522,7 @@ next_slice(struct exam *exam)
 void
 exam_act(struct exam *exam)
 {
+	exam_settled(exam);
 	exam_take_jobs(exam);
 	if (exam->act == ACT_QUARANTINE || exam->act == ACT_CLEAN ||
 	    exam->act == ACT_DISCARD) {

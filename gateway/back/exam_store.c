@@ -16,7 +16,6 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
-#include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 
 #define NOTICE_MAX ((size_t)256 << 10)
@@ -48,13 +47,6 @@ load_whole(struct exam *exam)
 
 /* --- quarantine ----------------------------------------------------------- */
 
-static const char *
-infected_name(const struct exam *exam)
-{
-	return exam->part < exam->part_count ? exam->parts[exam->part].name
-					     : "";
-}
-
 static void
 fill_entry(const struct exam *exam, struct quarantine_entry *entry)
 {
@@ -77,9 +69,9 @@ fill_entry(const struct exam *exam, struct quarantine_entry *entry)
 	entry->bytes = msg->body.length;
 	memcpy(entry->digest, msg->body.digest, DIGEST_SIZE);
 	entry->verdict = exam->verdict;
-	entry->part_name = infected_name(exam);
+	entry->part_name = exam_part_name(exam);
 	entry->subject = exam->subject;
-	entry->linked = exam->op.extra ? exam->op.extra->id : 0;
+	entry->linked = exam->clean_id;
 }
 
 /* Those of before, then ours. */
@@ -182,11 +174,61 @@ wait_drained(struct spool_body *body)
 	pthread_mutex_destroy(&draining.lock);
 }
 
+/*
+ * The copy is read as the original was: it may hold what was found clean
+ * there, and nothing else. So a part that two ways of reading see in two
+ * places does not get out by the one that was not cut.
+ */
+struct copying {
+	const struct exam *exam;
+	struct spool_body *body;
+	struct mime_walk *walk;
+	bool bad;
+};
+
 static void
 copy_write(void *arg, struct slice bytes)
 {
-	spool_body_add(arg, bytes);
-	wait_drained(arg);
+	struct copying *copying = arg;
+
+	mime_walk_add(copying->walk, bytes);
+	spool_body_add(copying->body, bytes);
+	wait_drained(copying->body);
+}
+
+static void
+on_part(void *arg, const struct mime_part *part)
+{
+	struct copying *copying = arg;
+	const struct exam *exam = copying->exam;
+
+	if (!(part->flags & MIME_ATTACHMENT) || part->begin == part->end)
+		return;
+	for (size_t i = 0; i < exam->part_count; i++) {
+		if (!exam->places[i].infected &&
+		    memcmp(part->digest, exam->parts[i].digest, DIGEST_SIZE) ==
+			0)
+			return;
+	}
+	copying->bad = true;
+}
+
+static int
+copy_body(struct copying *copying, struct clean_req *req)
+{
+	struct mime_opts opts = {.part = on_part, .arg = copying};
+	struct mime_summary summary;
+	int err;
+
+	copying->walk = mime_walk_create(&opts);
+	req->write = copy_write;
+	req->write_arg = copying;
+	err = clean_copy(req);
+	mime_walk_end(copying->walk, &summary);
+	mime_walk_destroy(&copying->walk);
+	if (err == 0 && (copying->bad || summary.flags & MIME_AMBIGUOUS))
+		err = GW_EINVAL;
+	return err;
 }
 
 static void
@@ -265,20 +307,19 @@ make_copy(struct exam *exam)
 {
 	struct clean_part *parts = mem_array(exam->part_count, sizeof(*parts));
 	struct spool_body *body = spool_body_create(exam->relay->spool);
+	struct copying copying = {.exam = exam, .body = body};
 	struct clean_req req = {.parts = parts,
 				.length = exam->whole->body.length,
 				.hostname = exam->words.hostname,
 				.replacement = exam->words.replacement,
 				.subject = exam->words.subject,
 				.read = exam_read,
-				.read_arg = exam,
-				.write = copy_write,
-				.write_arg = body};
+				.read_arg = exam};
 	struct spool_msg *msg;
 	int err;
 
 	req.count = infected_parts(exam, parts);
-	err = clean_copy(&req);
+	err = copy_body(&copying, &req);
 	free(parts);
 	if (err != 0) {
 		spool_body_destroy(&body);
@@ -288,6 +329,7 @@ make_copy(struct exam *exam)
 	}
 	msg = copy_msg(exam->whole);
 	spool_body_end(body, msg->body.digest);
+	exam->clean_id = msg->id;
 	exam->op.extra = msg;
 	exam->op.extra_body = body;
 	return 0;
@@ -309,7 +351,7 @@ all_found(const struct exam *exam, struct virus_found *found)
 	}
 	if (n == 0)
 		found[n++] =
-		    (struct virus_found){.name = infected_name(exam),
+		    (struct virus_found){.name = exam_part_name(exam),
 					 .threat = exam->verdict.threat};
 	return n;
 }
@@ -326,7 +368,7 @@ make_notice(struct exam *exam)
 	    .to = about->owner,
 	    .own_id = id_next(),
 	    .about_id = exam->id,
-	    .clean_id = exam->op.extra ? exam->op.extra->id : 0,
+	    .clean_id = exam->clean_id,
 	    .arrival_wall_s = about->accepted_wall_ms / 1000,
 	    .now_wall_s = clock_wall_s(),
 	    .kept_s = exam->act == ACT_DISCARD ? 0 : exam->words.quarantine_s,
@@ -356,43 +398,11 @@ make_notice(struct exam *exam)
 	buf_fini(&bytes);
 	exam->op.dsn = msg;
 	exam->op.dsn_body = body;
-	exam->told = true;
+	exam->notice_id = msg->id;
 }
 
 /* --- all of it --------------------------------------------------------------
  */
-
-static const char *
-action_name(const struct exam *exam)
-{
-	if (exam->act == ACT_DISCARD)
-		return "discard";
-	return exam->act == ACT_CLEAN ? "clean" : "put";
-}
-
-static void
-log_stored(const struct exam *exam)
-{
-	char id[ID_TEXT_SIZE], linked[ID_TEXT_SIZE] = "",
-			       told[ID_TEXT_SIZE] = "";
-	const struct spool_msg *msg = exam->whole;
-
-	id_format(exam->id, id);
-	if (exam->op.extra)
-		id_format(exam->op.extra->id, linked);
-	if (exam->op.dsn)
-		id_format(exam->op.dsn->id, told);
-	log_event(GW_LOG_WARN, "quarantine", LF_STR("msg", id),
-		  LF_STR("session", msg->session), LF_STR("cred", msg->cred),
-		  LF_IP("client", &msg->client), LF_STR("from", msg->mail_from),
-		  LF_U64("rcpts", msg->rcpt_count),
-		  LF_STR("action", action_name(exam)),
-		  LF_STR("part", infected_name(exam)),
-		  LF_STR("threat", exam->verdict.threat),
-		  LF_STR("linked", linked[0] ? linked : NULL),
-		  LF_STR("notice", told[0] ? told : NULL),
-		  LF_STR("to", told[0] ? msg->owner : NULL));
-}
 
 static int
 keep(struct exam *exam)
@@ -421,5 +431,4 @@ exam_store(struct disk_task *task)
 		return;
 	if (exam->notice)
 		make_notice(exam);
-	log_stored(exam);
 }

@@ -60,6 +60,8 @@ on_part(void *arg, const struct mime_part *part)
 
 	if (!(part->flags & MIME_ATTACHMENT) && !exam->text)
 		return;
+	if (part->begin == part->end) /* nothing in it for anybody */
+		return;
 	if (exam->part_count == EXAM_PARTS_MAX) {
 		exam->overflow = true;
 		return;

@@ -27,8 +27,8 @@
 #define EXAMS_BASE 4
 #define EXAMS_A_SERVER 8
 #define SERVERS_MAX 8
-#define EXAMS_BYPASS 256 /* nobody is asked, only the disk is told */
-#define WAIT_MS 30000	 /* doubling */
+#define EXAMS_MAX 512 /* those included that the disk is being told of */
+#define WAIT_MS 30000 /* doubling */
 #define WAIT_MAX_MS (15 * 60 * 1000)
 #define FAILS_MAX 16 /* in a row */
 #define PAUSE_MS 5000
@@ -66,7 +66,8 @@ struct scanning {
 	struct owner *owners;
 	struct expiry *expiry;
 	size_t waiting, forgiven; /* of those with a due time */
-	size_t exam_count, exam_max;
+	size_t exam_count;
+	size_t busy, busy_max; /* of these, before their verdict */
 	unsigned fails;
 	int64_t pause_until_ms, look_at_ms, owners_until_ms;
 	bool enabled; /* there are a scanner and a quarantine */
@@ -201,8 +202,12 @@ scanning_remove(struct relay *relay, struct job *job)
 struct job *
 scanning_any(struct relay *relay)
 {
-	struct pending *pending = RB_MIN(pending_tree, &relay->scanning->all);
+	struct pending *pending;
 
+	/* Tests of one part of a relay have no other. */
+	if (!relay->scanning)
+		return NULL;
+	pending = RB_MIN(pending_tree, &relay->scanning->all);
 	return pending ? TAILQ_FIRST(&pending->jobs) : NULL;
 }
 
@@ -276,6 +281,7 @@ exam_end(struct exam **examp, enum exam_end how)
 	assert(TAILQ_EMPTY(&exam->jobs) && TAILQ_EMPTY(&exam->slice));
 	TAILQ_REMOVE(&scanning->exams, exam, link);
 	scanning->exam_count--;
+	exam_settled(exam);
 	exam_free(exam);
 	pending->exam = NULL;
 	turn_put(scanning, pending, next_due_ms(scanning, pending, how));
@@ -283,6 +289,16 @@ exam_end(struct exam **examp, enum exam_end how)
 	relay->outcome_count--;
 	relay_fill_soon(relay);
 	relay_check_stopped(relay);
+}
+
+void
+exam_settled(struct exam *exam)
+{
+	if (exam->settled)
+		return;
+	exam->settled = true;
+	exam->relay->scanning->busy--;
+	relay_fill_soon(exam->relay);
 }
 
 static void
@@ -295,6 +311,7 @@ begin(struct scanning *scanning, struct pending *pending)
 	exam->bypassed = scanning->bypassed;
 	TAILQ_INSERT_TAIL(&scanning->exams, exam, link);
 	scanning->exam_count++;
+	scanning->busy++;
 	scanning->relay->outcome_count++;
 	exam_start(exam);
 }
@@ -302,9 +319,11 @@ begin(struct scanning *scanning, struct pending *pending)
 static bool
 may_begin(const struct scanning *scanning)
 {
+	if (scanning->exam_count >= EXAMS_MAX)
+		return false;
 	if (scanning->bypassed)
 		return true;
-	return !scanning->down &&
+	return !scanning->down && scanning->busy < scanning->busy_max &&
 	       scanning->pause_until_ms <= relay_now_ms(scanning->relay);
 }
 
@@ -319,7 +338,6 @@ scanning_slice(struct relay *relay)
 		return false;
 	more = move_due(scanning);
 	while (may_begin(scanning) &&
-	       scanning->exam_count < scanning->exam_max &&
 	       (pending = RB_MIN(turn_tree, &scanning->turns)) != NULL &&
 	       pending->due_ms == 0)
 		begin(scanning, pending);
@@ -359,9 +377,7 @@ look(struct scanning *scanning)
 	scanning->look_at_ms = relay_now_ms(scanning->relay) + LOOK_MS;
 	scanning->down = status.on && !status.up;
 	scanning->bypassed = scan_bypassed(scan, clock_wall_s());
-	scanning->exam_max = EXAMS_BASE + EXAMS_A_SERVER * servers_up(scan);
-	if (scanning->bypassed)
-		scanning->exam_max = EXAMS_BYPASS;
+	scanning->busy_max = EXAMS_BASE + EXAMS_A_SERVER * servers_up(scan);
 	/* Nobody waits for a scanner that hangs. */
 	if (scanning->bypassed && !was_bypassed)
 		cancel_all(scanning);
@@ -476,7 +492,7 @@ scanning_create(struct relay *relay)
 	RB_INIT(&scanning->all);
 	RB_INIT(&scanning->turns);
 	TAILQ_INIT(&scanning->exams);
-	scanning->exam_max = EXAMS_BASE;
+	scanning->busy_max = EXAMS_BASE;
 	if (!scanning->enabled)
 		return scanning;
 	relay->disk = disk_create(relay);
