@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/mem.h"
 #include "gateway/mime/walk_int.h"
 
 #define BOUNDARY_LAWFUL 70
@@ -83,7 +82,7 @@ guess(struct mime_walk *w, struct slice text)
 	if (top->place != MIME_IN_PREAMBLE || top->boundary != NULL ||
 	    text.n == 0 || text.n > MIME_BOUNDARY_MAX)
 		return false;
-	top->boundary = mem_strndup(text.p, text.n);
+	top->boundary = slice_dup(text);
 	top->boundary_n = text.n;
 	return true;
 }

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/mem.h"
 #include "gateway/mime/name.h"
 #include "gateway/mime/walk_int.h"
 
@@ -165,7 +164,7 @@ set_boundary(struct mime_walk *w, struct content *c)
 	note(c, odd);
 	if (n > 0) {
 		note(c, mime_boundary_check(w, slice_of(b.p, n)));
-		f->boundary = mem_strndup(b.p, n);
+		f->boundary = slice_dup(slice_of(b.p, n));
 		f->boundary_n = n;
 	} else {
 		note(c, "a multipart without boundary");

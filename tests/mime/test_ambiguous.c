@@ -266,16 +266,25 @@ END_TEST
 /* What a C string cannot hold. */
 START_TEST(nul)
 {
-	static const char in[] =
+	static const char name[] =
 	    "Content-Type: image/gif; name=\"a\0.exe\"\r\n\r\nGIF";
+	/* it was copied up to the NUL, and compared in full */
+	static const char boundary[] =
+	    "Content-Type: multipart/mixed; boundary=\"x\0yz\"\r\n\r\n"
+	    "--x\0yz\r\n\r\nHi\r\n--x\0yz--\r\n";
 	struct mime_summary sum;
 	struct told t;
 
-	told_walk(&t, slice_of(in, sizeof(in) - 1), 10, 1, NULL, &sum);
+	told_walk(&t, slice_of(name, sizeof(name) - 1), 10, 1, NULL, &sum);
 	ck_assert_str_eq(buf_cstr(&t.text),
 			 "0 image/gif 'a.exe' a identity: GIF\n");
 	ck_assert_str_eq(sum.why, "a NUL in a header");
 	ck_assert_uint_eq(sum.why_at, 0);
+	buf_fini(&t.text);
+	told_walk(&t, slice_of(boundary, sizeof(boundary) - 1), 10, 1, NULL,
+		  &sum);
+	ck_assert_str_eq(buf_cstr(&t.text), HI);
+	ck_assert_str_eq(sum.why, "a NUL in a header");
 	buf_fini(&t.text);
 }
 END_TEST
