@@ -126,6 +126,7 @@ decide(enum decision_kind kind, int code, enum limit_action action)
 		    .amount = 1,
 		    .period_ms = 3600000,
 		    .frees_wall_s = clock_wall_s() + 600},
+	    .scan = SCAN_UNSCANNABLE,
 	    .detail = "eve@\033[2J.org",
 	};
 
@@ -324,6 +325,10 @@ START_TEST(reasons)
 	id_format(decide(DECISION_SENDER, 550, LIMIT_PASS), id);
 	snprintf(words, sizeof(words), "why %s", id);
 	try(words, 0, "sluice from add bob eve@");
+	id_format(decide(DECISION_SCAN, 250, LIMIT_PASS), id);
+	snprintf(words, sizeof(words), "why %s", id);
+	try(words, 0, "accepted with 250, but held\n");
+	try(words, 0, "because    the virus scanner cannot look inside\n");
 	try("why cred bob", 0, "Decided last:\n");
 	try("why cred bob", 0, "Limits that count something:\n");
 	try("why ip 192.0.2.7", 0, "Decided last:\n");
