@@ -364,18 +364,18 @@ check_password(struct config_reading *r, struct config_relay *relay)
 	secret_wipe(room, sizeof(room));
 }
 
-static void
-check_ca(struct config_reading *r, const struct config_relay *relay)
+void
+config_check_ca(struct config_reading *r, const char *path,
+		struct config_place at)
 {
-	const struct tls_client_opts opts = {.verify = true,
-					     .ca_file = relay->ca};
+	const struct tls_client_opts opts = {.verify = true, .ca_file = path};
 	struct tls_ctx *ctx = NULL;
 	char error[512] = "";
 
-	if (relay->ca == NULL)
+	if (path == NULL)
 		return;
 	if (tls_client_create(&ctx, &opts, error, sizeof(error)) != 0)
-		config_error(r->problems, config_place_of(&relay->block, "ca"),
+		config_error(r->problems, at,
 			     "the authorities cannot be used: %s",
 			     config_word_text(r->arena, error));
 	tls_ctx_destroy(&ctx);
@@ -390,7 +390,8 @@ check_system(struct config_reading *r, struct config *c)
 		    (struct config_relay *)c->relays.v[i];
 
 		check_password(r, relay);
-		check_ca(r, relay);
+		config_check_ca(r, relay->ca,
+				config_place_of(&relay->block, "ca"));
 	}
 	if (c->user != NULL && getpwnam(c->user) == NULL)
 		config_error(r->problems, config_place_of(&c->block, "user"),
@@ -412,6 +413,7 @@ config_check(struct config_reading *r, struct config *c)
 	check_retry(r, &c->retry);
 	config_check_limits(r, c);
 	config_check_dns(r, c);
+	config_check_scan(r, c);
 	if (c->http.on && !ip_is_loopback(&c->http.addr.ip))
 		config_warn(r->problems, config_place_of(&c->block, "http"),
 			    "the metrics are for everybody who reaches this "

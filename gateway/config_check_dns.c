@@ -53,9 +53,8 @@ check_dns(struct config_reading *r, const struct config_dns *dns)
 	}
 }
 
-/* The first directive in the block, or NULL. */
-static const char *
-any_set(const struct config_block *b)
+const char *
+config_any_set(const struct config_block *b)
 {
 	size_t first, count;
 
@@ -71,7 +70,7 @@ static void
 check_mx(struct config_reading *r, const struct config *c)
 {
 	const struct config_block *b = &c->mx.block;
-	const char *set = any_set(b);
+	const char *set = config_any_set(b);
 	bool used = false;
 
 	for (size_t i = 0; i < c->routes.count; i++)

@@ -69,10 +69,9 @@ const struct config_shape config_shape_backend = {1, 2, "local | dovecot PATH",
 
 /* --- relay.address --- */
 
-/* The host without brackets: an address, or a name in key form. */
-static const char *
-host_name(struct config_reading *r, const struct config_word *word,
-	  struct slice host)
+const char *
+config_host_name(struct config_reading *r, const struct config_word *word,
+		 struct slice host)
 {
 	const char *why, *key;
 	struct ip_addr ip;
@@ -141,7 +140,7 @@ read_host(struct config_reading *r, const struct config_row *row,
 	}
 	if (!config_split_port(r, &node->words[1], &name, &host.port))
 		return false;
-	host.name = host_name(r, &node->words[1], name);
+	host.name = config_host_name(r, &node->words[1], name);
 	if (host.name == NULL || !read_shares(r, node, &host))
 		return false;
 	to = config_list_add(r->arena, (void **)&hosts->v, &hosts->count,

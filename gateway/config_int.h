@@ -101,7 +101,7 @@ struct config_shape {
 	bool (*print)(const struct config_row *row, const void *field, size_t i,
 		      struct buf *out);
 };
-/* config_number.c, _text.c, _addr.c, _hop.c, _limit.c */
+/* config_number.c, _text.c, _addr.c, _hop.c, _limit.c, _icap.c */
 extern const struct config_shape config_shape_count, config_shape_count_or,
     config_shape_size, config_shape_time, config_shape_times;
 extern const struct config_shape config_shape_switch, config_shape_choice,
@@ -116,6 +116,7 @@ extern const struct config_shape config_shape_backend, config_shape_host,
     config_shape_login, config_shape_via, config_shape_target;
 extern const struct config_shape config_shape_rates, config_shape_volume,
     config_shape_at_once, config_shape_bits, config_shape_over;
+extern const struct config_shape config_shape_icap;
 
 /* Grow an arena list by one: the new, zeroed element. */
 void *config_list_add(struct arena *arena, void **v, size_t *count,
@@ -133,6 +134,9 @@ void config_add_choices(const struct config_row *row, const char *between,
 /* Cuts "host:port" and "[v6]:port"; false: told. */
 bool config_split_port(struct config_reading *r, const struct config_word *word,
 		       struct slice *host, uint16_t *port);
+/* A host without brackets: an address, or a name in key form; NULL: told. */
+const char *config_host_name(struct config_reading *r,
+			     const struct config_word *word, struct slice host);
 /* A name as blocks and users have: letters, digits, '.', '_', '-'. */
 bool config_is_name(const char *text);
 
@@ -140,14 +144,20 @@ bool config_is_name(const char *text);
 bool config_room(struct config_reading *r, const struct config_row *row,
 		 const struct config_node *node, size_t have);
 
-/* --- the whole: config_check.c, config_check_limit.c, _dns.c --- */
+/* --- the whole: config_check.c, config_check_limit.c, _dns.c, _scan.c --- */
 
 void config_check(struct config_reading *r, struct config *config);
 void config_check_limits(struct config_reading *r, struct config *config);
 void config_check_dns(struct config_reading *r, const struct config *config);
+void config_check_scan(struct config_reading *r, const struct config *config);
+/* An authorities' file can be used; else told at `at`. */
+void config_check_ca(struct config_reading *r, const char *path,
+		     struct config_place at);
 /* Where a row of a block was set, or the block itself. */
 struct config_place config_place_of(const struct config_block *block,
 				    const char *name);
 bool config_is_set(const struct config_block *block, const char *name);
+/* The first directive in the block, or NULL. */
+const char *config_any_set(const struct config_block *block);
 
 #endif

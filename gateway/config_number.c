@@ -70,6 +70,7 @@ config_value_range(const struct config_row *row, struct buf *out)
 	case CONFIG_LOGINS:
 	case CONFIG_BITS:
 	case CONFIG_OVER:
+	case CONFIG_ICAP:
 		break;
 	}
 	return false;

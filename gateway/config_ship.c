@@ -57,6 +57,12 @@ static const struct {
     {"dns.except", "home.arpa", false},
     {"mx.source", "192.0.2.25", false},
     {"mx.source", "bulk 192.0.2.26", false},
+    {"class.down", "reject", false},
+    {"class.unscannable", "hold", false},
+    {"scan.server", "icaps://av.example.com:11344/avscan", false},
+    {"scan.server", "icaps://av2.example.com/avscan weight 0", false},
+    {"scan.ca", "/etc/sluice/av-ca.pem", false},
+    {"scan.subject", "\"[virus removed]\"", false},
     {"alert.mail", "postmaster@example.com", false},
     {"alert.exec", "/usr/local/bin/page", false},
 };

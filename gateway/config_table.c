@@ -30,6 +30,7 @@
 #define ALERT(f) .field = offsetof(struct config_alert, f)
 #define DNS(f) .field = offsetof(struct config_dns, f)
 #define MX(f) .field = offsetof(struct config_mx, f)
+#define SCAN(f) .field = offsetof(struct config_scan, f)
 #define LIMIT(f) .field = offsetof(struct config_limit, f)
 #define CLASS(f) .field = offsetof(struct config_class, f)
 
@@ -52,6 +53,12 @@ static const char *const targets[] = {"loopback", "private", NULL};
 static const char *const unverified[] = {"accept", "defer", NULL};
 /* Of enum config_relay_tls: an MX host has no port for implicit TLS. */
 static const char *const mx_tls[] = {"none", "opportunistic", "required", NULL};
+
+static const char *const methods[] = {"respmod", "reqmod", NULL};
+static const char *const infected[] = {"reject",  "quarantine",	      "clean",
+				       "discard", "discard-silently", NULL};
+static const char *const downs[] = {"hold", "open", "reject", NULL};
+static const char *const unscannables[] = {"reject", "hold", "pass", NULL};
 
 static const struct config_row rows[] = {
     /* --- the file itself --- */
@@ -145,6 +152,10 @@ static const struct config_row rows[] = {
     {"mx", CONFIG_BLOCK, 0, NULL, 0, 0, NULL,
      "How 'via mx' delivers; a site is all domains that share their MX hosts.",
      TOP(mx), .size = sizeof(struct config_mx)},
+    {"scan", CONFIG_BLOCK, 0, NULL, 0, 0, NULL,
+     "Who looks for viruses in attachments, and what happens to them; without "
+     "a 'server' nobody does.",
+     TOP(scan), .size = sizeof(struct config_scan)},
     {"log", CONFIG_BLOCK, 0, NULL, 0, 0, NULL,
      "Where the one line of each decision goes.", TOP(log),
      .size = sizeof(struct config_log)},
@@ -323,6 +334,11 @@ static const struct config_row rows[] = {
     {"class.unverified", CONFIG_CHOICE, 0, NULL, 0, 0, NULL,
      "Instead of the one in 'dns'; defer is for programs, which try again.",
      .choices = unverified, CLASS(unverified)},
+    {"class.down", CONFIG_CHOICE, 0, NULL, 0, 0, NULL,
+     "Instead of the one in 'scan'.", .choices = downs, CLASS(down)},
+    {"class.unscannable", CONFIG_CHOICE, 0, NULL, 0, 0, NULL,
+     "Instead of the one in 'scan'.", .choices = unscannables,
+     CLASS(unscannable)},
 
     /* --- dns --- */
     {"dns.resolver", CONFIG_RESOLVER, CONFIG_REPEAT, NULL, 1, 16, "addresses",
@@ -401,6 +417,82 @@ static const struct config_row rows[] = {
     {"mx.idle", CONFIG_TIME, 0, "5s", 0, 5 * MINUTE, NULL,
      "How long an unused connection is kept; 0s closes it at once.",
      MX(idle_ms)},
+
+    /* --- scan --- */
+    {"scan.server", CONFIG_ICAP, CONFIG_REPEAT, NULL, 1, 16, "servers",
+     "An ICAP service that finds viruses, by TLS with icaps (port 11344) or in "
+     "the clear with icap (port 1344); shared by weight, 0 being for when the "
+     "others are down; 'profile' names its maker where its answers do not "
+     "tell.",
+     SCAN(servers)},
+    {"scan.ca", CONFIG_PATH, 0, NULL, 0, 0, NULL,
+     "The authorities to believe, PEM, instead of the system's; 'user' must be "
+     "able to read it.",
+     SCAN(ca)},
+    {"scan.verify", CONFIG_SWITCH, 0, "on", 0, 0, NULL,
+     "Whether the server's certificate must be right.", SCAN(verify)},
+    {"scan.method", CONFIG_CHOICE, 0, "respmod", 0, 0, NULL,
+     "How a server is asked: about an answer, which all understand, or about a "
+     "request.",
+     .choices = methods, SCAN(method)},
+    {"scan.wait", CONFIG_TIME, 0, "8s", 100, 25 * SECOND, NULL,
+     "How long a client waits for the verdict at the end of its message; then "
+     "'down' says what happens.",
+     SCAN(wait_ms)},
+    {"scan.infected", CONFIG_CHOICE, 0, "reject", 0, 0, NULL,
+     "What becomes of an infected message: refused, or quarantined if its "
+     "verdict comes too late for that; quarantined; sent without the part, the "
+     "original quarantined; or thrown away, with a notice to the login's "
+     "address or without.",
+     .choices = infected, SCAN(infected)},
+    {"scan.down", CONFIG_CHOICE, 0, "hold", 0, 0, NULL,
+     "Without a verdict in time a message is accepted and held until it has "
+     "one, accepted and sent unscanned, or answered 451.",
+     .choices = downs, SCAN(down)},
+    {"scan.unscannable", CONFIG_CHOICE, 0, "reject", 0, 0, NULL,
+     "What cannot be looked into (encrypted, too deep, partial) is refused, "
+     "held until 'sluice release', or sent.",
+     .choices = unscannables, SCAN(unscannable)},
+    {"scan.texts", CONFIG_SWITCH, 0, "off", 0, 0, NULL,
+     "Whether the texts that are shown are scanned too, not attachments alone.",
+     SCAN(texts)},
+    {"scan.connections", CONFIG_COUNT, 0, "8", 1, 1000, "connections",
+     "Connections to one server at once; fewer if it says so.",
+     SCAN(connections)},
+    {"scan.part-timeout", CONFIG_TIME, 0, "30s", 1 * SECOND, 30 * MINUTE, NULL,
+     "How long one server may take for one part; then another is asked.",
+     SCAN(part_timeout_ms)},
+    {"scan.message-timeout", CONFIG_TIME, 0, "2m", 1 * SECOND, 2 * HOUR, NULL,
+     "How long all of a message may take; then it is tried again later.",
+     SCAN(message_timeout_ms)},
+    {"scan.canary", CONFIG_TIME, 0, "10m", 10 * SECOND, 1 * DAY, NULL,
+     "How often each server is shown the EICAR test file; one that calls it "
+     "clean is not believed any more.",
+     SCAN(canary_ms)},
+    {"scan.cache", CONFIG_COUNT, 0, "100000", 1000, 10000000, "verdicts",
+     "Verdicts on contents that are remembered.", SCAN(cache)},
+    {"scan.cache-age", CONFIG_TIME, 0, "1d", 1 * MINUTE, 30 * DAY, NULL,
+     "How long a verdict is believed.", SCAN(cache_age_ms)},
+    {"scan.rescans", CONFIG_COUNT, 0, "20", 1, 100000, "contents",
+     "Known contents that are scanned again in each second after a server has "
+     "new definitions; beyond that the old verdict counts.",
+     SCAN(rescans)},
+    {"scan.size-max", CONFIG_SIZE, 0, "0", 0, 2 * GIB, NULL,
+     "Parts larger than this are unscannable; 0 is no such limit.",
+     SCAN(size_max)},
+    {"scan.user", CONFIG_SWITCH, 0, "on", 0, 0, NULL,
+     "Whether the server is told the login (X-Authenticated-User).",
+     SCAN(user)},
+    {"scan.replacement", CONFIG_TEXT, 0,
+     "\"The attachment {name} was removed here: it contained {threat}\"", 1,
+     500, NULL,
+     "The text in the place of a part that 'infected clean' took out; {name} "
+     "and {threat} are filled in.",
+     SCAN(replacement)},
+    {"scan.subject", CONFIG_TEXT, 0, NULL, 1, 60, NULL,
+     "What 'infected clean' puts before the message's subject.", SCAN(subject)},
+    {"scan.quarantine", CONFIG_TIME, 0, "40d", 1 * HOUR, 3650 * DAY, NULL,
+     "How long quarantined messages are kept.", SCAN(quarantine_ms)},
 
     /* --- log --- */
     {"log.to", CONFIG_TARGET, 0, "stderr", 0, 0, NULL,

@@ -45,6 +45,7 @@ enum config_kind {
 	CONFIG_AT_ONCE,	 /* struct config_rates, one without a period */
 	CONFIG_BITS,	 /* struct config_bits */
 	CONFIG_OVER,	 /* struct config_over */
+	CONFIG_ICAP,	 /* struct config_scan_servers */
 };
 
 enum config_row_flags {

@@ -234,6 +234,9 @@ struct config_class { /* class NAME { observe on; from-binding off; } */
 	/* -1, both: as in `dns` */
 	int64_t refuse_first;
 	int unverified; /* enum config_unverified */
+	/* -1, both: as in `scan` */
+	int down;	 /* enum config_down */
+	int unscannable; /* enum config_unscannable */
 };
 
 /* Bits of dns.targets, in the order of its words. */
@@ -278,6 +281,58 @@ struct config_mx { /* how `via mx` delivers */
 	int64_t idle_ms;
 };
 
+/* icaps://av.example.com:11344/avscan weight 2 profile kaspersky */
+struct config_scan_server {
+	bool tls;
+	const char *host; /* or an IP address, without brackets */
+	uint16_t port;
+	const char *service; /* without the slash */
+	uint16_t weight;     /* 0: only when the others are down */
+	const char *profile; /* or NULL */
+	struct config_place at;
+};
+
+struct config_scan_servers {
+	struct config_scan_server *v;
+	size_t count;
+};
+
+/* As in gateway/scan/verdict.h. */
+enum config_down { CONFIG_DOWN_HOLD, CONFIG_DOWN_OPEN, CONFIG_DOWN_REJECT };
+enum config_unscannable {
+	CONFIG_UNSCANNABLE_REJECT,
+	CONFIG_UNSCANNABLE_HOLD,
+	CONFIG_UNSCANNABLE_PASS
+};
+enum config_infected {
+	CONFIG_INFECTED_REJECT,
+	CONFIG_INFECTED_QUARANTINE,
+	CONFIG_INFECTED_CLEAN,
+	CONFIG_INFECTED_DISCARD,
+	CONFIG_INFECTED_DISCARD_SILENTLY
+};
+
+struct config_scan {
+	struct config_block block;
+	struct config_scan_servers servers; /* none: nothing is scanned */
+	const char *ca;			    /* NULL: the system's */
+	bool verify;
+	int method; /* 0: respmod, 1: reqmod */
+	int64_t wait_ms;
+	int infected, down, unscannable; /* enum config_infected, ... */
+	bool texts, user;
+	uint64_t connections;
+	int64_t part_timeout_ms, message_timeout_ms;
+	int64_t canary_ms;
+	uint64_t cache;
+	int64_t cache_age_ms;
+	uint64_t rescans;
+	uint64_t size_max; /* 0: none */
+	const char *replacement;
+	const char *subject; /* NULL: as it is */
+	int64_t quarantine_ms;
+};
+
 struct config_blocks {
 	struct config_block **v;
 	size_t count;
@@ -302,6 +357,7 @@ struct config {
 	struct config_alert alert;
 	struct config_dns dns;
 	struct config_mx mx;
+	struct config_scan scan;
 	uint64_t connections;
 	uint64_t connections_per_address; /* 0: no cap */
 	uint64_t message_size;

@@ -147,6 +147,8 @@ shape_of(enum config_kind kind)
 		return &config_shape_bits;
 	case CONFIG_OVER:
 		return &config_shape_over;
+	case CONFIG_ICAP:
+		return &config_shape_icap;
 	}
 	return &shape_block;
 }

@@ -12,8 +12,8 @@ static const struct row rows[] = {
     {"unknown directive, nothing near", "xyzzy 5;\n",
      "t:1:1: unknown directive 'xyzzy'\n"},
     {"later issues' directives are unknown",
-     "scan { server x; }\nbulk { when recipients 100; }\n",
-     "t:1:1: unknown directive 'scan'\n"
+     "dkim { key x; }\nbulk { when recipients 100; }\n",
+     "t:1:1: unknown directive 'dkim'\n"
      "t:2:1: unknown directive 'bulk'\n"},
     {"inside of a block", "log { leve debug; }\n",
      "t:1:7: unknown directive 'leve' in 'log', did you mean 'level'?\n"},

@@ -50,7 +50,9 @@
 	"  failed-logins 5/m; over defer; observe on;\n"                       \
 	"  except 10.0.0.0/8; replaces p; }\n"                                 \
 	"class a { observe on; from-binding address; refuse-first 0;\n"        \
-	"  unverified defer; }\nclass b { }\n"                                 \
+	"  unverified defer; down open; }\nclass b { unscannable hold; }\n"    \
+	"scan { server icaps://av.example.com/avscan; infected clean;\n"       \
+	"  server icap://127.0.0.1:1345/a weight 0; subject \"[av] \"; }\n"    \
 	"limit d { per credential; dead-domains 20/10m; over hold; }\n"
 
 START_TEST(everything)
