@@ -1,5 +1,5 @@
 /*
- * One slot a cause, and one for each next hop that was ever seen down. A slot
+ * One slot a cause, and one for each trouble of a next hop or a scanner. A slot
  * knows how bad it is (level 0: well), since when, and what was told; judging
  * the facts and telling are kept apart, so every cause has the same life:
  *
@@ -21,8 +21,9 @@
 #include "gateway/base/escape.h"
 #include "gateway/base/mem.h"
 
-#define HOPS_MAX 64
-#define SLOTS (ALERT_HOP + HOPS_MAX)
+#define NAMED ALERT_HOP /* and all behind it */
+#define NAMED_MAX 128
+#define SLOTS (NAMED + NAMED_MAX)
 
 #define SECOND 1000
 #define MINUTE (60 * SECOND)
@@ -51,7 +52,12 @@ static const struct cause {
     [ALERT_DNS_REWRITES] = {"dns-rewrites", 0, 0},
     [ALERT_DNS_SLOW] = {"dns-slow", MINUTE, 5 * MINUTE},
     [ALERT_DNS_REMOTE] = {"dns-remote", 0, 0},
+    [ALERT_SCAN_BYPASS] = {"scan-bypass", 0, 0},
+    [ALERT_SCAN_ISTAG] = {"scan-istag", 0, 10 * MINUTE},
     [ALERT_HOP] = {"hop", 5 * MINUTE, MINUTE},
+    [ALERT_SCANNER] = {"scanner", 2 * MINUTE, MINUTE},
+    [ALERT_SCANNER_BLIND] = {"scanner-blind", 0, MINUTE},
+    [ALERT_SCANNER_CERTIFICATE] = {"scanner-certificate", 0, 0},
 };
 
 struct slot {
@@ -325,60 +331,110 @@ find_cause(struct alerts *a, enum alert_cause cause,
 	case ALERT_DNS_REMOTE:
 		find_resolver(cause, &facts->resolver, f);
 		break;
+	case ALERT_SCAN_BYPASS:
+	case ALERT_SCAN_ISTAG:
+		find_scan(cause, &facts->scan, now_wall_s, f);
+		break;
 	case ALERT_HOP:
+	case ALERT_SCANNER:
+	case ALERT_SCANNER_BLIND:
+	case ALERT_SCANNER_CERTIFICATE:
 	case ALERT_CAUSES:
 		break;
 	}
 }
 
-static const struct alert_hop *
-hop_named(const struct alert_facts *facts, const char *name)
+/* --- causes with a name ------------------------------------------------------
+ */
+
+/* As much of it as an alert's object has. */
+static bool
+is_named(const char *a, const char *b)
 {
-	for (size_t i = 0; i < facts->hop_count; i++)
-		if (strncmp(facts->hops[i].name, name, 63) == 0)
-			return &facts->hops[i];
-	return NULL;
+	return strncmp(a, b, sizeof(((struct alert *)NULL)->object) - 1) == 0;
 }
 
-/* The slot of a hop that is down, a free one if it has none. */
+/* Of what a reload took away nothing is found: it is well. */
 static void
-hop_slot_need(struct alerts *a, const char *name)
+find_named(enum alert_cause cause, const char *name,
+	   const struct alert_facts *facts, int64_t now_wall_s,
+	   struct finding *f)
+{
+	const struct alert_scan *scan = &facts->scan;
+
+	for (size_t i = 0; cause == ALERT_HOP && i < facts->hop_count; i++) {
+		if (is_named(facts->hops[i].name, name)) {
+			find_hop(&facts->hops[i], f);
+			return;
+		}
+	}
+	for (size_t i = 0; cause != ALERT_HOP && i < scan->server_count; i++) {
+		if (is_named(scan->servers[i].name, name)) {
+			find_scanner(cause, scan, &scan->servers[i], now_wall_s,
+				     f);
+			return;
+		}
+	}
+}
+
+/* Its slot, a free one if it has none; there may be too many. */
+static void
+slot_need(struct alerts *a, enum alert_cause cause, const char *name)
 {
 	struct slot *unused = NULL;
 
-	for (size_t i = ALERT_HOP; i < SLOTS; i++) {
+	for (size_t i = NAMED; i < SLOTS; i++) {
 		struct slot *slot = &a->slots[i];
 
-		if (strncmp(slot->alert.object, name, 63) == 0)
+		if (slot->alert.object[0] == '\0')
+			unused = unused == NULL ? slot : unused;
+		else if (slot->alert.cause == cause &&
+			 is_named(slot->alert.object, name))
 			return;
-		if (slot->alert.object[0] == '\0' && unused == NULL)
-			unused = slot;
 	}
-	if (unused == NULL)
+	if (unused == NULL || name[0] == '\0')
 		return;
 	memset(unused, 0, sizeof(*unused));
+	unused->alert.cause = cause;
 	snprintf(unused->alert.object, sizeof(unused->alert.object), "%s",
 		 name);
 }
 
 static void
-update_hops(struct alerts *a, const struct alert_facts *facts, int64_t now_ms,
-	    int64_t now_wall_s, alert_fn *fn, void *arg)
+slots_need(struct alerts *a, const struct alert_facts *facts,
+	   int64_t now_wall_s)
 {
+	const struct alert_scan *scan = &facts->scan;
+
 	for (size_t i = 0; i < facts->hop_count; i++)
-		if (!facts->hops[i].up && facts->hops[i].name[0] != '\0')
-			hop_slot_need(a, facts->hops[i].name);
-	for (size_t i = ALERT_HOP; i < SLOTS; i++) {
+		if (!facts->hops[i].up)
+			slot_need(a, ALERT_HOP, facts->hops[i].name);
+	for (size_t i = 0; i < scan->server_count; i++) {
+		for (int cause = ALERT_SCANNER; cause < ALERT_CAUSES; cause++) {
+			struct finding f = {0};
+
+			find_scanner((enum alert_cause)cause, scan,
+				     &scan->servers[i], now_wall_s, &f);
+			if (f.level > 0)
+				slot_need(a, (enum alert_cause)cause,
+					  scan->servers[i].name);
+		}
+	}
+}
+
+static void
+update_named(struct alerts *a, const struct alert_facts *facts, int64_t now_ms,
+	     int64_t now_wall_s, alert_fn *fn, void *arg)
+{
+	slots_need(a, facts, now_wall_s);
+	for (size_t i = NAMED; i < SLOTS; i++) {
 		struct slot *slot = &a->slots[i];
-		const struct alert_hop *hop;
 		struct finding f = {0};
 
 		if (slot->alert.object[0] == '\0')
 			continue;
-		hop = hop_named(facts, slot->alert.object);
-		if (hop != NULL) /* else a reload took it away */
-			find_hop(hop, &f);
-		slot->alert.cause = ALERT_HOP;
+		find_named(slot->alert.cause, slot->alert.object, facts,
+			   now_wall_s, &f);
 		slot_step(slot, &f, now_ms, now_wall_s, fn, arg);
 		if (!slot->bad && slot->alert.level == 0)
 			slot->alert.object[0] = '\0';
@@ -389,7 +445,7 @@ void
 alerts_update(struct alerts *alerts, const struct alert_facts *facts,
 	      int64_t now_ms, int64_t now_wall_s, alert_fn *fn, void *arg)
 {
-	for (int i = 0; i < ALERT_HOP; i++) {
+	for (int i = 0; i < NAMED; i++) {
 		struct finding f = {0};
 
 		alerts->slots[i].alert.cause = (enum alert_cause)i;
@@ -397,7 +453,7 @@ alerts_update(struct alerts *alerts, const struct alert_facts *facts,
 			   now_wall_s, &f);
 		slot_step(&alerts->slots[i], &f, now_ms, now_wall_s, fn, arg);
 	}
-	update_hops(alerts, facts, now_ms, now_wall_s, fn, arg);
+	update_named(alerts, facts, now_ms, now_wall_s, fn, arg);
 	alerts->primed = true;
 }
 

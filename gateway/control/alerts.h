@@ -23,8 +23,14 @@ enum alert_cause {
 	ALERT_RESOLVER,	    /* DNS gives no usable answers */
 	ALERT_DNS_REWRITES, /* names that cannot exist have records */
 	ALERT_DNS_SLOW,
-	ALERT_DNS_REMOTE, /* a resolver is not on loopback */
-	ALERT_HOP,	  /* one next hop cannot be reached */
+	ALERT_DNS_REMOTE,  /* a resolver is not on loopback */
+	ALERT_SCAN_BYPASS, /* mail goes out unscanned */
+	ALERT_SCAN_ISTAG,  /* a scanner's ISTag says nothing */
+	/* From here on: of one thing each, by its name. */
+	ALERT_HOP,		   /* one next hop cannot be reached */
+	ALERT_SCANNER,		   /* one virus scanner cannot be asked */
+	ALERT_SCANNER_BLIND,	   /* it finds no viruses */
+	ALERT_SCANNER_CERTIFICATE, /* expires in 14, 3 days; has expired */
 	ALERT_CAUSES
 };
 
@@ -41,6 +47,22 @@ struct alert_resolver {
 	bool failing, slow, rewrites, remote;
 };
 
+struct alert_scanner {
+	const char *name;
+	const char *error; /* escaped */
+	bool up, blind;
+	int64_t certificate_wall_s; /* 0: none */
+};
+
+struct alert_scan {
+	bool up; /* at least one can be asked */
+	bool unsteady;
+	uint64_t waiting; /* recipients, for a verdict */
+	int64_t bypass_until_wall_s;
+	const struct alert_scanner *servers;
+	size_t server_count;
+};
+
 struct alert_facts {
 	uint64_t altered_total; /* since start, and those held by then */
 	uint64_t held;		/* recipients, now */
@@ -54,13 +76,14 @@ struct alert_facts {
 	int64_t oldest_wall_s; /* 0: empty */
 	bool dovecot_away;
 	struct alert_resolver resolver;
+	struct alert_scan scan;
 	const struct alert_hop *hops;
 	size_t hop_count;
 };
 
 struct alert { /* all text is plain ASCII, lines end in \n */
 	enum alert_cause cause;
-	char object[64]; /* the next hop; "" */
+	char object[64]; /* the next hop or scanner; "" */
 	int level;	 /* from 1 */
 	int64_t since_wall_s;
 	char subject[160];

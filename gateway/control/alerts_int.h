@@ -14,4 +14,11 @@ struct finding {
 void find_resolver(enum alert_cause cause, const struct alert_resolver *facts,
 		   struct finding *f);
 
+/* Of those about scanning; scanner: whom a cause with a name is about. */
+void find_scan(enum alert_cause cause, const struct alert_scan *facts,
+	       int64_t now_wall_s, struct finding *f);
+void find_scanner(enum alert_cause cause, const struct alert_scan *facts,
+		  const struct alert_scanner *scanner, int64_t now_wall_s,
+		  struct finding *f);
+
 #endif

@@ -45,6 +45,14 @@ static call_fn *const dispatch[COMMANDS] = {
     [COMMAND_UNDO] = command_undo,
     [COMMAND_TRASH] = command_trash,
     [COMMAND_AUDIT] = command_audit,
+    [COMMAND_SCAN_STATUS] = command_scan_status,
+    [COMMAND_SCAN_FLUSH] = command_scan_flush,
+    [COMMAND_SCAN_BYPASS] = command_scan_bypass,
+    [COMMAND_QUARANTINE_LIST] = command_quarantine_list,
+    [COMMAND_QUARANTINE_SHOW] = command_quarantine_show,
+    [COMMAND_QUARANTINE_RELEASE] = command_quarantine_release,
+    [COMMAND_QUARANTINE_DELETE] = command_quarantine_delete,
+    [COMMAND_QUARANTINE_EXPORT] = command_quarantine_export,
     [COMMAND_STATUS] = command_status,
     [COMMAND_STATS] = command_stats,
     [COMMAND_RELOAD] = command_reload,
@@ -195,6 +203,15 @@ call_work(struct call *call, struct work_req *req)
 	call->under_way++;
 	call->patient = true;
 	work_start(call->control->works, req);
+}
+
+void
+call_release(struct call *call, struct release_req *req)
+{
+	req->call_id = call->id;
+	call->under_way++;
+	call->patient = true;
+	releaser_start(call->control->releaser, req);
 }
 
 /* --- life ---------------------------------------------------------------- */

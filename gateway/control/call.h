@@ -7,6 +7,7 @@
 #include "gateway/control/change.h"
 #include "gateway/control/commands.h"
 #include "gateway/control/protocol.h"
+#include "gateway/control/releaser.h"
 #include "gateway/control/work.h"
 
 /*
@@ -38,11 +39,12 @@ struct call {
 	call_fn *step;
 	void *state; /* of a command in slices; freed with free(3) */
 	void (*state_fini)(void *state); /* before that; or NULL */
-	/* Of call_commit and call_work. */
+	/* Of call_commit, call_work and call_release. */
 	unsigned under_way;
 	bool patient; /* may take longer than a disk does */
 	int commit_err;
 	struct back_work work; /* how the last one ended */
+	struct release_result released;
 };
 
 /* body is the request frame's. The answer to a bad one is in err, exit 2. */
@@ -68,9 +70,10 @@ struct change *call_change(struct call *call);
 /* A change that is nothing but its entry in the trail; nobody waits for it. */
 void call_note(struct call *call, const char *effect);
 /* Return CALL_WAIT after one or more of these: the call's step runs when all
- * of them have ended. Both take what they are given. */
+ * of them have ended. They take what they are given. */
 void call_commit(struct call *call, struct change **change);
 void call_work(struct call *call, struct work_req *req);
+void call_release(struct call *call, struct release_req *req);
 /* One of them did; for those who run them. */
 void call_ended(struct call *call);
 
@@ -86,6 +89,10 @@ call_fn command_domain_show, command_domain_allow, command_domain_disallow,
 call_fn command_top, command_why;
 call_fn command_hold, command_release, command_purge, command_undo,
     command_trash, command_audit;
+call_fn command_scan_status, command_scan_flush, command_scan_bypass;
+call_fn command_quarantine_list, command_quarantine_show,
+    command_quarantine_release, command_quarantine_delete,
+    command_quarantine_export;
 call_fn command_status, command_stats;
 call_fn command_reload, command_config_show;
 

@@ -44,11 +44,15 @@ put_field(struct buf *out, const char *name, const char *value)
 static void
 put_flags(struct buf *out, uint16_t flags)
 {
-	static const char *const names[] = {"8bit", "smtputf8", "generated",
-					    "delay-notice-sent"};
+	static const char *const names[] = {"8bit",
+					    "smtputf8",
+					    "generated",
+					    "delay-notice-sent",
+					    "unscannable-hold",
+					    "unscannable-pass"};
 
 	buf_printf(out, "%-10s", "flags");
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if ((flags & 1u << i) != 0)
 			buf_printf(out, " %s", names[i]);
 	buf_add_byte(out, '\n');

@@ -83,6 +83,11 @@ static const struct {
     {"domain", "delete", 2, "domain disallow"},
     {"domain", "add", 2, "domain allow"},
     {"domain", "", 1, "domain show"},
+    {"quarantine", "remove", 2, "quarantine delete"},
+    {"quarantine", "del", 2, "quarantine delete"},
+    {"quarantine", "", 1, "quarantine show"},
+    {"bypass", "", 1, "scan bypass"},
+    {"scan", "test", 2, "scan status"},
     {"delete", "", 1, "purge"},
     {"unhold", "", 1, "release"},
 };

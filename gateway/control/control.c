@@ -31,6 +31,18 @@ gather_dns(struct control *control, struct metrics *m)
 	resolver_get(control->resolver, &m->resolver);
 }
 
+static void
+gather_scan(struct control *control, struct metrics *m)
+{
+	if (control->scan == NULL)
+		return;
+	scan_status_get(control->scan, &m->scan);
+	m->scanner_count =
+	    scan_servers_get(control->scan, m->scanners, METRICS_SCANNERS);
+	if (m->scanner_count > METRICS_SCANNERS)
+		m->scanner_count = METRICS_SCANNERS;
+}
+
 void
 gather(struct control *control, struct metrics *m)
 {
@@ -55,6 +67,7 @@ gather(struct control *control, struct metrics *m)
 	m->block_entries = blocklist_count(control->blocklist);
 	limits_usage(control->limits, &m->limit_keys, &m->limit_bytes);
 	gather_dns(control, m);
+	gather_scan(control, m);
 	metrics_derive(m);
 }
 
@@ -73,6 +86,7 @@ static void
 feed_alerts(struct control *control, const struct metrics *m, int64_t now_ms)
 {
 	struct alert_hop hops[METRICS_HOPS];
+	struct alert_scanner scanners[METRICS_SCANNERS];
 	int64_t held = m->ledger.by_state[RCPT_HELD];
 	struct alert_facts facts = {
 	    .altered_total = m->back.altered,
@@ -96,6 +110,12 @@ feed_alerts(struct control *control, const struct metrics *m, int64_t now_ms)
 			 .slow = m->dns_slow != 0,
 			 .rewrites = m->dns_rewrites != 0,
 			 .remote = m->dns_remote != 0},
+	    .scan = {.servers = scanners,
+		     .server_count = m->scanner_count,
+		     .up = m->scan.up,
+		     .unsteady = m->scan.istag_unsteady,
+		     .waiting = m->back.scan_waiting,
+		     .bypass_until_wall_s = m->scan.bypass_until_wall_s},
 	    .hops = hops,
 	    .hop_count = m->hop_count,
 	};
@@ -104,6 +124,17 @@ feed_alerts(struct control *control, const struct metrics *m, int64_t now_ms)
 		hops[i].name = m->hops[i].name;
 		hops[i].up = m->hops[i].up;
 		hops[i].error = m->hops[i].error;
+	}
+	for (size_t i = 0; i < m->scanner_count; i++) {
+		const struct scan_server_status *from = &m->scanners[i];
+
+		scanners[i] = (struct alert_scanner){
+		    .name = from->name,
+		    .error = from->error,
+		    .up = from->health == SCAN_UP,
+		    .blind = from->health == SCAN_BLIND,
+		    .certificate_wall_s = from->expires_wall_s,
+		};
 	}
 	alerts_update(control->alerts, &facts, now_ms, m->wall_s, on_alert,
 		      control);
@@ -178,6 +209,7 @@ conf_copy(struct control_conf *to, const struct control_conf *from)
 	to->dns.second = mem_strdup(from->dns.second);
 	to->dns_check = from->dns_check;
 	to->dns_asks = from->dns_asks;
+	to->scan_texts = from->scan_texts;
 }
 
 static struct dns_opts
@@ -233,6 +265,11 @@ create_parts(struct control *control, const struct control_opts *opts,
 	} else {
 		control->auth_probe = auth_create(opts->loop, opts->auth);
 	}
+	if (opts->quarantine != NULL) {
+		control->releaser = releaser_create(control);
+		if (control->releaser == NULL)
+			return GW_EIO;
+	}
 	err = admin_create(&control->admin, control, opts->socket_path, error,
 			   error_size);
 	if (err == 0 && opts->http != NULL)
@@ -260,6 +297,8 @@ control_create(struct control **controlp, const struct control_opts *opts,
 	control->top = opts->top;
 	control->dns_cache = opts->dns_cache;
 	control->domains = opts->domains;
+	control->scan = opts->scan;
+	control->quarantine = opts->quarantine;
 	control->users_local = opts->users_local;
 	control->host = opts->host;
 	control->start_wall_s = clock_wall_s();
@@ -287,6 +326,7 @@ control_destroy(struct control **controlp)
 	timer_cancel(&control->tick);
 	http_destroy(&control->http);
 	admin_destroy(&control->admin);
+	releaser_destroy(&control->releaser);
 	users_destroy(&control->users);
 	works_destroy(&control->works); /* whose ends are told to the trail */
 	changes_destroy(&control->changes);

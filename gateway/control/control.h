@@ -11,6 +11,8 @@
 #include "gateway/base/buf.h"
 #include "gateway/front/front.h"
 #include "gateway/net/loop.h"
+#include "gateway/scan/quarantine.h"
+#include "gateway/scan/scan.h"
 #include "gateway/spool/spool.h"
 #include "policy/accounts.h"
 #include "policy/blocklist.h"
@@ -50,6 +52,7 @@ struct control_conf {		/* copied; may be swapped by reload */
 	struct dns_opts dns;	 /* without the cache */
 	bool dns_check;		 /* of recipients, in front */
 	bool dns_asks;		 /* somebody asks DNS about domains */
+	bool scan_texts;	 /* shown texts are scanned too */
 };
 
 struct control_opts {
@@ -68,6 +71,9 @@ struct control_opts {
 	/* NULL, both: nothing is known of domains. */
 	struct dns_cache *dns_cache;
 	struct domains *domains;
+	/* NULL, both: nothing is scanned, nothing quarantined. */
+	struct scan *scan;
+	struct quarantine *quarantine;
 	bool users_local; /* `user` commands act on the store */
 	struct control_host host;
 	const struct control_conf *conf;

@@ -7,6 +7,7 @@
 #include "gateway/control/control.h"
 #include "gateway/control/http.h"
 #include "gateway/control/rate.h"
+#include "gateway/control/releaser.h"
 #include "gateway/control/resolver.h"
 #include "gateway/control/socket.h"
 #include "gateway/control/users.h"
@@ -26,7 +27,9 @@ struct control {
 	struct top *top;
 	struct dns_cache *dns_cache; /* NULL: nothing is known of domains */
 	struct domains *domains;
-	struct resolver *resolver; /* NULL without dns_cache */
+	struct resolver *resolver;     /* NULL without dns_cache */
+	struct scan *scan;	       /* NULL: nothing is scanned */
+	struct quarantine *quarantine; /* NULL: there is none */
 	bool users_local;
 	struct control_host host;
 	struct control_conf conf; /* strings are ours */
@@ -35,8 +38,9 @@ struct control {
 	struct http *http; /* NULL: none */
 	struct changes *changes;
 	struct works *works;
-	struct users *users;	 /* NULL: not users_local */
-	struct auth *auth_probe; /* Dovecot: is it there? */
+	struct releaser *releaser; /* NULL without quarantine */
+	struct users *users;	   /* NULL: not users_local */
+	struct auth *auth_probe;   /* Dovecot: is it there? */
 	struct rate rate;
 	struct alerts *alerts;
 	struct alert_sender *sender;

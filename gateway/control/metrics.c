@@ -3,7 +3,7 @@
  * Prometheus' rules are kept here: base units, `_total` on counters and on
  * nothing else, HELP and TYPE before the samples, a family's samples together.
  */
-#include "gateway/control/metrics.h"
+#include "gateway/control/metrics_int.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -131,6 +131,46 @@ static const struct row rows[] = {
      "1 when names that cannot exist have records."},
     {"dns_remote", GAUGE, U64, F(dns_remote),
      "1 when a resolver is not on loopback."},
+    {"scan_on", GAUGE, U64, F(scan_on),
+     "1 when virus scanners are configured."},
+    {"scan_up", GAUGE, U64, F(scan_up),
+     "1 while a virus scanner can be asked."},
+    {"scan_bypassed", GAUGE, U64, F(scan_bypassed),
+     "1 while a bypass lets mail out unscanned."},
+    {"scan_clean_total", COUNTER, U64, F(front.scan_clean),
+     "Messages found clean at their final dot."},
+    {"scan_infected_total", COUNTER, U64, F(front.scan_infected),
+     "Messages found infected at their final dot."},
+    {"scan_unscannable_total", COUNTER, U64, F(front.scan_unscannable),
+     "Messages that could not be looked into at their final dot."},
+    {"scan_pending_total", COUNTER, U64, F(front.scan_pending),
+     "Messages accepted and held because a verdict did not come in time."},
+    {"scan_open_total", COUNTER, U64, F(front.scan_open),
+     "Messages accepted unscanned: a bypass, or down open."},
+    {"scan_wait_p99_seconds", GAUGE, MILLI, F(front.scan_wait_p99_ms),
+     "How long messages waited for a verdict, 99th percentile."},
+    {"scan_pending_recipients", GAUGE, U64, F(back.scan_waiting),
+     "Recipients held until their message is scanned."},
+    {"scan_pending_oldest_seconds", GAUGE, U64, F(scan_oldest_s),
+     "Age of the oldest message that waits for its scan."},
+    {"scan_jobs", GAUGE, U64, F(scan.jobs), "Messages being scanned now."},
+    {"scan_parts_total", COUNTER, U64, F(scan.parts_scanned),
+     "Contents sent to a virus scanner."},
+    {"scan_bytes_total", COUNTER, U64, F(scan.bytes_scanned), "Their bytes."},
+    {"scan_cache_verdicts", GAUGE, U64, F(scan.cache_count),
+     "Verdicts that are remembered."},
+    {"scan_cache_hits_total", COUNTER, U64, F(scan.cache_hits),
+     "Contents whose verdict was known."},
+    {"scan_cache_misses_total", COUNTER, U64, F(scan.cache_misses),
+     "Contents whose verdict was not known."},
+    {"scan_shared_total", COUNTER, U64, F(scan.shared),
+     "Contents that waited for another's scan of the same."},
+    {"scan_istag_unsteady", GAUGE, U64, F(scan_unsteady),
+     "1 while a scanner changes its ISTag with each answer."},
+    {"quarantined_messages_total", COUNTER, U64, F(back.quarantined),
+     "Messages quarantined."},
+    {"cleaned_messages_total", COUNTER, U64, F(back.cleaned),
+     "Messages sent without their infected parts."},
     {"dot_latency_p50_seconds", GAUGE, MILLI, F(front.dot_p50_ms),
      "From the final dot to 250, median of the last minute."},
     {"dot_latency_p99_seconds", GAUGE, MILLI, F(front.dot_p99_ms),
@@ -274,6 +314,15 @@ metrics_derive(struct metrics *m)
 	}
 	m->certificate_s =
 	    m->certificate_wall_s == 0 ? 0 : m->certificate_wall_s - m->wall_s;
+	m->scan_on = m->scan.on;
+	m->scan_up = m->scan.on && m->scan.up;
+	m->scan_bypassed = m->scan.bypass_until_wall_s > m->wall_s;
+	m->scan_unsteady = m->scan.istag_unsteady;
+	m->scan_oldest_s =
+	    m->back.scan_oldest_wall_s != 0 &&
+		    m->wall_s > m->back.scan_oldest_wall_s
+		? (uint64_t)(m->wall_s - m->back.scan_oldest_wall_s)
+		: 0;
 }
 
 static void
@@ -312,6 +361,7 @@ metrics_stats(const struct metrics *m, struct buf *out)
 			buf_printf(out, "hop.%s.%s=%" PRIu64 "\n",
 				   m->hops[i].name, hop_rows[f].stat,
 				   hop_value(&m->hops[i], (enum hop_field)f));
+	metrics_scanners_stats(m, out);
 }
 
 void
@@ -338,20 +388,20 @@ metrics_json(const struct metrics *m, struct buf *out)
 		json_close_object(&j);
 	}
 	json_close_array(&j);
+	metrics_scanners_json(m, &j);
 	json_close_object(&j);
 	buf_add_byte(out, '\n');
 }
 
-static void
-put_head(struct buf *out, const char *name, const char *help, enum kind kind)
+void
+metrics_head(struct buf *out, const char *name, const char *help, bool counter)
 {
 	buf_printf(out, "# HELP sluice_%s %s\n# TYPE sluice_%s %s\n", name,
-		   help, name, kind == COUNTER ? "counter" : "gauge");
+		   help, name, counter ? "counter" : "gauge");
 }
 
-/* A label's value: backslash, quote and line feed are escaped. */
-static void
-put_label(struct buf *out, const char *s)
+void
+metrics_label(struct buf *out, const char *s)
 {
 	for (; *s != '\0'; s++) {
 		if (*s == '\n') {
@@ -367,24 +417,26 @@ put_label(struct buf *out, const char *s)
 void
 metrics_prometheus(const struct metrics *m, struct buf *out)
 {
-	put_head(out, "build_info", "The release that runs.", GAUGE);
+	metrics_head(out, "build_info", "The release that runs.", false);
 	buf_add_str(out, "sluice_build_info{version=\"");
-	put_label(out, SLUICE_VERSION);
+	metrics_label(out, SLUICE_VERSION);
 	buf_add_str(out, "\"} 1\n");
 	for (size_t i = 0; i < ROWS; i++) {
-		put_head(out, rows[i].name, rows[i].help, rows[i].kind);
+		metrics_head(out, rows[i].name, rows[i].help,
+			     rows[i].kind == COUNTER);
 		buf_printf(out, "sluice_%s ", rows[i].name);
 		put_value(out, m, &rows[i]);
 		buf_add_byte(out, '\n');
 	}
 	for (int f = 0; f < HOPS && m->hop_count > 0; f++) {
-		put_head(out, hop_rows[f].name, hop_rows[f].help,
-			 hop_rows[f].kind);
+		metrics_head(out, hop_rows[f].name, hop_rows[f].help,
+			     hop_rows[f].kind == COUNTER);
 		for (size_t i = 0; i < m->hop_count; i++) {
 			buf_printf(out, "sluice_%s{hop=\"", hop_rows[f].name);
-			put_label(out, m->hops[i].name);
+			metrics_label(out, m->hops[i].name);
 			buf_printf(out, "\"} %" PRIu64 "\n",
 				   hop_value(&m->hops[i], (enum hop_field)f));
 		}
 	}
+	metrics_scanners_prometheus(m, out);
 }

@@ -5,6 +5,7 @@
 #include "gateway/base/buf.h"
 #include "gateway/control/resolver.h"
 #include "gateway/front/front.h"
+#include "gateway/scan/scan.h"
 #include "gateway/spool/spool.h"
 
 /*
@@ -12,6 +13,7 @@
  * `sluice stats`, its JSON and the Prometheus text.
  */
 #define METRICS_HOPS 64
+#define METRICS_SCANNERS 16
 
 struct metrics {
 	int64_t wall_s;
@@ -30,12 +32,16 @@ struct metrics {
 	uint64_t limit_keys, limit_bytes; /* in memory */
 	struct dns_cache_status dns;
 	struct resolver_status resolver;
+	struct scan_status scan;
+	struct scan_server_status scanners[METRICS_SCANNERS];
+	size_t scanner_count;
 	/* made of the above */
 	uint64_t uptime_s, oldest_s, disk_full;
 	int64_t certificate_s, ledger_difference;
 	uint64_t failing;
 	/* of the resolver; all 0 while nobody asks it */
 	uint64_t dns_failing, dns_slow, dns_rewrites, dns_remote;
+	uint64_t scan_on, scan_up, scan_bypassed, scan_unsteady, scan_oldest_s;
 };
 
 /* Fills in the last part. */

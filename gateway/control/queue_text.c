@@ -11,8 +11,8 @@ const char *const queue_lane_names[LANES] = {"personal", "bulk", "dsn"};
 const char *const queue_state_names[RCPT_STATES] = {
     "queued",  "held",	    "delivered",   "bounced",
     "dropped", "discarded", "quarantined", "purged"};
-static const char *const hold_names[] = {"altered", "admin", "block",
-					 "limit",   "scan",  "campaign"};
+static const char *const hold_names[] = {
+    "altered", "admin", "block", "limit", "scan", "campaign", "unscannable"};
 #define HOLDS (sizeof(hold_names) / sizeof(hold_names[0]))
 
 const char *

@@ -4,6 +4,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
+#include "gateway/control/status_scan.h"
 #include "gateway/control/text.h"
 
 #define MINIMUM_COLUMNS 60
@@ -303,6 +304,7 @@ status_text(const struct status_input *in, struct buf *out)
 	put_resolver(m, out);
 	if (m->resolver.asks)
 		put_domains(m, out);
+	status_scan_text(m, in->columns, out);
 	put_back(m, out);
 	for (size_t i = 0; i < m->hop_count; i++)
 		put_hop(in, &m->hops[i], i == 0, out);
@@ -417,6 +419,7 @@ status_json(const struct status_input *in, struct buf *out)
 	json_u64(&j, "domain_unverified", m->front.domain_unverified);
 	json_u64(&j, "sender_dead", m->front.sender_dead);
 	json_resolver(m, &j);
+	status_scan_json(m, &j);
 	json_u64(&j, "queued", m->back.queued);
 	json_i64(&j, "held", m->ledger.by_state[RCPT_HELD]);
 	json_u64(&j, "held_by_rule", m->back.held_by_rule);

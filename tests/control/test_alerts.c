@@ -1,5 +1,6 @@
 /* One alert a cause until it clears: scripts of facts at points in time. */
 #include "gateway/control/alerts.h"
+#include "gateway/scan/verdict.h"
 #include "tests/net/net_help.h"
 
 #define S 1000
@@ -42,10 +43,16 @@ enum what {
 	REWRITES,
 	SLOW,
 	REMOTE,
-	HOP
+	HOP,
+	BYPASS,
+	UNSTEADY,
+	SCANNER,	/* down; n: others are up */
+	BLIND,		/* the same */
+	SCANNER_EXPIRES /* in n seconds */
 };
 
 static struct alert_hop one_hop = {"hub", true, ""};
+static struct alert_scanner one_scanner;
 
 /* Facts of a healthy relay, with one thing as said. */
 static struct alert_facts
@@ -58,10 +65,13 @@ facts_of(enum what what, int64_t n, int64_t now_s)
 	    .hops = &one_hop,
 	    .hop_count = 1,
 	    .resolver = {.servers = "192.0.2.53", .found = "MX \x1b[31m"},
+	    .scan = {.up = true, .servers = &one_scanner, .server_count = 1},
 	};
 
 	one_hop.up = true;
 	one_hop.error = "";
+	one_scanner =
+	    (struct alert_scanner){"av:11344/avscan", "", true, false, 0};
 	switch (what) {
 	case FINE:
 		break;
@@ -108,6 +118,25 @@ facts_of(enum what what, int64_t n, int64_t now_s)
 	case HOP:
 		one_hop.up = false;
 		one_hop.error = "connection refused \x1b[31m";
+		break;
+	case BYPASS:
+		f.scan.bypass_until_wall_s = now_s + n;
+		break;
+	case UNSTEADY:
+		f.scan.unsteady = true;
+		break;
+	case SCANNER:
+		one_scanner.up = false;
+		one_scanner.error = "connection refused \x1b[31m";
+		f.scan.up = n > 0;
+		break;
+	case BLIND:
+		one_scanner.up = false;
+		one_scanner.blind = true;
+		f.scan.up = n > 0;
+		break;
+	case SCANNER_EXPIRES:
+		one_scanner.certificate_wall_s = now_s + n;
 		break;
 	}
 	return f;
@@ -272,12 +301,102 @@ START_TEST(hops_apart)
 }
 END_TEST
 
+START_TEST(scanner)
+{
+	PLAY("a restart is no alert", {0, SCANNER, 1, 0, 0},
+	     {119 * S, SCANNER, 1, 0, 0}, {2 * MIN - 1, FINE, 0, 0, 0},
+	     {3 * MIN, SCANNER, 1, 0, 0});
+	PLAY("two minutes", {0, SCANNER, 1, 0, 0}, {2 * MIN, SCANNER, 1, 1, 0},
+	     {3 * MIN, SCANNER, 1, 1, 0}, {4 * MIN, FINE, 0, 1, 0},
+	     {5 * MIN, FINE, 0, 1, 1});
+	PLAY("worse when it was the last", {0, SCANNER, 1, 0, 0},
+	     {2 * MIN, SCANNER, 1, 1, 0}, {3 * MIN, SCANNER, 0, 2, 0},
+	     {4 * MIN, SCANNER, 1, 2, 0});
+	PLAY("blind at once, and not down too", {0, BLIND, 0, 1, 0},
+	     {5 * MIN, BLIND, 0, 1, 0}, {6 * MIN, FINE, 0, 1, 0},
+	     {7 * MIN, FINE, 0, 1, 1});
+	PLAY("a certificate, each level once",
+	     {0, SCANNER_EXPIRES, 15 * DAY, 0, 0},
+	     {1 * S, SCANNER_EXPIRES, 14 * DAY, 1, 0},
+	     {2 * S, SCANNER_EXPIRES, 4 * DAY, 1, 0},
+	     {3 * S, SCANNER_EXPIRES, 3 * DAY, 2, 0},
+	     {4 * S, SCANNER_EXPIRES, 0, 3, 0},
+	     {5 * S, SCANNER_EXPIRES, -DAY, 3, 0}, {6 * S, FINE, 0, 3, 1});
+}
+END_TEST
+
+START_TEST(scanning)
+{
+	PLAY("a bypass at once, until it is over", {0, BYPASS, 1800, 1, 0},
+	     {1 * S, BYPASS, 60, 1, 0}, {2 * S, BYPASS, 0, 1, 1});
+	PLAY("tags that say nothing", {0, UNSTEADY, 0, 1, 0},
+	     {1 * S, FINE, 0, 1, 0}, {2 * S, UNSTEADY, 0, 1, 0},
+	     {3 * S, FINE, 0, 1, 0}, {3 * S + 10 * MIN, FINE, 0, 1, 1});
+}
+END_TEST
+
+/* A hop and a scanner of one name, two troubles of one scanner. */
+START_TEST(names_apart)
+{
+	struct alerts *alerts = alerts_create();
+	struct alert_hop next = {"av", false, "x"};
+	struct alert_scanner av = {"av", "y", false, true, NOW_S - 1};
+	struct alert_facts f = {
+	    .hops = &next,
+	    .hop_count = 1,
+	    .scan = {.servers = &av, .server_count = 1},
+	};
+	struct seen seen = {0};
+
+	alerts_update(alerts, &f, 0, NOW_S, on_alert, &seen);
+	ck_assert_int_eq(seen.raised, 2);
+	alerts_update(alerts, &f, 5 * MIN, NOW_S + 300, on_alert, &seen);
+	ck_assert_int_eq(seen.raised, 3);
+	ck_assert_int_eq(alerts_active(alerts, 0)->cause, ALERT_HOP);
+	ck_assert_int_eq(alerts_active(alerts, 1)->cause, ALERT_SCANNER_BLIND);
+	ck_assert_int_eq(alerts_active(alerts, 2)->cause,
+			 ALERT_SCANNER_CERTIFICATE);
+	av.blind = false;
+	av.up = true;
+	f.hop_count = 0;
+	alerts_update(alerts, &f, 6 * MIN, NOW_S + 360, on_alert, &seen);
+	alerts_update(alerts, &f, 7 * MIN, NOW_S + 420, on_alert, &seen);
+	ck_assert_uint_eq(alerts_count(alerts), 1);
+	ck_assert_int_eq(alerts_active(alerts, 0)->cause,
+			 ALERT_SCANNER_CERTIFICATE);
+	alerts_destroy(&alerts);
+}
+END_TEST
+
+/* The longest name there is, in the longest texts there are. */
+START_TEST(texts_fit)
+{
+	char name[SCAN_SERVER_SIZE], error[160];
+	struct alerts *alerts = alerts_create();
+	struct alert_scanner av = {name, error, false, false, NOW_S - 1};
+	struct alert_facts f = {.scan = {.servers = &av, .server_count = 1}};
+	struct seen seen = {0};
+
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	memset(error, 'e', sizeof(error) - 1);
+	error[sizeof(error) - 1] = '\0';
+	alerts_update(alerts, &f, 0, NOW_S, on_alert, &seen);
+	ck_assert_ptr_nonnull(strstr(seen.last.subject, "has expired"));
+	alerts_update(alerts, &f, 2 * MIN, NOW_S + 120, on_alert, &seen);
+	ck_assert_int_eq(seen.last.cause, ALERT_SCANNER);
+	ck_assert_ptr_nonnull(strstr(seen.last.text, "unscanned)\n"));
+	alerts_destroy(&alerts);
+}
+END_TEST
+
 int
 main(void)
 {
-	const TTest *const tests[] = {certificate, disk,  store,
-				      altered,	   stuck, dovecot,
-				      resolver,	   hop,	  hops_apart};
+	const TTest *const tests[] = {
+	    certificate, disk,	      store,	altered,    stuck,
+	    dovecot,	 resolver,    hop,	hops_apart, scanner,
+	    scanning,	 names_apart, texts_fit};
 
 	return RUN_TESTS("control/alerts", tests);
 }

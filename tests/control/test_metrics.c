@@ -7,7 +7,7 @@
 #include "gateway/control/text.h"
 #include "tests/net/net_help.h"
 
-#define FAMILIES 200
+#define FAMILIES 250
 
 static void
 fill(struct metrics *m)
@@ -29,6 +29,27 @@ fill(struct metrics *m)
 	snprintf(m->hops[1].name, sizeof(m->hops[1].name), "%s",
 		 "a-rather-long-name-of-a-next-hop");
 	snprintf(m->hops[1].error, sizeof(m->hops[1].error),
+		 "\033]0;title\a and a text that is far longer than what "
+		 "eighty columns have room for");
+	m->scan.on = true;
+	m->scan.parts_scanned = 12345;
+	m->scan.bypass_until_wall_s = m->wall_s + 600;
+	m->scan.down_since_wall_s = m->wall_s - 100;
+	m->back.scan_waiting = 1234;
+	m->back.scan_oldest_wall_s = m->wall_s - 200;
+	m->scanner_count = 2;
+	snprintf(m->scanners[0].name, SCAN_SERVER_SIZE, "av\"1:1344/scan");
+	m->scanners[0].health = SCAN_UP;
+	m->scanners[0].scanned = 1234567;
+	m->scanners[0].p95_ms = 12.5;
+	m->scanners[0].since_wall_s = m->wall_s - 90000;
+	m->scanners[0].expires_wall_s = m->wall_s + 9 * 86400;
+	snprintf(m->scanners[1].name, SCAN_SERVER_SIZE,
+		 "a-rather-long-name-of-a-host.example.com:11344/avscan");
+	m->scanners[1].health = SCAN_BLIND;
+	m->scanners[1].since_wall_s = m->wall_s - 90000;
+	m->scanners[1].expires_wall_s = m->wall_s - 86400;
+	snprintf(m->scanners[1].error, sizeof(m->scanners[1].error),
 		 "\033]0;title\a and a text that is far longer than what "
 		 "eighty columns have room for");
 	metrics_derive(m);
@@ -120,6 +141,7 @@ START_TEST(same_names_everywhere)
 
 		if (slice_starts(line, SLICE_LIT("hop.")))
 			break;
+		ck_assert(!slice_starts(line, SLICE_LIT("scan_server.")));
 		snprintf(key, sizeof(key), "\"%.*s\":", n, line.p);
 		ck_assert_ptr_nonnull(strstr(buf_cstr(&json), key));
 		snprintf(key, sizeof(key), "\nsluice_%.*s ", n, line.p);
@@ -131,6 +153,20 @@ START_TEST(same_names_everywhere)
 	    strstr(buf_cstr(&stats), "dot_latency_p99_seconds=0.004500\n"));
 	ck_assert_ptr_nonnull(
 	    strstr(buf_cstr(&stats), "ledger_difference=1\n"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&stats),
+				     "\nscan_server.av\"1:1344/scan."
+				     "latency_p95_seconds=0.012500\n"));
+	ck_assert_ptr_nonnull(
+	    strstr(buf_cstr(&json),
+		   "{\"name\":\"av\\\"1:1344/scan\",\"health\":\"up\","
+		   "\"connections\":0,"));
+	ck_assert_ptr_nonnull(
+	    strstr(buf_cstr(&prometheus),
+		   "\nsluice_scan_server_scanned_total{server=\"av\\\"1:1344/"
+		   "scan\"} 1234567\n"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&stats), "\nscan_bypassed=1\n"));
+	ck_assert_ptr_nonnull(
+	    strstr(buf_cstr(&stats), "\nscan_pending_oldest_seconds=200\n"));
 	buf_fini(&stats);
 	buf_fini(&json);
 	buf_fini(&prometheus);
@@ -149,13 +185,29 @@ START_TEST(status_screen)
 	status_text(&in, &out);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "DOES NOT BALANCE: +1"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "DOWN"));
-	ck_assert_ptr_null(strchr(buf_cstr(&out), '\033'));
+	ck_assert_ptr_nonnull(
+	    strstr(buf_cstr(&out), "\033[1;31mBYPASSED until "));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "BLIND"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "EXPIRED 2023-11-13"));
+	/* the red is the only thing that is not text */
 	rest = buf_slice(&out);
-	while (slice_split(&rest, '\n', &line))
-		ck_assert_msg(line.n <= 80, "%.*s", (int)line.n, line.p);
+	while (slice_split(&rest, '\n', &line)) {
+		bool red = slice_find(line, '\033') < line.n;
+
+		ck_assert_msg(line.n <= (red ? 91 : 80), "%.*s", (int)line.n,
+			      line.p);
+		ck_assert(!red || memmem(line.p, line.n, "BYPASSED", 8));
+	}
+	in.columns = 0;
+	buf_clear(&out);
+	status_text(&in, &out);
+	ck_assert_ptr_null(strchr(buf_cstr(&out), '\033'));
 	buf_clear(&out);
 	status_json(&in, &out);
 	ck_assert_ptr_null(strchr(buf_cstr(&out), '\033'));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\"scan\":{\"on\":true,"
+						     "\"up\":false,"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\"health\":\"blind\""));
 	buf_fini(&out);
 	alerts_destroy(&alerts);
 }

@@ -33,6 +33,8 @@ struct spool {
 	bool hold_change; /* commits do not end until this is false */
 	struct spool_trash trash[4];
 	size_t trash_count;
+	spool_drained_fn *drained;
+	void *drained_arg;
 	pthread_mutex_t lock;
 	pthread_t thread;
 	bool threaded;
@@ -63,6 +65,24 @@ struct auth_pool {
 	char forgotten[64];
 };
 
+/* A scanner whose answers are set. */
+struct scan {
+	struct scan_status status;
+	struct scan_server_status servers[4];
+	size_t server_count;
+	int64_t bypass_wall_s;
+	unsigned flushed;
+	struct scan_verdict verdict; /* of every job */
+	size_t part;
+	/* the last job: its parts as "name type bytes;", the bytes of its
+	 * first part as they lie */
+	struct buf asked, bytes;
+	unsigned jobs;
+	bool afresh, late;
+	_Atomic bool hold; /* jobs end by being canceled */
+	_Atomic bool canceled;
+};
+
 struct auth {
 	bool away;
 };
@@ -76,6 +96,8 @@ struct world {
 	struct back back;
 	struct auth_pool auth;
 	struct auth probe;
+	struct scan scan;
+	struct quarantine *quarantine;
 	struct control_conf conf;
 	struct limits *limits;
 	struct blocklist *blocklist;
@@ -352,7 +374,7 @@ spool_body_create(struct spool *spool)
 	struct spool_body *body = mem_zalloc(sizeof(*body));
 
 	(void)spool;
-	buf_init(&body->bytes, 65536);
+	buf_init(&body->bytes, 1 << 20);
 	return body;
 }
 
@@ -365,15 +387,55 @@ spool_body_add(struct spool_body *body, struct slice s)
 void
 spool_body_end(struct spool_body *body, uint8_t digest[DIGEST_SIZE])
 {
+	struct digest *d = digest_create();
+
+	digest_add(d, buf_slice(&body->bytes));
+	digest_final(d, digest);
+	digest_destroy(&d);
+}
+
+void
+spool_body_destroy(struct spool_body **body)
+{
+	if (*body != NULL)
+		buf_fini(&(*body)->bytes);
+	free(*body);
+	*body = NULL;
+}
+
+/* Always behind, and caught up at once. */
+static inline void *
+drained_thread(void *arg)
+{
+	struct spool *spool = arg;
+
+	spool->drained(spool->drained_arg);
+	return NULL;
+}
+
+bool
+spool_body_backlogged(struct spool_body *body, spool_drained_fn *drained,
+		      void *arg)
+{
 	(void)body;
-	memset(digest, 0, DIGEST_SIZE);
+	world.spool.drained = drained;
+	world.spool.drained_arg = arg;
+	thread_run(drained_thread, &world.spool);
+	return true;
 }
 
 static inline void *
 accept_thread(void *arg)
 {
 	struct spool_accept *op = arg;
+	struct store_txn *txn;
 
+	if (op->answer == SPOOL_ACCEPTED && op->change_count > 0) {
+		txn = store_write(world.spool.store);
+		store_apply(txn, op->changes, op->change_count);
+		if (store_commit(&txn) != 0)
+			abort();
+	}
 	op->done(op);
 	return NULL;
 }
@@ -389,6 +451,82 @@ spool_accept_start(struct spool *spool, struct spool_accept *op)
 	free(op->body);
 	op->answer = spool->answer;
 	thread_run(accept_thread, op);
+}
+
+/* --- the scanner ------------------------------------------------------- */
+
+void
+scan_status_get(struct scan *scan, struct scan_status *status)
+{
+	*status = scan->status;
+	status->bypass_until_wall_s = scan->bypass_wall_s;
+}
+
+size_t
+scan_servers_get(struct scan *scan, struct scan_server_status *out, size_t max)
+{
+	for (size_t i = 0; i < scan->server_count && i < max; i++)
+		out[i] = scan->servers[i];
+	return scan->server_count;
+}
+
+void
+scan_bypass_set(struct scan *scan, int64_t until_wall_s)
+{
+	scan->bypass_wall_s = until_wall_s;
+}
+
+uint64_t
+scan_flush(struct scan *scan)
+{
+	scan->flushed++;
+	return 42;
+}
+
+static inline void *
+scan_thread(void *arg)
+{
+	struct scan_job *job = arg;
+	struct scan *scan = &world.scan;
+	char piece[4096];
+	int64_t n;
+
+	buf_init(&scan->asked, 65536);
+	buf_init(&scan->bytes, 65536);
+	for (size_t i = 0; i < job->part_count; i++)
+		buf_printf(&scan->asked, "%s %s %u;", job->parts[i].name,
+			   job->parts[i].type,
+			   (unsigned)job->parts[i].decoded_bytes);
+	n = job->read(job->read_arg, job->parts[0].begin, piece, sizeof(piece));
+	buf_add(&scan->bytes, piece, n > 0 ? (size_t)n : 0);
+	scan->jobs++;
+	scan->afresh = job->afresh;
+	scan->late = job->late;
+	while (scan->hold && !scan->canceled)
+		usleep(1000);
+	job->verdict = scan->verdict;
+	job->part = scan->part;
+	if (scan->canceled)
+		job->verdict = (struct scan_verdict){.kind = SCAN_ERROR,
+						     .why = SCAN_WHY_CANCELED};
+	job->done(job);
+	return NULL;
+}
+
+void
+scan_job_start(struct scan *scan, struct scan_job *job)
+{
+	(void)scan;
+	buf_fini(&scan->asked);
+	buf_fini(&scan->bytes);
+	thread_run(scan_thread, job);
+}
+
+void
+scan_job_cancel(struct scan *scan, struct scan_job *job)
+{
+	(void)job;
+	scan->canceled = true;
 }
 
 /* --- the host ---------------------------------------------------------- */
@@ -464,6 +602,8 @@ world_opts(bool users_local, const struct sock_addr *http)
 	    .top = world.top,
 	    .dns_cache = world.dns_cache,
 	    .domains = world.domains,
+	    .scan = &world.scan,
+	    .quarantine = world.quarantine,
 	    .users_local = users_local,
 	    .host = {host_reload, host_show, host_expires, host_flushed, NULL},
 	    .conf = &world.conf,
@@ -549,6 +689,11 @@ world_start(bool users_local, const struct sock_addr *http)
 		fprintf(stderr, "%s\n", error);
 		abort();
 	}
+	if (quarantine_open(&world.quarantine, world.dir, world.spool.store,
+			    error, sizeof(error)) != 0) {
+		fprintf(stderr, "%s\n", error);
+		abort();
+	}
 	world.loop = loop_create();
 	world_policy();
 	if (world_rows != NULL)
@@ -577,6 +722,9 @@ world_stop(void)
 	free(world.spool.msgs);
 	spool_msg_destroy(&world.spool.mail);
 	buf_fini(&world.spool.mail_body);
+	buf_fini(&world.scan.asked);
+	buf_fini(&world.scan.bytes);
+	quarantine_close(&world.quarantine);
 	store_close(&world.spool.store);
 	domains_destroy(&world.domains);
 	dns_cache_destroy(&world.dns_cache);

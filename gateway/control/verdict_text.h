@@ -1,0 +1,15 @@
+#ifndef GATEWAY_CONTROL_VERDICT_TEXT_H
+#define GATEWAY_CONTROL_VERDICT_TEXT_H
+
+#include "gateway/base/buf.h"
+#include "gateway/scan/scan.h"
+
+/* What scanners say and how they are, in words. */
+const char *verdict_kind_name(enum scan_kind kind); /* "infected" */
+const char *verdict_why_text(enum scan_why why);    /* "it is encrypted" */
+const char *health_name(enum scan_health health);   /* "up" */
+
+/* "infected: Eicar-Signature (av.example.com:1344/avscan)", escaped. */
+void verdict_text(const struct scan_verdict *verdict, struct buf *out);
+
+#endif
