@@ -53,11 +53,20 @@ front_classes(struct arena *arena, const struct config *c)
 	struct front_class *classes =
 	    plan_array(arena, c->classes.count, sizeof(*classes));
 
-	for (size_t i = 0; i < c->classes.count; i++)
+	for (size_t i = 0; i < c->classes.count; i++) {
+		const struct config_class *class = class_at(c, i);
+
 		classes[i] = (struct front_class){
-		    .name = class_at(c, i)->block.name,
-		    .binding = class_at(c, i)->binding,
+		    .name = class->block.name,
+		    .binding = class->binding,
+		    .scan_down =
+			class->down < 0 ? -1 : (int)plan_down(class->down),
+		    .scan_unscannable =
+			class->unscannable < 0
+			    ? -1
+			    : (int)plan_unscannable(class->unscannable),
 		};
+	}
 	return classes;
 }
 
@@ -106,6 +115,11 @@ make_front(struct plan *plan, const struct config *c,
 	    .dns = plan->dns.resolver,
 	    .domain_wait_ms = c->dns.wait_ms,
 	    .domain_wait_message_ms = c->dns.wait_message_ms,
+	    .scan_wait_ms = c->scan.wait_ms,
+	    .scan_down = plan_down(c->scan.down),
+	    .scan_unscannable = plan_unscannable(c->scan.unscannable),
+	    .scan_infected = plan_infected(c->scan.infected),
+	    .scan_text = c->scan.texts,
 	    .listeners = listeners,
 	    .listener_count = count,
 	    .tls = c->tls_ctx,
@@ -255,6 +269,11 @@ make_back(struct plan *plan, const struct config *c, const char *postmaster)
 	back->delay_notice_s = (c->retry.delay_notice_ms + 999) / 1000;
 	back->dns = plan->dns.resolver;
 	back->connection_max = (uint32_t)c->delivery_connections;
+	back->scan_infected = plan_infected(c->scan.infected);
+	back->scan_text = c->scan.texts;
+	back->scan_replacement = c->scan.replacement;
+	back->scan_subject = c->scan.subject != NULL ? c->scan.subject : "";
+	back->quarantine_s = c->scan.quarantine_ms / 1000;
 }
 
 /* --- all --- */
@@ -275,6 +294,7 @@ plan_make(struct plan *plan, const struct config *c,
 	make_front(plan, c, started, sockets);
 	make_back(plan, c, kept);
 	plan_limits(&plan->limits, c, started->auth.domain, plan->arena);
+	plan_scan(&plan->scan, c, &plan->dns.resolver, plan->arena);
 	plan->control = (struct control_conf){
 	    .alert_mail = c->alert.mail,
 	    .alert_exec = c->alert.exec,
@@ -284,6 +304,7 @@ plan_make(struct plan *plan, const struct config *c,
 	    .dns = plan->dns.resolver,
 	    .dns_check = c->dns.check,
 	    .dns_asks = plan->dns.asks,
+	    .scan_texts = c->scan.texts,
 	};
 }
 

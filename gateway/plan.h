@@ -23,6 +23,7 @@ struct plan {
 	struct back_conf back;
 	struct control_conf control;
 	struct limits_conf limits;
+	struct scan_conf scan;
 	struct plan_dns dns;
 	struct arena *arena;
 };
@@ -41,6 +42,12 @@ void plan_dns(struct plan_dns *plan, const struct config *config,
 	      const char *auth_domain, struct arena *arena);
 struct back_hop plan_mx(const struct config *config);
 enum back_tls plan_tls(int tls); /* of enum config_relay_tls */
+/* The part about scanning. */
+void plan_scan(struct scan_conf *conf, const struct config *config,
+	       const struct dns_opts *dns, struct arena *arena);
+enum scan_down plan_down(int down); /* of enum config_down */
+enum scan_unscannable plan_unscannable(int unscannable);
+enum scan_infected plan_infected(int infected);
 /* Zeroed, and never NULL. */
 void *plan_array(struct arena *arena, size_t count, size_t size);
 

@@ -2,14 +2,16 @@
  * The composition root. What this decides is an order.
  *
  * Start: log, sockets, directories, privileges, guard, spool, logins, limits
- * and blocks out of the spool, back, front, control, READY. Everything that
- * root may read (certificates, password files) was read with the configuration,
- * before the drop.
+ * and blocks out of the spool, quarantine and scanning, which look at mail for
+ * the others, back, front, control, READY. Everything that root may read
+ * (certificates, password files) was read with the configuration, before the
+ * drop; authorities' files (`ca`) are opened after it, and again at a reload.
  *
  * Stop: control, then the front (on a thread of its own, so that the main loop
  * goes on answering the watchdog and a second signal), then the guard's ticks,
- * then the back, then the spool (with the last of what is known of domains),
- * then the guard, which the spool asks. A second
+ * then the back, then scanning, whom nobody asks any more, then the spool (with
+ * the last of what is known of domains), then the guard, which the spool asks.
+ * A second
  * signal means now: deliveries under way get two seconds, and the process ends.
  * That loses nothing: what was answered 250 is on disk.
  *
@@ -305,6 +307,22 @@ load_guard(struct server *s, const struct plan *plan)
 	return 0;
 }
 
+/* Before those who ask it. Without servers it runs too: a reload may name
+ * some. */
+static int
+start_scan(struct server *s, const struct plan *plan)
+{
+	char error[SERVER_ERROR_SIZE] = "";
+	const struct scan_opts opts = {.conf = &plan->scan};
+
+	if (quarantine_open(&s->quarantine, s->config->spool,
+			    spool_store(s->spool), error, sizeof(error)) != 0)
+		return fail("quarantine", error);
+	if (scan_start(&s->scan, &opts, error, sizeof(error)) != 0)
+		return fail("scan", error);
+	return 0;
+}
+
 static int
 start_mail(struct server *s, const struct plan *plan)
 {
@@ -316,6 +334,8 @@ start_mail(struct server *s, const struct plan *plan)
 	    .blocklist = guard->blocklist,
 	    .dns_cache = names_cache(s->names),
 	    .domains = names_domains(s->names),
+	    .scan = s->scan,
+	    .quarantine = s->quarantine,
 	    .dead_domain = dead_met,
 	    .dead_domain_arg = &s->dead,
 	    .conf = &plan->back,
@@ -330,6 +350,7 @@ start_mail(struct server *s, const struct plan *plan)
 	    .top = guard->top,
 	    .dns_cache = names_cache(s->names),
 	    .domains = names_domains(s->names),
+	    .scan = s->scan,
 	    .thread_count = (unsigned)s->config->threads,
 	    .conf = &plan->front,
 	    .utf8_fn = offers_utf8,
@@ -373,6 +394,8 @@ start_control(struct server *s, const struct plan *plan)
 	    .top = guard->top,
 	    .dns_cache = names_cache(s->names),
 	    .domains = names_domains(s->names),
+	    .scan = s->scan,
+	    .quarantine = s->quarantine,
 	    .users_local = !s->config->auth.backend.dovecot,
 	    .host = {.reload = server_reload,
 		     .show = server_show,
@@ -427,6 +450,8 @@ start(struct server *s)
 	plan_make(&plan, s->config, s->started, s->sockets);
 	code = load_guard(s, &plan);
 	if (code == 0)
+		code = start_scan(s, &plan);
+	if (code == 0)
 		code = start_mail(s, &plan);
 	if (code == 0)
 		code = start_control(s, &plan);
@@ -445,6 +470,10 @@ end(struct server *s)
 		guard_stop(s->guard);
 	if (s->back != NULL)
 		stop_back(s, BACK_GRACE_MS);
+	if (s->scan != NULL)
+		scan_stop(&s->scan);
+	if (s->quarantine != NULL)
+		quarantine_close(&s->quarantine);
 	if (s->names != NULL)
 		names_stop(s->names);
 	auth_pool_destroy(&s->auth);

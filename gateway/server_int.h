@@ -23,6 +23,8 @@ struct server {
 	struct guard *guard;
 	struct spool *spool;
 	struct names *names;
+	struct scan *scan;
+	struct quarantine *quarantine;
 	struct dead dead; /* what back tells */
 	struct auth_pool *auth;
 	struct front *front;

@@ -1,7 +1,8 @@
 /*
  * A new configuration, made whole beside the one in force. Whatever can fail
- * is tried before anything is swapped: sockets, log, next hops; then the swap,
- * which cannot fail. So a file with one mistake in it changes nothing.
+ * is tried before anything is swapped: sockets, log, scanners, next hops; then
+ * the swap, which cannot fail. So a file with one mistake in it changes
+ * nothing.
  */
 #include <stdio.h>
 
@@ -51,6 +52,34 @@ sweep_later(struct server *s)
 	s->sweep = timer_start(s->loop, SWEEP_MS, on_sweep, s);
 }
 
+static void
+restore_log(struct server *s)
+{
+	struct log_opts log;
+
+	plan_log(&log, s->config);
+	if (log_setup(&log) != 0)
+		log_event(GW_LOG_WARN, "log-not-restored",
+			  LF_STR("path", log.path));
+}
+
+/* Not by plan_make: the sockets are those of the new configuration. */
+static void
+restore_scan(struct server *s)
+{
+	struct arena *arena = arena_create(4096);
+	char error[SERVER_ERROR_SIZE] = "";
+	struct scan_conf old;
+	struct plan_dns dns;
+
+	plan_dns(&dns, s->config, s->started->auth.domain, arena);
+	plan_scan(&old, s->config, &dns.resolver, arena);
+	if (scan_reload(s->scan, &old, error, sizeof(error)) != 0)
+		log_event(GW_LOG_ERROR, "scan-not-restored",
+			  LF_STR("why", error));
+	arena_destroy(&arena);
+}
+
 /* Everything that can fail; afterwards nothing does. */
 static int
 adopt(struct server *s, struct config *next, struct plan *plan,
@@ -58,6 +87,7 @@ adopt(struct server *s, struct config *next, struct plan *plan,
 {
 	char error[SERVER_ERROR_SIZE] = "";
 	struct log_opts log;
+	bool scan;
 
 	plan_log(&log, next);
 	if (log_setup(&log) != 0) {
@@ -65,12 +95,13 @@ adopt(struct server *s, struct config *next, struct plan *plan,
 			   log.path != NULL ? log.path : s->path);
 		return GW_EINVAL;
 	}
-	if (back_reload(s->back, &plan->back, error, sizeof(error)) != 0) {
+	scan = scan_reload(s->scan, &plan->scan, error, sizeof(error)) == 0;
+	if (!scan ||
+	    back_reload(s->back, &plan->back, error, sizeof(error)) != 0) {
 		buf_printf(errors, "%s: %s\n", s->path, error);
-		plan_log(&log, s->config);
-		if (log_setup(&log) != 0)
-			log_event(GW_LOG_WARN, "log-not-restored",
-				  LF_STR("path", log.path));
+		if (scan)
+			restore_scan(s);
+		restore_log(s);
 		return GW_EINVAL;
 	}
 	guard_reload(s->guard, &plan->limits);
