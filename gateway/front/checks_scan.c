@@ -158,17 +158,17 @@ static void
 log_verdict(const struct transaction *t, const struct inspection *i)
 {
 	const struct scan_verdict *verdict = &i->job.verdict;
-	const struct scan_part *part = part_of(i);
 	bool fine = verdict->kind == SCAN_CLEAN;
+	const struct scan_part *part = fine ? NULL : part_of(i);
+	const char *name = part != NULL ? part->name : "";
 
-	if (part != NULL && part->name[0] == '\0')
-		part = NULL;
 	log_event(GW_LOG_INFO, "scan", LF_STR("msg", t->id_text),
 		  LF_STR("session", t->session->id_text),
 		  LF_STR("cred", t->session->login.cred),
 		  LF_IP("client", &t->session->peer.ip),
 		  LF_U64("parts", i->job.part_count),
-		  LF_STR("part", part != NULL && !fine ? part->name : NULL),
+		  LF_STR("part", name[0] != '\0' ? name : NULL),
+		  LF_STR("type", part != NULL ? part->type : NULL),
 		  LF_STR("verdict", kind_word(verdict->kind)),
 		  LF_STR("why", fine ? NULL : reasons[verdict->why].word),
 		  LF_STR("threat",
@@ -371,7 +371,7 @@ unknown(struct transaction *t, const struct inspection *i,
 		t->scan.pending = true;
 		break;
 	case SCAN_DOWN_OPEN:
-		COUNT(t->session->worker, scan_open);
+		let_out(t, "down-open");
 		break;
 	case SCAN_DOWN_REJECT:
 		return refuse(t, i, REPLY_SCAN_DOWN, refusal);
