@@ -23,10 +23,6 @@ add_part(struct find *find)
 {
 	struct scan_part *grown;
 
-	if (find->count == PARTS_MAX) {
-		find->too_many = true;
-		return NULL;
-	}
 	if (find->count == find->size) {
 		find->size = find->size > 0 ? 2 * find->size : 8;
 		grown = arena_alloc(find->arena, find->size * sizeof(*grown));
@@ -45,9 +41,13 @@ on_part(void *arg, const struct mime_part *part)
 
 	if ((part->flags & MIME_ATTACHMENT) == 0 && !find->texts)
 		return;
-	to = add_part(find);
-	if (to == NULL)
+	if (part->begin == part->end) /* nothing in it for anybody */
 		return;
+	if (find->count == PARTS_MAX) {
+		find->too_many = true;
+		return;
+	}
+	to = add_part(find);
 	*to = (struct scan_part){
 	    .begin = part->begin,
 	    .end = part->end,
@@ -99,14 +99,13 @@ why_unscannable(const struct find *find, uint32_t flags)
 	return SCAN_WHY_NONE;
 }
 
-/* Readers differ on where its parts are: all of it, as one. */
+/* All of it as one more part, where it reads in two ways or was not seen to its
+ * end. */
 static void
 add_whole(struct find *find, uint64_t bytes, const uint8_t *digest)
 {
 	struct scan_part *to = add_part(find);
 
-	if (to == NULL)
-		return;
 	*to = (struct scan_part){
 	    .end = bytes,
 	    .decoded_bytes = bytes,
@@ -134,9 +133,10 @@ parts_find(const struct parts_source *source, struct arena *arena,
 	if (err == 0) {
 		mime_walk_end(walk, &summary);
 		digest_final(digest, parts->digest);
-		if ((summary.flags & MIME_AMBIGUOUS) != 0)
-			add_whole(&find, source->bytes, parts->digest);
 		parts->why = why_unscannable(&find, summary.flags);
+		if (parts->why != SCAN_WHY_NONE ||
+		    (summary.flags & MIME_AMBIGUOUS) != 0)
+			add_whole(&find, source->bytes, parts->digest);
 		parts->v = find.v;
 		parts->count = find.count;
 	}

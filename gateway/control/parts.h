@@ -6,12 +6,13 @@
 
 /*
  * What is to be scanned of a message that lies somewhere: its attachments, its
- * shown texts too if asked, and the whole of it where it reads in two ways.
+ * shown texts too if asked, and the whole of it where it reads in two ways or
+ * could not be seen to its end.
  */
 struct parts {
 	const struct scan_part *v; /* in arena */
 	size_t count;
-	/* Not NONE: it is unscannable, whatever a scanner says. */
+	/* Not NONE: it is unscannable, even where all of this is clean. */
 	enum scan_why why;
 	uint8_t digest[DIGEST_SIZE]; /* of all bytes */
 };

@@ -180,11 +180,12 @@ look_again(struct job *job)
 	if (!status.on)
 		job->result.verdict = (struct scan_verdict){
 		    .kind = SCAN_ERROR, .why = SCAN_WHY_DOWN};
-	else if (parts.why != SCAN_WHY_NONE)
-		job->result.verdict = (struct scan_verdict){
-		    .kind = SCAN_UNSCANNABLE, .why = parts.why};
 	else if (parts.count > 0)
 		scan_parts(job, &parts);
+	if (job->result.verdict.kind == SCAN_CLEAN &&
+	    parts.why != SCAN_WHY_NONE)
+		job->result.verdict = (struct scan_verdict){
+		    .kind = SCAN_UNSCANNABLE, .why = parts.why};
 	return stopping(job->releaser) ? GW_ECANCELED : 0;
 }
 

@@ -1,5 +1,7 @@
 #include "gateway/control/status_scan.h"
 
+#include <string.h>
+
 #include "gateway/base/clock.h"
 #include "gateway/control/text.h"
 #include "gateway/control/verdict_text.h"
@@ -149,13 +151,16 @@ put_certificate(const struct metrics *m, const struct scan_server_status *s,
 	buf_add_str(out, left > 0 ? ")\n" : " ago)\n");
 }
 
+/* In the column that begins with `before`. */
 static void
-put_error(const struct scan_server_status *s, size_t columns, struct buf *out)
+put_error(const struct scan_server_status *s, const char *before,
+	  size_t columns, struct buf *out)
 {
 	if (s->health == SCAN_UP || s->error[0] == '\0')
 		return;
-	label(out, "");
-	text_last(out, slice_str(s->error), columns == 0 ? 0 : columns - 13);
+	buf_add_str(out, before);
+	text_last(out, slice_str(s->error),
+		  columns == 0 ? 0 : columns - strlen(before));
 	buf_add_byte(out, '\n');
 }
 
@@ -168,7 +173,7 @@ put_server(const struct metrics *m, const struct scan_server_status *s,
 	buf_add_byte(out, ' ');
 	put_health(m, s, out);
 	buf_add_byte(out, '\n');
-	put_error(s, columns, out);
+	put_error(s, "               ", columns, out);
 	if (s->expires_wall_s == 0 ||
 	    s->expires_wall_s - m->wall_s > EXPIRES_SOON_S)
 		return;
@@ -205,20 +210,26 @@ status_scan_text(const struct metrics *m, size_t columns, struct buf *out)
 }
 
 static void
+field(struct buf *out, const char *name)
+{
+	buf_printf(out, "  %-13s ", name);
+}
+
+static void
 put_figures(const struct scan_server_status *s, struct buf *out)
 {
-	label(out, "  scanned");
+	field(out, "scanned");
 	counted(out, s->scanned, "; infected ");
 	counted(out, s->infected, ", unscannable ");
 	counted(out, s->unscannable, ", failed ");
 	counted(out, s->errors, "\n");
 	if (s->p95_ms > 0) {
-		label(out, "  verdict in");
+		field(out, "verdict in");
 		put_ms(out, "p50", s->p50_ms);
 		put_ms(out, ", p95", s->p95_ms);
 		buf_add_byte(out, '\n');
 	}
-	label(out, "  connections");
+	field(out, "connections");
 	counted(out, s->connections, ", in use ");
 	counted(out, s->busy, "; waiting for one: ");
 	counted(out, s->waiting, "\n");
@@ -231,11 +242,11 @@ put_full(const struct metrics *m, const struct scan_server_status *s,
 	buf_add_byte(out, '\n');
 	text_last(out, slice_str(s->name), 0);
 	buf_add_str(out, "\n");
-	label(out, "  health");
+	field(out, "health");
 	put_health(m, s, out);
 	buf_add_byte(out, '\n');
-	put_error(s, columns, out);
-	label(out, "  test virus");
+	put_error(s, "                ", columns, out);
+	field(out, "test virus");
 	if (s->canary_wall_s == 0) {
 		buf_add_str(out, "not found yet\n");
 	} else {
@@ -245,12 +256,12 @@ put_full(const struct metrics *m, const struct scan_server_status *s,
 	}
 	put_figures(s, out);
 	if (s->istag[0] != '\0') {
-		label(out, "  istag");
+		field(out, "istag");
 		text_last(out, slice_str(s->istag), 0);
 		buf_add_byte(out, '\n');
 	}
 	if (s->expires_wall_s != 0) {
-		label(out, "  certificate");
+		field(out, "certificate");
 		put_certificate(m, s, out);
 	}
 }

@@ -388,6 +388,28 @@ START_TEST(damaged)
 END_TEST
 
 /* What reads in two ways is scanned whole too. */
+#define PIECE                                                            \
+	"Content-Type: message/partial; id=a; number=1; total=2\r\n\r\n" \
+	"Subject: x\r\n\r\nhi\r\n"
+
+/* A piece of a message is unscannable however clean it is; but what is found
+ * in it counts more. */
+START_TEST(pieces)
+{
+	begin();
+	world.spool.answer = SPOOL_ACCEPTED;
+	put_away(ID + 1, "bob", PIECE);
+	expect("quarantine release 00000000000z9 --reason x", NULL, 1,
+	       "still unscannable: it is a piece of a message");
+	ck_assert_ptr_nonnull(
+	    strstr(buf_cstr(&world.scan.asked), "message/rfc822 "));
+	world.scan.verdict = looks[0].verdict;
+	expect("quarantine release 00000000000z9 --reason x", NULL, 1,
+	       "still infected");
+	world_stop();
+}
+END_TEST
+
 START_TEST(parts)
 {
 	static const struct {
@@ -491,6 +513,7 @@ main(void)
 	tcase_add_test(t, not_accepted);
 	tcase_add_test(t, deleted);
 	tcase_add_test(t, damaged);
+	tcase_add_test(t, pieces);
 	tcase_add_test(t, parts);
 	tcase_add_test(t, two_at_once);
 	tcase_add_test(t, stop_in_a_scan);

@@ -31,8 +31,8 @@ START_TEST(answers)
 	} rows[] = {
 	    {"scan status", false, 0, "1 of 2 scanners up", ""},
 	    {"scan status", false, 0, "\nav1:11344/avscan\n", ""},
-	    {"scan status", false, 0, "istag      W3E4-1\n", ""},
-	    {"scan status", false, 0, "certificate valid until 20", ""},
+	    {"scan status", false, 0, "  istag         W3E4-1\n", ""},
+	    {"scan status", false, 0, "  certificate   valid until 20", ""},
 	    {"scan status", false, 0, "found 60 s ago\n", ""},
 	    {"scan status", false, 0, "av2:1344/\\x1b[2J\n", ""},
 	    {"scan status", false, 0, "connection refused\n", ""},
