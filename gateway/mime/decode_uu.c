@@ -13,14 +13,18 @@
 enum {
 	SEEK,	   /* at a line's start or behind `have` bytes of "begin " */
 	SEEK_REST, /* in a line that is no "begin" line */
-	BEGIN,	   /* in the rest of one */
+	BEGIN,	   /* in the rest of one, whose words are counted in `have` */
 	LENGTH,	   /* at a line's start in the data */
 	DATA,
 	DATA_REST,
 	END, /* behind `have` bytes of "end" */
 };
 
-/* mime_decoder.pad: 1 when an "end" line has been seen. */
+/* Of mime_decoder.pad: what has been seen. */
+enum {
+	SEEN_END = 1 << 0,   /* an "end" line */
+	SEEN_EMPTY = 1 << 1, /* the line of no bytes that stands before it */
+};
 
 static uint8_t *
 flush_group(struct mime_decoder *d, uint8_t *out)
@@ -50,6 +54,11 @@ take_length(struct mime_decoder *d, uint8_t c)
 	} else {
 		d->want = (c - ' ') & 63;
 		d->state = d->want > 0 ? DATA : DATA_REST;
+		/* behind a line of no bytes some stop */
+		if (d->want > 0 && (d->pad & SEEN_EMPTY))
+			d->bad = true;
+		if (d->want == 0)
+			d->pad |= SEEN_EMPTY;
 	}
 }
 
@@ -86,7 +95,7 @@ take_end_line(struct mime_decoder *d, uint8_t c)
 		return;
 	if (d->have == 3 && c == '\n') {
 		d->state = SEEK;
-		d->pad = 1;
+		d->pad |= SEEN_END;
 	} else {
 		d->bad = true;
 		d->state = c == '\n' ? LENGTH : DATA_REST;
@@ -100,8 +109,9 @@ take_seek(struct mime_decoder *d, uint8_t c)
 	if (c == (uint8_t) "begin "[d->have]) {
 		if (++d->have < 6)
 			return;
-		if (d->pad > 0)
+		if (d->pad & SEEN_END)
 			d->bad = true;
+		d->pad &= (uint8_t)~SEEN_EMPTY;
 		d->state = BEGIN;
 	} else if (c != '\n') {
 		d->state = SEEK_REST;
@@ -109,12 +119,41 @@ take_seek(struct mime_decoder *d, uint8_t c)
 	d->have = 0;
 }
 
-/* Of the states in which the rest of a line means nothing. */
+/* "begin 644 name": what some readers would not call that is bad. */
+static void
+take_begin(struct mime_decoder *d, uint8_t c)
+{
+	enum { MODE, DIGITS, BLANK, NAME };
+
+	if (c == '\n') {
+		if (d->have != NAME)
+			d->bad = true;
+		d->state = LENGTH;
+		d->have = 0;
+	} else if (d->have < BLANK && c >= '0' && c <= '7') {
+		d->have = DIGITS;
+	} else if (d->have == DIGITS && c == ' ') {
+		d->have = BLANK;
+	} else if (d->have == BLANK) {
+		if (c != '\r' && c != ' ')
+			d->have = NAME;
+	} else if (d->have != NAME) {
+		d->bad = true;
+		d->have = NAME;
+	}
+}
+
+/* Of the states in which the rest of a line means nothing: behind data there
+ * should be none. */
 static size_t
 skip_line(struct mime_decoder *d, struct slice rest)
 {
 	size_t n = slice_find(rest, '\n');
 
+	if (d->state == DATA_REST && !d->bad)
+		for (size_t i = 0; i < n; i++)
+			d->bad |= strchr(" \t\r", rest.p[i]) == NULL ||
+				  rest.p[i] == '\0';
 	if (n == rest.n)
 		return n;
 	d->state = d->state == SEEK_REST ? SEEK : LENGTH;
@@ -127,10 +166,10 @@ take_finish(struct mime_decoder *d, uint8_t *out)
 	if (d->state == DATA)
 		out = flush_group(d, out);
 	if (d->state == END && d->have == 3)
-		d->pad = 1;
+		d->pad |= SEEN_END;
 	else if (d->state != SEEK && d->state != SEEK_REST)
 		d->bad = true;
-	if (d->pad == 0)
+	if (!(d->pad & SEEN_END))
 		d->bad = true; /* no file, or none with an end */
 	return out;
 }
@@ -147,6 +186,9 @@ mime_uu_decode(struct mime_decoder *d, struct slice in, bool end, uint8_t *out)
 		case SEEK:
 			take_seek(d, p[i++]);
 			break;
+		case BEGIN:
+			take_begin(d, p[i++]);
+			break;
 		case LENGTH:
 			take_length(d, p[i++]);
 			break;
@@ -156,7 +198,7 @@ mime_uu_decode(struct mime_decoder *d, struct slice in, bool end, uint8_t *out)
 		case END:
 			take_end_line(d, p[i++]);
 			break;
-		default: /* SEEK_REST, BEGIN, DATA_REST */
+		default: /* SEEK_REST, DATA_REST */
 			i += skip_line(d, slice_from(in, i));
 			break;
 		}

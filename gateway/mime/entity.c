@@ -292,6 +292,25 @@ is_message(const struct mime_walk *w)
 	       is_type(w, "message/rfc2822") || is_type(w, "message/news");
 }
 
+/* Python's email package walks into whatever is called a message. */
+static bool
+is_odd_message(const struct mime_walk *w)
+{
+	static const char *known[] = {"message/delivery-status",
+				      "message/disposition-notification",
+				      "message/feedback-report",
+				      "message/global-delivery-status",
+				      "message/global-disposition-notification",
+				      "message/global-headers",
+				      "message/partial",
+				      "message/external-body"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (is_type(w, known[i]))
+			return false;
+	return strncmp(w->part.type, "message/", 8) == 0;
+}
+
 void
 mime_entity_begin(struct mime_walk *w, uint64_t at)
 {
@@ -315,6 +334,8 @@ mime_entity_begin(struct mime_walk *w, uint64_t at)
 	} else {
 		if (is_message(w))
 			note(&c, "an encoded message");
+		else if (is_odd_message(w))
+			note(&c, "an unknown kind of message");
 		begin_leaf(w, &c);
 	}
 	if (c.odd != NULL)

@@ -140,6 +140,11 @@ static const struct {
      "SGVsbG8=\r\n",
      "0 message/rfc822 '' a base64: Hello\n", "an encoded message"},
 
+    {"a kind of message that nobody knows",
+     "Content-Type: message/rfc82\r\n\r\nFrom: a\r\n\r\nHi",
+     "0 message/rfc82 '' a identity: From: a||Hi\n",
+     "an unknown kind of message"},
+
     /* encodings */
     {"base64 with strays",
      "Content-Transfer-Encoding: base64\r\n\r\nSGV#sbG8=\r\n",
@@ -163,6 +168,15 @@ static const struct {
      "0 text/plain '' - base64: Hello\n", "a transfer encoding in quotes"},
 
     /* files in texts */
+    {"Outlook's uuencode without a mode",
+     "\r\nbegin  a.txt\r\n%2&5L;&\\\r\n`\r\nend\r\n",
+     "0 application/octet-stream 'a.txt' ab uu: Hello\n"
+     "0 text/plain '' - identity: begin  a.txt|%2&5L;&\\|`|end|\n",
+     "a bad encoding"},
+    {"uuencode with a mode that is none, by transfer encoding",
+     "Content-Type: image/gif\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\n"
+     "begin 6--4 a\r\n%2&5L;&\\`\r\n`\r\nend\r\n",
+     "0 image/gif '' ab uu: Hello\n", "a bad encoding"},
     {"uuencode without end", "\r\nbegin 644 a\r\n%2&5L;&\\\r\nbye\r\n",
      "0 application/octet-stream 'a' ab uu: Hello\n"
      "0 text/plain '' - identity: begin 644 a|%2&5L;&\\|bye|\n",

@@ -102,10 +102,6 @@ static const struct {
      "0 application/octet-stream 'b' a uu: Hi\n"
      "0 text/plain '' - identity: begin 644 a|%2&5L;&\\|`|end||"
      "begin 0600 dir/b|\"2&D | |end\n"},
-    {"Outlook's uuencode without a mode",
-     "\r\nbegin  a.txt\r\n%2&5L;&\\\r\n`\r\nend\r\n",
-     "0 application/octet-stream 'a.txt' a uu: Hello\n"
-     "0 text/plain '' - identity: begin  a.txt|%2&5L;&\\|`|end|\n"},
     {"uuencode by transfer encoding",
      "Content-Type: application/zip\r\nContent-Transfer-Encoding: x-uuencode"
      "\r\n\r\nbegin 644 a\r\n%2&5L;&\\\r\n`\r\nend\r\n",
