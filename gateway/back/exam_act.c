@@ -91,6 +91,18 @@ give_up(struct exam *exam, enum exam_end how)
 	exam_end(&exam, how);
 }
 
+/* The disk would not take what the verdict asks for: it stays held. */
+static void
+not_durable(struct exam *exam, int err)
+{
+	char id[ID_TEXT_SIZE];
+
+	id_format(exam->id, id);
+	log_event(GW_LOG_WARN, "scan-not-durable", LF_STR("msg", id),
+		  LF_ERR(err));
+	give_up(exam, EXAM_LATER);
+}
+
 static uint32_t
 holds_after(const struct exam *exam, uint32_t holds)
 {
@@ -264,14 +276,10 @@ committed_take(struct relay *relay, struct inbound *in)
 {
 	struct exam *exam = (struct exam *)in;
 	int err = exam->op.err;
-	char id[ID_TEXT_SIZE];
 
 	(void)relay;
 	if (err != 0 && err != GW_ENOENT) {
-		id_format(exam->id, id);
-		log_event(GW_LOG_WARN, "scan-not-durable", LF_STR("msg", id),
-			  LF_ERR(err));
-		give_up(exam, EXAM_LATER);
+		not_durable(exam, err);
 		return;
 	}
 	if (err == 0)
@@ -421,9 +429,11 @@ stored_take(struct relay *relay, struct inbound *in)
 		exam_take_jobs(exam);
 		next_slice(exam);
 		break;
+	case GW_ECANCELED:
+		give_up(exam, EXAM_AGAIN);
+		break;
 	default:
-		give_up(exam,
-			exam->err == GW_ECANCELED ? EXAM_AGAIN : EXAM_LATER);
+		not_durable(exam, exam->err);
 	}
 }
 
