@@ -302,12 +302,45 @@ START_TEST(keeps_to_the_connections)
 }
 END_TEST
 
+START_TEST(a_canary_takes_a_connection)
+{
+	struct scan_conf conf = help_conf(1);
+	struct mail *mails[6];
+	struct scan *scan;
+	char text[16];
+
+	fake_reset();
+	conf.connection_max = 3;
+	conf.canary_ms = 50;
+	scan = help_start_up(&conf);
+	FAKE_SET(0, canary_waits, true);
+	UNTIL(FAKE(0, canaries) >= 2 && FAKE(0, open) == 1);
+	FAKE_SET(0, manner, FAKE_MUTE);
+	for (size_t i = 0; i < COUNT(mails); i++) {
+		(void)snprintf(text, sizeof(text), "m%zu", i);
+		mails[i] = mail_create(text);
+		scan_job_start(scan, &mails[i]->job);
+	}
+	UNTIL(FAKE(0, scans) == 2);
+	usleep(20000);
+	ck_assert_uint_eq(FAKE(0, scans), 2);
+	FAKE_SET(0, canary_waits, false);
+	FAKE_SET(0, manner, FAKE_ANSWERS);
+	for (size_t i = 0; i < COUNT(mails); i++) {
+		mail_wait(mails[i]);
+		mail_destroy(mails[i]);
+	}
+	scan_stop(&scan);
+}
+END_TEST
+
 /* --- ISTags --------------------------------------------------------------- */
 
 START_TEST(a_new_tag_is_proved_first)
 {
 	struct scan_conf conf = help_conf(1);
 	struct mail *mail = mail_create("one"), *bad = mail_create("VIRUS");
+	struct mail *behind = mail_create("two");
 	struct scan *scan;
 
 	fake_reset();
@@ -322,13 +355,21 @@ START_TEST(a_new_tag_is_proved_first)
 	scan_job_start(scan, &bad->job);
 	mail_wait(bad);
 	ck_assert_int_eq(bad->job.verdict.kind, SCAN_INFECTED);
+	/* What comes while the canary is under way waits for another one. */
+	scan_job_start(scan, &behind->job);
+	UNTIL(FAKE(0, scans) == 3);
+	usleep(20000);
 	FAKE_SET(0, canary_waits, false);
 	mail_wait(mail);
+	mail_wait(behind);
+	ck_assert_int_eq(behind->job.verdict.kind, SCAN_CLEAN);
+	ck_assert_uint_eq(FAKE(0, canaries), 3);
 	ck_assert_int_eq(mail->job.verdict.kind, SCAN_CLEAN);
 	ck_assert_str_eq(mail->job.verdict.istag, "new");
 	ck_assert_int_eq(scan_new(scan), SCAN_CLEAN);
 	mail_destroy(mail);
 	mail_destroy(bad);
+	mail_destroy(behind);
 	scan_stop(&scan);
 }
 END_TEST
@@ -502,6 +543,7 @@ main(void)
 	tcase_add_test(tcase, an_error_is_tried_elsewhere);
 	tcase_add_test(tcase, nothing_is_lost_when_one_goes_down);
 	tcase_add_test(tcase, keeps_to_the_connections);
+	tcase_add_test(tcase, a_canary_takes_a_connection);
 	tcase_add_test(tcase, a_new_tag_is_proved_first);
 	tcase_add_test(tcase, a_new_tag_that_is_blind);
 	tcase_add_test(tcase, old_ones_are_asked_again_at_a_rate);
