@@ -150,7 +150,7 @@ skip_line(struct mime_decoder *d, struct slice rest)
 {
 	size_t n = slice_find(rest, '\n');
 
-	if (d->state == DATA_REST && !d->bad)
+	if ((d->state == DATA_REST || (d->pad & SEEN_END)) && !d->bad)
 		for (size_t i = 0; i < n; i++)
 			d->bad |= strchr(" \t\r", rest.p[i]) == NULL ||
 				  rest.p[i] == '\0';

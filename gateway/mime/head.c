@@ -81,6 +81,10 @@ take_encoding(struct mime_head *head, struct slice value)
 	bool known = false;
 	size_t n = 0;
 
+	/* a blank behind it makes it another word for Python */
+	if (slice_trim(value).n > 0 &&
+	    strchr(" \t", value.p[value.n - 1]) != NULL)
+		odd(head, "text behind a transfer encoding");
 	value = slice_trim(value);
 	while (n < value.n && strchr(" \t;(\"", value.p[n]) == NULL)
 		n++;
