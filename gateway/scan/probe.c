@@ -118,12 +118,6 @@ canary_good(struct scan_server *server)
 }
 
 static const char *
-error_of(const struct icap_result *result)
-{
-	return result->error[0] ? result->error : "no answer";
-}
-
-static const char *
 canary_error(const struct icap_result *result)
 {
 	switch (result->verdict.kind) {
@@ -132,7 +126,7 @@ canary_error(const struct icap_result *result)
 	case SCAN_UNSCANNABLE:
 		return "does not look at EICAR";
 	case SCAN_ERROR:
-		return error_of(result);
+		return result->error[0] ? result->error : "no answer";
 	case SCAN_INFECTED:
 		break;
 	}
@@ -202,12 +196,12 @@ on_options(void *arg, const struct icap_result *result)
 	if (result->verdict.kind != SCAN_ERROR && options->known) {
 		server->options_ms = options->expires_ms;
 		scan_server_tag(server, options->istag);
-	} else if (result->status != 0) {
-		/* It is there, and has none; the canary will tell. */
+	} else if (result->status != 0 || result->error[0] == '\0') {
+		/* It has none, or nobody knows why; the canary will tell. */
 		server->options_ms = now_ms + OPTIONS_AGAIN_MS;
 		health_doubt(&server->health, now_ms);
 	} else if (health_is_due(&server->health, now_ms)) {
-		probe_failed(server, error_of(result));
+		probe_failed(server, result->error);
 	} else {
 		health_doubt(&server->health, now_ms);
 	}
