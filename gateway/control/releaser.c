@@ -459,8 +459,8 @@ log_result(const struct job *job)
 	id_format(result->new_id, new_id);
 	if (result->end == RELEASE_DONE)
 		log_event(GW_LOG_INFO, "quarantine", LF_STR("msg", id),
-			  LF_STR("action", sent ? "released" : "deleted"),
-			  LF_STR("new", sent ? new_id : NULL),
+			  LF_STR("action", sent ? "release" : "delete"),
+			  LF_STR("linked", sent ? new_id : NULL),
 			  LF_STR("verdict",
 				 sent ? verdict_kind_name(result->verdict.kind)
 				      : NULL),
@@ -470,7 +470,7 @@ log_result(const struct job *job)
 	else if (result->end == RELEASE_NOT_CLEAN)
 		log_event(
 		    GW_LOG_WARN, "quarantine", LF_STR("msg", id),
-		    LF_STR("action", "not-released"),
+		    LF_STR("action", "release-refused"),
 		    LF_STR("verdict", verdict_kind_name(result->verdict.kind)),
 		    LF_STR("threat", result->verdict.threat[0] != '\0'
 					 ? result->verdict.threat
