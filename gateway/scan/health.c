@@ -5,7 +5,7 @@
 #define BACK_OFF_MIN_MS 1000
 #define BACK_OFF_MAX_MS 30000
 #define DOUBT_GAP_MS 1000
-#define ERRORS_MAX 3
+#define UNREACHABLE_MAX 3
 
 void
 health_init(struct health *health, int64_t canary_ms, int64_t now_ms)
@@ -46,7 +46,7 @@ back_off(struct health *health, int64_t now_ms)
 bool
 health_canary(struct health *health, enum scan_kind kind, int64_t now_ms)
 {
-	health->errors = 0;
+	health->unreachable = 0;
 	switch (kind) {
 	case SCAN_INFECTED:
 		health->back_off_ms = BACK_OFF_MIN_MS;
@@ -64,12 +64,13 @@ health_canary(struct health *health, enum scan_kind kind, int64_t now_ms)
 }
 
 bool
-health_error(struct health *health, int64_t now_ms)
+health_error(struct health *health, bool unreachable, int64_t now_ms)
 {
-	health->errors++;
+	if (unreachable)
+		health->unreachable++;
 	if (health->state != SCAN_UP)
 		return false;
-	if (health->errors < ERRORS_MAX) {
+	if (health->unreachable < UNREACHABLE_MAX) {
 		health_doubt(health, now_ms);
 		return false;
 	}
@@ -79,7 +80,7 @@ health_error(struct health *health, int64_t now_ms)
 void
 health_answer(struct health *health)
 {
-	health->errors = 0;
+	health->unreachable = 0;
 }
 
 bool
@@ -88,6 +89,12 @@ health_silent(struct health *health, int64_t now_ms)
 	if (health->state != SCAN_UP)
 		return false;
 	return health_canary(health, SCAN_ERROR, now_ms);
+}
+
+void
+health_busy(struct health *health, int64_t now_ms)
+{
+	back_off(health, now_ms);
 }
 
 void

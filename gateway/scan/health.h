@@ -10,8 +10,8 @@
  * Whether a server is to be asked, and when its next canary is due; and what
  * its ISTags are worth. Pure: time is an argument.
  *
- * The canary is the judge. Errors of scans only call for it early; a run of
- * them without an answer in between needs no judge.
+ * The canary is the judge. Errors of scans only call for it early: a file on
+ * which a scanner fails must not take it from everybody else.
  */
 struct health {
 	enum scan_health state;
@@ -19,7 +19,7 @@ struct health {
 	int64_t due_ms;	   /* the next one */
 	int64_t asked_ms;  /* when the last one began; 0: none did */
 	int64_t back_off_ms;
-	uint32_t errors; /* of scans, without an answer since */
+	uint32_t unreachable; /* running */
 };
 
 void health_init(struct health *health, int64_t canary_ms, int64_t now_ms);
@@ -28,10 +28,15 @@ void health_configure(struct health *health, int64_t canary_ms, int64_t now_ms);
 
 /* A canary ended so; what kept it from being sent is SCAN_ERROR. */
 bool health_canary(struct health *health, enum scan_kind kind, int64_t now_ms);
-bool health_error(struct health *health, int64_t now_ms); /* of a scan */
-void health_answer(struct health *health);		  /* to a scan */
+/* Of a scan. Unreachable: it says nothing at all, and several such in a row
+ * need no canary; any other error may be due to what was scanned. */
+bool health_error(struct health *health, bool unreachable, int64_t now_ms);
+void health_answer(struct health *health); /* to a scan */
 /* Nothing came for so long, and there is no room for a canary. */
 bool health_silent(struct health *health, int64_t now_ms);
+
+/* A canary got no answer in time, but scans did: it is busy. Once more. */
+void health_busy(struct health *health, int64_t now_ms);
 
 /* A canary began. */
 void health_asked(struct health *health, int64_t now_ms);

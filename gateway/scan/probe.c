@@ -133,6 +133,16 @@ canary_error(const struct icap_result *result)
 	return "";
 }
 
+/* Scans are answered, only later than a canary may take. */
+static bool
+is_busy(const struct scan_server *server, const struct scan_verdict *verdict)
+{
+	return verdict->kind == SCAN_ERROR &&
+	       verdict->why == SCAN_WHY_TIMEOUT &&
+	       server->health.state == SCAN_UP &&
+	       server->answered_ms > server->health.asked_ms;
+}
+
 static void
 on_canary(void *arg, const struct icap_result *result)
 {
@@ -141,6 +151,11 @@ on_canary(void *arg, const struct icap_result *result)
 	bool changed;
 
 	server->probe_op = NULL;
+	if (is_busy(server, &result->verdict)) {
+		health_busy(&server->health, now_of(server));
+		content_pump(server->scan);
+		return;
+	}
 	if (kind != SCAN_ERROR) {
 		server->answered_ms = now_of(server);
 		scan_server_tag(server, result->verdict.istag);

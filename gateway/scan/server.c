@@ -245,7 +245,8 @@ scan_server_note(struct scan_server *server, const struct icap_result *result,
 		    verdict->why == SCAN_WHY_CANCELED)
 			return false;
 		count(server, verdict);
-		changed = health_error(&server->health, now_ms);
+		changed = health_error(&server->health,
+				       verdict->why == SCAN_WHY_DOWN, now_ms);
 		if (changed)
 			scan_server_tried(server, true, result->error);
 		return false;

@@ -14,9 +14,11 @@
 /*
  * A story of letters, a second apart:
  *   I C U E  a canary began and ended so (infected, clean, unscannable, error)
- *   e        an error of a scan
+ *   e        a scan found nobody there
+ *   x        another error of a scan
  *   a        an answer to one
  *   s        nothing came for long
+ *   b        a canary had no answer in time, but scans did
  */
 static void
 play(struct health *health, const char *story, int64_t *now_ms)
@@ -30,10 +32,13 @@ play(struct health *health, const char *story, int64_t *now_ms)
 			health_asked(health, *now_ms);
 			(void)health_canary(
 			    health, (enum scan_kind)(kind - letters), *now_ms);
-		} else if (*story == 'e') {
-			(void)health_error(health, *now_ms);
+		} else if (*story == 'e' || *story == 'x') {
+			(void)health_error(health, *story == 'e', *now_ms);
 		} else if (*story == 'a') {
 			health_answer(health);
+		} else if (*story == 'b') {
+			health_asked(health, *now_ms);
+			health_busy(health, *now_ms);
 		} else {
 			(void)health_silent(health, *now_ms);
 		}
@@ -61,7 +66,11 @@ START_TEST(stories)
 	    {"goes blind", "IC", SCAN_BLIND, 1000},
 	    {"an error calls for one", "Ie", SCAN_UP, 0},
 	    {"answers keep it up", "IeaeaeaeIae", SCAN_UP, 0},
-	    {"three errors running", "Ieee", SCAN_DOWN, 1000},
+	    {"nobody there, three times", "Ieee", SCAN_DOWN, 1000},
+	    {"a file that it fails on", "Ixxxxxxx", SCAN_UP, -6000},
+	    {"busy", "Ib", SCAN_UP, 1000},
+	    {"busy for long", "Ibbbb", SCAN_UP, 8000},
+	    {"busy no more", "IbbbbI", SCAN_UP, CANARY_MS},
 	    {"a canary in between", "IeeIe", SCAN_UP, 0},
 	    {"silent", "Is", SCAN_DOWN, 1000},
 	    {"silent while it is down", "Es", SCAN_DOWN, 0},

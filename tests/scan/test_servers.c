@@ -157,6 +157,45 @@ START_TEST(goes_blind)
 }
 END_TEST
 
+START_TEST(a_file_that_it_fails_on)
+{
+	struct scan_conf conf = help_conf(1);
+	struct scan *scan;
+
+	fake_reset();
+	scan = help_start_up(&conf);
+	FAKE_SET(0, manner, FAKE_FAILS);
+	for (int i = 0; i < 6; i++)
+		ck_assert_int_eq(scan_new(scan), SCAN_ERROR);
+	FAKE_SET(0, manner, FAKE_ANSWERS);
+	ck_assert_int_eq(help_health(scan, 0), SCAN_UP);
+	ck_assert_int_eq(scan_new(scan), SCAN_CLEAN);
+	scan_stop(&scan);
+}
+END_TEST
+
+START_TEST(busy_is_not_down)
+{
+	struct scan_conf conf = help_conf(1);
+	struct scan *scan;
+	int64_t until_ms;
+
+	fake_reset();
+	conf.part_ms = 500; /* of a canary too */
+	conf.canary_ms = 10;
+	scan = help_start_up(&conf);
+	FAKE_SET(0, canary_waits, true);
+	UNTIL(FAKE(0, canaries) >= 2 && FAKE(0, open) == 1);
+	until_ms = clock_mono_ms() + 1200;
+	while (clock_mono_ms() < until_ms)
+		ck_assert_int_eq(scan_new(scan), SCAN_CLEAN);
+	ck_assert_int_eq(help_health(scan, 0), SCAN_UP);
+	/* Nothing is answered any more. */
+	UNTIL(help_health(scan, 0) == SCAN_DOWN);
+	scan_stop(&scan);
+}
+END_TEST
+
 /* --- several -------------------------------------------------------------- */
 
 START_TEST(shares_by_weight)
@@ -539,6 +578,8 @@ main(void)
 	tcase_add_test(tcase, the_unknown_are_waited_for);
 	tcase_add_test(tcase, comes_back);
 	tcase_add_test(tcase, goes_blind);
+	tcase_add_test(tcase, a_file_that_it_fails_on);
+	tcase_add_test(tcase, busy_is_not_down);
 	tcase_add_test(tcase, shares_by_weight);
 	tcase_add_test(tcase, an_error_is_tried_elsewhere);
 	tcase_add_test(tcase, nothing_is_lost_when_one_goes_down);
