@@ -13,6 +13,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/control/call.h"
 #include "gateway/control/control_int.h"
+#include "gateway/control/quarantine_text.h"
 #include "gateway/control/queue_text.h"
 #include "gateway/control/text.h"
 
@@ -188,7 +189,12 @@ load_failed(struct call *call, int err)
 {
 	const char *id = command_operand(&call->line, 0);
 
-	if (err == GW_ENOENT)
+	if (err == GW_ENOENT && quarantine_has(call))
+		call_fail(call,
+			  "%s is not in the queue but in quarantine: 'sluice "
+			  "quarantine show %s'",
+			  id, id);
+	else if (err == GW_ENOENT)
 		call_fail(call,
 			  "%s is not in the queue (the log tells what became "
 			  "of it)",

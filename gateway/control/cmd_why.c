@@ -1,7 +1,8 @@
 /*
  * sluice why. A reference is looked for where it is most likely to be: the last
- * decisions, the block list, the queue, the trail. Of a login or an address it
- * tells what stands against it now, and what was decided about it last.
+ * decisions, the block list, the queue, the quarantine, the trail. Of a login
+ * or an address it tells what stands against it now, and what was decided about
+ * it last.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,9 +19,11 @@
 #include "gateway/control/control_int.h"
 #include "gateway/control/decision_text.h"
 #include "gateway/control/limit_text.h"
+#include "gateway/control/quarantine_text.h"
 #include "gateway/control/queue_text.h"
 #include "gateway/control/text.h"
 #include "gateway/control/trail.h"
+#include "gateway/control/verdict_text.h"
 #include "policy/decisions.h"
 
 #define DECISIONS_SHOWN 10
@@ -228,6 +231,35 @@ say_message(struct why *why, uint64_t id)
 }
 
 static bool
+say_quarantined(struct why *why, uint64_t id)
+{
+	struct quarantine *quarantine = why->call->control->quarantine;
+	struct arena *arena = arena_create(1024);
+	struct buf *out = &why->call->out;
+	struct quarantine_entry entry;
+	char text[ID_TEXT_SIZE];
+	bool found = quarantine != NULL &&
+		     quarantine_get(quarantine, id, arena, &entry) == 0;
+
+	id_format(id, text);
+	if (found && why->call->request.json) {
+		json_open_object(&why->json, NULL);
+		json_str(&why->json, "what", "quarantine");
+		quarantine_json(&why->json, &entry);
+	} else if (found) {
+		buf_printf(out, "%s is a message in quarantine, login ", text);
+		text_last(out, slice_str(entry.cred[0] ? entry.cred : "-"), 0);
+		buf_add_str(out, "\n  ");
+		verdict_text(&entry.verdict, out);
+		buf_printf(out, "\n  sluice quarantine show %s\n", text);
+	}
+	if (found)
+		why_end(why);
+	arena_destroy(&arena);
+	return found;
+}
+
+static bool
 say_change(struct why *why, uint64_t id)
 {
 	struct buf *out = &why->call->out;
@@ -287,7 +319,7 @@ why_ref(struct call *call, const char *text)
 	else if (decisions_get(call->control->decisions, id, d))
 		say_decision(&why, d);
 	else if (!say_block(&why, id) && !say_message(&why, id) &&
-		 !say_change(&why, id))
+		 !say_quarantined(&why, id) && !say_change(&why, id))
 		call_fail(call,
 			  "nothing is known of it: decisions are "
 			  "remembered until sluiced restarts, and the "

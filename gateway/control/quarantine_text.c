@@ -42,6 +42,21 @@ quarantine_failed(struct call *call, int err)
 }
 
 bool
+quarantine_has(struct call *call)
+{
+	struct quarantine *quarantine = call->control->quarantine;
+	struct slice text = slice_str(command_operand(&call->line, 0));
+	struct arena *arena = arena_create(1024);
+	struct quarantine_entry entry;
+	uint64_t id;
+	bool found = quarantine != NULL && id_parse(text, &id) == 0 &&
+		     quarantine_get(quarantine, id, arena, &entry) == 0;
+
+	arena_destroy(&arena);
+	return found;
+}
+
+bool
 quarantine_find(struct call *call, struct arena *arena,
 		struct quarantine_entry *entry)
 {

@@ -11,6 +11,8 @@ bool quarantine_there(struct call *call);
 bool quarantine_id(struct call *call, uint64_t *id);
 bool quarantine_find(struct call *call, struct arena *arena,
 		     struct quarantine_entry *entry);
+/* The command's ID is in it. */
+bool quarantine_has(struct call *call);
 /* What quarantine_get did not find, in words. */
 void quarantine_failed(struct call *call, int err);
 
