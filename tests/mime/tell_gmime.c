@@ -8,6 +8,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* In one step: in several GMime's own stream takes an "end" that lies on a
+ * block's edge for data. */
+static GByteArray *
+decode(GMimeDataWrapper *content)
+{
+	GMimeStream *from = g_mime_data_wrapper_get_stream(content);
+	GMimeStream *to = g_mime_stream_mem_new();
+	GMimeFilter *filter = g_mime_filter_basic_new(
+	    g_mime_data_wrapper_get_encoding(content), FALSE);
+	GByteArray *coded, *out = g_byte_array_new();
+	size_t n, before;
+	char *p;
+
+	g_mime_stream_reset(from);
+	(void)g_mime_stream_write_to_stream(from, to);
+	coded = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(to));
+	g_mime_filter_filter(filter, (char *)coded->data, coded->len, 0, &p, &n,
+			     &before);
+	g_byte_array_append(out, (guint8 *)p, (guint)n);
+	g_mime_filter_complete(filter, p, 0, 0, &p, &n, &before);
+	g_byte_array_append(out, (guint8 *)p, (guint)n);
+	g_object_unref(filter);
+	g_object_unref(to);
+	return out;
+}
+
 static void
 tell_part(GMimePart *part)
 {
@@ -15,22 +41,18 @@ tell_part(GMimePart *part)
 	GMimeContentType *type =
 	    g_mime_object_get_content_type(GMIME_OBJECT(part));
 	const char *name = g_mime_part_get_filename(part);
-	GMimeStream *stream = g_mime_stream_mem_new();
-	GByteArray *bytes;
-	char *sum;
+	GByteArray *bytes =
+	    content != NULL ? decode(content) : g_byte_array_new();
+	char *sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, bytes->data,
+						bytes->len);
 
-	if (content != NULL)
-		(void)g_mime_data_wrapper_write_to_stream(content, stream);
-	bytes = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(stream));
-	sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, bytes->data,
-					  bytes->len);
 	printf("part %d %s/%s %s %s\n",
 	       g_mime_part_is_attachment(part) || name != NULL,
 	       g_mime_content_type_get_media_type(type),
 	       g_mime_content_type_get_media_subtype(type), sum,
 	       name != NULL ? name : "");
 	g_free(sum);
-	g_object_unref(stream);
+	g_byte_array_free(bytes, TRUE);
 }
 
 static void
