@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/back/clean_header.h"
 #include "gateway/base/buf.h"
 #include "gateway/base/encode.h"
 #include "gateway/base/error.h"
@@ -25,23 +26,12 @@
 #define VALUE_MAX 300
 #define LINE_WIDTH 76
 #define LINE_MAX_BYTES 900
-#define WORD_BYTES 42 /* of one encoded word of a Subject */
 
 static const char default_text[] =
     "The attachment {name} was infected ({threat}) and was removed by "
     "{hostname}.";
 
 /* --- what goes in --------------------------------------------------------- */
-
-static bool
-is_ascii(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if ((unsigned char)s.p[i] >= 0x80)
-			return false;
-	}
-	return true;
-}
 
 static void
 add_value(struct buf *out, const char *value, const char *none)
@@ -114,7 +104,7 @@ is_plain(struct slice text)
 {
 	struct slice line;
 
-	if (!is_ascii(text))
+	if (!clean_is_ascii(text))
 		return false;
 	while (slice_split(&text, '\n', &line)) {
 		if (line.n > LINE_MAX_BYTES)
@@ -151,159 +141,6 @@ add_base64(struct buf *out, struct slice text)
 		buf_add_str(out, "\r\n");
 		text = slice_from(text, line.n);
 	}
-}
-
-/* --- headers ---------------------------------------------------------------
- */
-
-/* The next field with its continuations and line ends; the empty line that
- * ends the header is one too. */
-static bool
-next_field(struct slice *rest, struct slice *field)
-{
-	size_t n = 0;
-
-	if (rest->n == 0)
-		return false;
-	do {
-		n += slice_find(slice_from(*rest, n), '\n');
-		n += n < rest->n;
-	} while (n < rest->n && (rest->p[n] == ' ' || rest->p[n] == '\t'));
-	*field = slice_head(*rest, n);
-	*rest = slice_from(*rest, n);
-	return true;
-}
-
-static bool
-is_empty_line(struct slice field)
-{
-	return field.n > 0 && (field.p[0] == '\r' || field.p[0] == '\n');
-}
-
-static bool
-is_named(struct slice field, struct slice name)
-{
-	size_t colon = slice_find(field, ':');
-
-	return colon < field.n &&
-	       slice_ieq(slice_trim(slice_head(field, colon)), name);
-}
-
-/* Else there is no header at all. */
-static bool
-is_field(struct slice field)
-{
-	size_t colon = slice_find(field, ':');
-
-	return colon > 0 && colon < field.n &&
-	       slice_find(slice_trim(slice_head(field, colon)), ' ') ==
-		   slice_trim(slice_head(field, colon)).n;
-}
-
-/* In UTF-8 a character is not divided. */
-static size_t
-word_bytes(struct slice s)
-{
-	size_t n = s.n < WORD_BYTES ? s.n : WORD_BYTES;
-
-	while (n > 1 && n < s.n && ((unsigned char)s.p[n] & 0xc0) == 0x80)
-		n--;
-	return n;
-}
-
-/* The space behind it is encoded too: one between two encoded words is not
- * shown. */
-static void
-add_words(struct buf *out, struct slice rest)
-{
-	for (bool first = true; rest.n > 0; first = false) {
-		struct slice word = slice_head(rest, word_bytes(rest));
-
-		buf_add_str(out, first ? "=?utf-8?B?" : "\r\n =?utf-8?B?");
-		base64_encode(out, word);
-		buf_add_str(out, "?=");
-		rest = slice_from(rest, word.n);
-	}
-	buf_add_byte(out, ' ');
-}
-
-/* "[virus removed] " in front of what the field says. */
-static void
-add_prefix(struct buf *out, const char *prefix)
-{
-	struct buf text;
-
-	buf_init(&text, VALUE_MAX + 2);
-	buf_add_slice(&text, slice_head(slice_str(prefix), VALUE_MAX));
-	if (prefix[strlen(prefix) - 1] != ' ')
-		buf_add_byte(&text, ' ');
-	if (is_ascii(buf_slice(&text)))
-		escape_reply(out, buf_slice(&text));
-	else
-		add_words(out, buf_slice(&text));
-	buf_fini(&text);
-}
-
-static void
-add_subject(struct buf *out, const char *prefix, struct slice field)
-{
-	size_t colon = slice_find(field, ':');
-	struct slice value = slice_from(field, colon + 1);
-
-	buf_add_slice(out, slice_head(field, colon + 1));
-	buf_add_byte(out, ' ');
-	add_prefix(out, prefix);
-	/* A line of white space alone would be no continuation. */
-	if (value.n > 0 && (value.p[0] == ' ' || value.p[0] == '\t'))
-		value = slice_from(value, 1);
-	buf_add_slice(out, value);
-}
-
-struct edit {
-	bool content;	     /* drop what describes the content */
-	const char *subject; /* or NULL */
-};
-
-/* All fields of a header but its empty line. */
-static void
-copy_fields(struct buf *out, struct slice header, const struct edit *edit)
-{
-	struct slice field;
-	bool subject = false;
-
-	while (next_field(&header, &field)) {
-		if (is_empty_line(field))
-			break;
-		if (edit->content &&
-		    slice_istarts(field, SLICE_LIT("Content-")))
-			continue;
-		if (edit->subject && !subject &&
-		    is_named(field, SLICE_LIT("Subject"))) {
-			add_subject(out, edit->subject, field);
-			subject = true;
-		} else {
-			buf_add_slice(out, field);
-		}
-		if (out->n > 0 && out->p[out->n - 1] != '\n')
-			buf_add_str(out, "\r\n");
-	}
-	if (edit->subject && !subject) {
-		buf_add_str(out, "Subject: ");
-		add_prefix(out, edit->subject);
-		buf_add_str(out, "\r\n");
-	}
-}
-
-static bool
-has_field(struct slice header, struct slice name)
-{
-	struct slice field;
-
-	while (next_field(&header, &field) && !is_empty_line(field)) {
-		if (is_named(field, name))
-			return true;
-	}
-	return false;
 }
 
 /* --- the copy ---------------------------------------------------------------
@@ -378,7 +215,7 @@ replace_part(struct copy *copy, const struct clean_part *part)
 {
 	const struct clean_req *req = copy->req;
 	bool top = part->head == 0;
-	struct edit edit = {.content = true};
+	struct clean_edit edit = {.content = true};
 	struct buf header, text, encoded;
 	bool plain;
 	int err;
@@ -392,9 +229,9 @@ replace_part(struct copy *copy, const struct clean_part *part)
 	make_text(&text, req, part);
 	plain = is_plain(buf_slice(&text));
 	if (err == 0) {
-		copy_fields(&copy->out, buf_slice(&header), &edit);
-		if (top &&
-		    !has_field(buf_slice(&header), SLICE_LIT("MIME-Version")))
+		clean_copy_fields(&copy->out, buf_slice(&header), &edit);
+		if (top && !clean_has_field(buf_slice(&header),
+					    SLICE_LIT("MIME-Version")))
 			buf_add_str(&copy->out, "MIME-Version: 1.0\r\n");
 		buf_printf(&copy->out,
 			   "Content-Type: text/plain; charset=%s\r\n"
@@ -435,7 +272,7 @@ static int
 copy_top(struct copy *copy)
 {
 	const struct clean_req *req = copy->req;
-	struct edit edit = {.subject = req->subject};
+	struct clean_edit edit = {.subject = req->subject};
 	uint64_t want =
 	    req->length < HEADER_MAX ? req->length : (uint64_t)HEADER_MAX;
 	struct slice field, rest;
@@ -445,16 +282,16 @@ copy_top(struct copy *copy)
 	buf_init(&header, HEADER_MAX);
 	err = read_range(copy, 0, want, &header);
 	rest = buf_slice(&header);
-	for (bool first = true; err == 0 && next_field(&rest, &field);
+	for (bool first = true; err == 0 && clean_next_field(&rest, &field);
 	     first = false) {
-		if (first && !is_field(field) && !is_empty_line(field))
+		if (first && !clean_is_field(field) && !clean_is_end(field))
 			break;
-		if (!is_empty_line(field))
+		if (!clean_is_end(field))
 			continue;
 		copy->at = (uint64_t)(field.p - header.p);
-		copy_fields(&copy->out,
-			    slice_head(buf_slice(&header), (size_t)copy->at),
-			    &edit);
+		clean_copy_fields(
+		    &copy->out,
+		    slice_head(buf_slice(&header), (size_t)copy->at), &edit);
 		flush(copy);
 		break;
 	}

@@ -115,6 +115,12 @@ int64_t exam_read(void *exam, uint64_t offset, void *p, size_t n);
 /* exam->act is set. Ends in exam_end. */
 void exam_act(struct exam *exam);
 
+/* --- exam_bounce.c ----------------------------------------------------------
+ */
+
+/* To whole's recipients; into exam->op. */
+void exam_add_report(struct exam *exam);
+
 /* --- exam_store.c: what is written for it, on the disk's thread -------------
  */
 

@@ -14,14 +14,12 @@
 #include <assert.h>
 #include <bsd/sys/tree.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "gateway/back/exam.h"
 #include "gateway/back/expire.h"
 #include "gateway/back/held.h"
+#include "gateway/back/told.h"
 #include "gateway/base/clock.h"
-#include "gateway/base/hash.h"
-#include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 
 #define EXAMS_BASE 4
@@ -34,9 +32,6 @@
 #define PAUSE_MS 5000
 #define LOOK_MS 1000
 #define MOVES_A_SLICE 1000
-#define TOLD_MAX 20 /* notices to one owner in TOLD_MS */
-#define TOLD_MS (60 * 60 * 1000)
-#define OWNERS_MAX 10000
 
 struct pending {
 	RB_ENTRY(pending) node, turn;
@@ -48,12 +43,6 @@ struct pending {
 	uint32_t accepted_wall_s;
 };
 
-struct owner {
-	UT_hash_handle hh;
-	unsigned told;
-	char name[];
-};
-
 RB_HEAD(pending_tree, pending);
 RB_HEAD(turn_tree, pending);
 TAILQ_HEAD(exam_list, exam);
@@ -63,13 +52,13 @@ struct scanning {
 	struct pending_tree all;
 	struct turn_tree turns;
 	struct exam_list exams;
-	struct owner *owners;
+	struct told *told;
 	struct expiry *expiry;
 	size_t waiting, forgiven; /* of those with a due time */
 	size_t exam_count;
 	size_t busy, busy_max; /* of these, before their verdict */
 	unsigned fails;
-	int64_t pause_until_ms, look_at_ms, owners_until_ms;
+	int64_t pause_until_ms, look_at_ms;
 	bool enabled; /* there are a scanner and a quarantine */
 	bool down, bypassed;
 };
@@ -440,44 +429,10 @@ scanning_tick(struct relay *relay)
 	expire_tick(scanning->expiry);
 }
 
-/* --- notices -------------------------------------------------------------- */
-
-static void
-forget_owners(struct scanning *scanning)
-{
-	struct owner *owner, *next;
-
-	HASH_ITER(hh, scanning->owners, owner, next)
-	{
-		HASH_DEL(scanning->owners, owner);
-		free(owner);
-	}
-}
-
-/* A machine with a virus sends thousands: its owner reads of twenty. */
 bool
-scanning_may_tell(struct relay *relay, const char *name)
+scanning_may_tell(struct relay *relay, const char *owner)
 {
-	struct scanning *scanning = relay->scanning;
-	int64_t now_ms = relay_now_ms(relay);
-	size_t n = strlen(name);
-	struct owner *owner;
-
-	if (now_ms >= scanning->owners_until_ms ||
-	    HASH_COUNT(scanning->owners) >= OWNERS_MAX) {
-		forget_owners(scanning);
-		scanning->owners_until_ms = now_ms + TOLD_MS;
-	}
-	HASH_FIND(hh, scanning->owners, name, n, owner);
-	if (!owner) {
-		owner = mem_zalloc(sizeof(*owner) + n + 1);
-		memcpy(owner->name, name, n);
-		HASH_ADD_KEYPTR(hh, scanning->owners, owner->name, n, owner);
-	}
-	if (owner->told >= TOLD_MAX)
-		return false;
-	owner->told++;
-	return true;
+	return told_may(relay->scanning->told, owner, relay_now_ms(relay));
 }
 
 /* --- beginning and end ---------------------------------------------------- */
@@ -492,6 +447,7 @@ scanning_create(struct relay *relay)
 	RB_INIT(&scanning->all);
 	RB_INIT(&scanning->turns);
 	TAILQ_INIT(&scanning->exams);
+	scanning->told = told_create();
 	scanning->busy_max = EXAMS_BASE;
 	if (!scanning->enabled)
 		return scanning;
@@ -524,7 +480,7 @@ scanning_destroy(struct scanning **scanning)
 	if (!*scanning)
 		return;
 	assert(RB_EMPTY(&(*scanning)->all) && TAILQ_EMPTY(&(*scanning)->exams));
-	forget_owners(*scanning);
+	told_destroy(&(*scanning)->told);
 	expire_destroy(&(*scanning)->expiry);
 	free(*scanning);
 	*scanning = NULL;
