@@ -106,11 +106,19 @@ icap_conn_fail(struct icap_conn *c, enum scan_why why, const char *text)
 	icap_op_finish(op);
 }
 
+/* A byte of it is there; a 100 is no answer. */
+static bool
+has_answered(const struct icap_conn *c)
+{
+	return c->answer.state != ANSWER_AT_HEAD ||
+	       icap_head_text(&c->answer.icap).n > 0;
+}
+
 bool
 icap_conn_may_retry(const struct icap_conn *c)
 {
-	return c->state == ICAP_BUSY && c->answers > 0 && !c->heard &&
-	       !c->op->fresh && !c->op->released;
+	return c->state == ICAP_BUSY && !has_answered(c) && !c->op->fresh &&
+	       !c->op->released;
 }
 
 /* --- the end of an answer ----------------------------------------------- */
@@ -135,7 +143,6 @@ may_keep(const struct icap_conn *c)
 static void
 idle(struct icap_conn *c)
 {
-	c->answers++;
 	set_state(c, ICAP_IDLE);
 	TAILQ_REMOVE(&c->pool->conns, c, link);
 	TAILQ_INSERT_HEAD(&c->pool->conns, c, link);
@@ -215,11 +222,13 @@ end_busy(struct icap_conn *c, int err)
 		icap_op_retry(op);
 		return;
 	}
-	snprintf(
-	    text, sizeof(text), "%s: %s",
-	    c->heard ? "broke off in its answer" : "closed without an answer",
-	    err == GW_ETLS ? stream_tls_error(c->stream) : gw_err_text(err));
-	icap_conn_fail(c, c->heard ? SCAN_WHY_PROTOCOL : SCAN_WHY_DOWN, text);
+	snprintf(text, sizeof(text), "%s: %s",
+		 has_answered(c) ? "broke off in its answer"
+				 : "closed without an answer",
+		 err == GW_ETLS ? stream_tls_error(c->stream)
+				: gw_err_text(err));
+	icap_conn_fail(c, has_answered(c) ? SCAN_WHY_PROTOCOL : SCAN_WHY_DOWN,
+		       text);
 }
 
 static size_t
@@ -234,7 +243,6 @@ on_data(void *arg, struct slice in)
 			end_busy(c, GW_EPROTO);
 			return in.n;
 		}
-		c->heard = true;
 		hear_busy(c, in);
 		return in.n;
 	case ICAP_DRAINING:
@@ -351,7 +359,6 @@ icap_conn_begin(struct icap_conn *c, struct icap_op *op)
 {
 	op->conn = c;
 	c->op = op;
-	c->heard = false;
 	c->back_bytes = 0;
 	c->drained_bytes = 0;
 	icap_answer_reset(&c->answer);
@@ -384,7 +391,9 @@ connect_failed(struct icap_conn *c, int err)
 {
 	char text[128], to[SOCK_ADDR_TEXT_SIZE];
 
-	if (++c->tried < c->pool->ip_count) {
+	if (!c->other_list)
+		c->tried++;
+	if (c->tried < c->pool->ip_count) {
 		connect_next(c);
 		return;
 	}
@@ -405,7 +414,7 @@ on_connect(void *arg, int err, int fd)
 		return;
 	}
 	c->stream = stream_create(pool->loop, fd, &conn_ops, c);
-	if (pool->ip_count > 0)
+	if (!c->other_list)
 		pool->ip_at = (pool->ip_at + c->tried) % pool->ip_count;
 	tick_start(c);
 	if (pool->service.tls == NULL) {
@@ -428,6 +437,7 @@ connect_next(struct icap_conn *c)
 	c->to.ip = pool->ips[(pool->ip_at + c->tried) % pool->ip_count];
 	c->to.port = pool->service.port;
 	c->last = false;
+	c->other_list = false;
 	req.to = c->to;
 	c->connect = connect_start(pool->loop, &req, on_connect, c);
 }

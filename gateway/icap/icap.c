@@ -2,10 +2,13 @@
  * The pool: who waits, who gets which connection, and how an operation ends.
  *
  * Requests are served in the order they came; a question for OPTIONS goes in
- * front, since how the others are sent hangs on its answer. A request on a
- * kept connection that was closed without a byte of answer was never seen by
- * anybody (the server closes after so many requests, and does not say so): it
- * is made once more, on a fresh connection, and that failure is final.
+ * front, since how the others are sent hangs on its answer.
+ *
+ * A connection that closes before the answer has begun says nothing of the
+ * file: a kept one was closed after so many requests, as many servers do
+ * without a word; c-icap 0.5.10 drops some on which it gets megabytes over
+ * TLS, in the middle of them. The request is made once more, on a fresh
+ * connection, and how that ends is final.
  *
  * Deliberately absent: health, retries on another server, caches.
  */
@@ -305,8 +308,8 @@ icap_pool_set_addresses(struct icap_pool *pool, const struct ip_addr *ips,
 	}
 	for (conn = TAILQ_FIRST(&pool->conns); conn != NULL; conn = next) {
 		next = TAILQ_NEXT(conn, link);
-		/* its place in the old list says nothing now */
 		conn->tried = 0;
+		conn->other_list = true;
 		conn->last = !has_address(pool, &conn->to.ip);
 		if (conn->last && conn->state == ICAP_IDLE)
 			icap_conn_close(&conn);

@@ -67,8 +67,8 @@ struct icap_result {
 	 * for contents compares: the bytes may have been tampered with on
 	 * disk since they were walked. */
 	uint8_t digest[DIGEST_SIZE];
-	/* Not a byte of an answer came on a connection that was used before,
-	 * and one fresh try was made of it already. */
+	/* The connection closed before the answer had begun, and this is how
+	 * the one other try went, on a fresh one. */
 	bool retried;
 	/* REPAIRED bodies are not kept: the verdict is INFECTED. */
 	char error[160]; /* for the log, escaped; "" */

@@ -47,15 +47,16 @@ struct icap_conn {
 	enum icap_conn_state state;
 	struct sock_addr to;
 	size_t tried; /* addresses */
+	/* They were changed: the one that is being tried has no place among
+	 * them. */
+	bool other_list;
 	struct connect_op *connect;
 	struct stream *stream;
 	struct timer_op *tick, *pump;
 	int64_t since_ms; /* in this state */
 	int64_t moved_ms; /* when bytes were last seen to have moved */
 	uint64_t moved_bytes;
-	uint32_t answers; /* so far: it was used before */
-	bool last;	  /* not to be kept */
-	bool heard;	  /* a byte of this answer has come */
+	bool last; /* not to be kept */
 	enum icap_sending sending;
 	int32_t preview;
 	uint64_t sent_bytes, back_bytes, drained_bytes;

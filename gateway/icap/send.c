@@ -18,6 +18,13 @@
 #define TURN_BYTES 262144 /* of one request in one turn of the loop */
 #define SIZE_LINE 19	  /* 16 digits, CRLF, NUL */
 
+/*
+ * c-icap 0.5.10 drops a connection now and then, of 20 MiB one in ten, when it
+ * is slower than its client and a TLS record is more than it reads at once
+ * (4 KiB). Measured: none of 240 with these, at the same speed.
+ */
+#define TLS_CHUNK_BYTES 4000
+
 static void send_soon(struct icap_conn *c);
 
 /* False: the body cannot be read, or is not as long as was said. */
@@ -113,8 +120,11 @@ put_head(struct icap_conn *c, char **p)
 static bool
 put_next(struct icap_conn *c, char **p)
 {
+	uint64_t most =
+	    c->pool->service.tls != NULL ? TLS_CHUNK_BYTES : ICAP_CHUNK_BYTES;
+
 	if (c->sending == ICAP_SEND_BODY)
-		return put_body(c, p, ICAP_CHUNK_BYTES, "0\r\n\r\n");
+		return put_body(c, p, most, "0\r\n\r\n");
 	put_head(c, p);
 	if (c->op->is_options) {
 		c->sending = ICAP_SEND_DONE;
@@ -122,7 +132,7 @@ put_next(struct icap_conn *c, char **p)
 	}
 	if (c->preview < 0) {
 		c->sending = ICAP_SEND_BODY;
-		return put_body(c, p, ICAP_CHUNK_BYTES, "0\r\n\r\n");
+		return put_body(c, p, most, "0\r\n\r\n");
 	}
 	c->sending = ICAP_SEND_WAIT;
 	if (!put_body(c, p, (uint64_t)c->preview, "0; ieof\r\n\r\n"))
