@@ -1,6 +1,7 @@
 /* Scanners that are down, hang or err, disks that fail, and restarts at every
  * step: all is sent once, or kept once. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,36 @@ START_TEST(test_down)
 	ck_assert_uint_eq(scanner.asked, 100);
 	ck_assert_uint_eq(status_of(&w).scan_waiting, 0);
 	ck_assert_int_eq(status_of(&w).scan_oldest_wall_s, 0);
+	close_scanned(&w);
+}
+END_TEST
+
+/* The oldest first, as far as those that are asked for at once allow. */
+START_TEST(test_order)
+{
+	struct letter letter = letter_of(good, NULL);
+	struct world w;
+	char to[32];
+	int n;
+
+	open_scanned(&w);
+	w.hops[0].connection_max = 1;
+	scanner.up = false;
+	world_start(&w);
+	for (int i = 0; i < 100; i++) {
+		snprintf(to, sizeof(to), "r%d@a.test", i);
+		letter.to = to;
+		world_accept(&w, &letter);
+	}
+	UNTIL(&w, status_of(&w).scan_waiting == 100, "they wait");
+	scanner_set_up(true);
+	UNTIL(&w, sink_count(w.sink) == 100, "they go");
+	for (int i = 0; i < 100; i++) {
+		const char *rcpts = sink_mail(w.sink, (size_t)i)->rcpts;
+
+		ck_assert_int_eq(sscanf(rcpts, "r%d@", &n), 1);
+		ck_assert_int_le(abs(n - i), 24);
+	}
 	close_scanned(&w);
 }
 END_TEST
@@ -352,6 +383,7 @@ main(void)
 	int failed;
 
 	tcase_add_test(tc, test_down);
+	tcase_add_test(tc, test_order);
 	tcase_add_test(tc, test_up_unheard);
 	tcase_add_test(tc, test_down_meanwhile);
 	tcase_add_test(tc, test_broken);
