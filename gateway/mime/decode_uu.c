@@ -150,10 +150,10 @@ skip_line(struct mime_decoder *d, struct slice rest)
 {
 	size_t n = slice_find(rest, '\n');
 
-	if ((d->state == DATA_REST || (d->pad & SEEN_END)) && !d->bad)
-		for (size_t i = 0; i < n; i++)
-			d->bad |= strchr(" \t\r", rest.p[i]) == NULL ||
-				  rest.p[i] == '\0';
+	for (size_t i = 0; i < n && !d->bad; i++)
+		d->bad = d->state == DATA_REST ? rest.p[i] != '\r'
+			 : d->pad & SEEN_END   ? (uint8_t)rest.p[i] > ' '
+					       : false;
 	if (n == rest.n)
 		return n;
 	d->state = d->state == SEEK_REST ? SEEK : LENGTH;

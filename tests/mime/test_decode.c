@@ -65,6 +65,8 @@ static const struct {
      "begin 644 a\r\n%2&5L;&\\\r\n`\r\nend\r\nBye\r\n", "Hello", true},
     {"a checksum behind", MIME_UUENCODE,
      "begin 644 a\r\n%2&5L;&\\`X\r\n`\r\nend\r\n", "Hello", true},
+    {"a blank behind: it is data, or the one before is", MIME_UUENCODE,
+     "begin 644 a\r\n%2&5L;&\\` \r\n`\r\nend\r\n", "Hello", true},
     {"two lines", MIME_UUENCODE,
      "begin 644 a\r\n#2&5L\r\n\";&\\ \r\n`\r\nend\r\n", "Hello", false},
     {"lost blanks", MIME_UUENCODE, "begin 644 a\r\n#2&\r\n`\r\nend\r\n", "H",
