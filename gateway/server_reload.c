@@ -111,6 +111,23 @@ adopt(struct server *s, struct config *next, struct plan *plan,
 	return 0;
 }
 
+/* What nobody should find out from an infected client. */
+static void
+tell_scan_off(const struct server *s, const struct config *next,
+	      struct buf *errors)
+{
+	size_t before = errors->n;
+
+	if (s->config->scan.servers.count == 0 || next->scan.servers.count > 0)
+		return;
+	buf_printf(errors,
+		   "%s: warning: nothing is scanned any more, and what waits "
+		   "for its verdict goes out\n",
+		   s->path);
+	server_log_lines(GW_LOG_WARN, "config",
+			 slice_from(buf_slice(errors), before));
+}
+
 /* next: checked; stays the caller's on failure. */
 static int
 swap(struct server *s, struct config *next, struct buf *errors)
@@ -135,6 +152,7 @@ swap(struct server *s, struct config *next, struct buf *errors)
 		buf_add_slice(errors, buf_slice(&waiting));
 	}
 	buf_fini(&waiting);
+	tell_scan_off(s, next, errors);
 	if (s->config != s->started)
 		config_destroy(&s->config);
 	s->config = next;

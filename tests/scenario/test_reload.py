@@ -1,5 +1,6 @@
 """A new configuration, a new certificate and the end, under open sessions."""
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -218,6 +219,36 @@ def listeners_come_and_go(work):
         sluice.ctl("reload")
     peers.wait_for(lambda: count() <= before, 20, "descriptors: %d, now %d" % (
         before, count()))
+
+
+@story
+def scanning_comes_and_goes(work):
+    """Named by a reload; left as it is by a file that is wrong; and not taken
+    away without a word."""
+    def scan():
+        return json.loads(sluice.ctl("--json", "scan", "status").stdout)["scan"]
+    sluice = gateway(work)
+    case.equal((scan()["on"], scan()["servers"]), (False, []))
+    conf = "scan { server icap://127.0.0.1:%d/avscan; wait 300ms; %%s }\n" % \
+        peers.free_port()
+    sluice.configure(maildir(work), conf % "")
+    sluice.ctl("reload")
+    peers.wait_for(lambda: [s["health"] for s in scan()["servers"]] == ["down"], 20,
+                   "a scanner that is down")
+    talk = session(sluice)
+    attached = message(1).replace(
+        b"\r\n\r\n", b"\r\nContent-Disposition: attachment; filename=a.bin\r\n\r\n", 1)
+    talk.submit(attached)
+    case.equal(scan()["waiting_recipients"], 1)
+    sluice.configure(maildir(work), conf % "ca /nonexistent/ca.pem;")
+    refused = sluice.ctl("reload", check=False)
+    assert refused.returncode == 1 and "the authorities cannot be used" in refused.stderr
+    assert scan()["on"]
+    sluice.configure(maildir(work))
+    case.contains(sluice.ctl("reload").stderr, "nothing is scanned any more")
+    got, = delivered(work, 1)
+    assert got.endswith(attached)
+    assert not scan()["on"]
 
 
 @story
