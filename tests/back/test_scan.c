@@ -56,6 +56,13 @@ static const char partial[] =
     "Subject: hello\r\nMIME-Version: 1.0\r\n"
     "Content-Type: message/partial; id=x; number=1; total=2\r\n\r\n"
     "Subject: y\r\n\r\nz\r\n";
+#define UU "begin 644 x.exe\r\n%159)3 H \r\n`\r\nend\r\n"
+static const char evil_uu[] = "Subject: hello\r\n\r\nlook:\r\n" UU "bye\r\n";
+/* Two attachments in one place: without the inner one the outer is another,
+ * which nobody looked at. */
+static const char evil_uu_file[] = MIXED(
+    "--b\r\nContent-Type: text/plain\r\n"
+    "Content-Disposition: attachment; filename=a.txt\r\n\r\nlook:\r\n" UU);
 static const char evil_text[] = "Subject: hello\r\n\r\nEVIL\r\n";
 
 static void
@@ -200,6 +207,21 @@ static const struct verdict_case cases[] = {
      .notices = 1,
      .asked = true,
      .notice = "Attachment: c.exe\r\n"},
+    {.label = "in a text, clean",
+     .body = evil_uu,
+     .infected = SCAN_INFECTED_CLEAN,
+     .owner = OWNER,
+     .delivered = 2,
+     .quarantined = 2,
+     .notices = 1,
+     .asked = true},
+    {.label = "in another attachment, clean",
+     .body = evil_uu_file,
+     .infected = SCAN_INFECTED_CLEAN,
+     .owner = OWNER,
+     .quarantined = 2,
+     .notices = 1,
+     .asked = true},
     {.label = "signed is never cleaned",
      .body = evil_signed,
      .infected = SCAN_INFECTED_CLEAN,
