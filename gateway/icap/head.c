@@ -72,6 +72,8 @@ field_go_on(struct icap_head *h, struct slice line)
 	if (!h->open || more.n == 0)
 		return;
 	f = &h->fields[h->count - 1];
+	if (f->value_n == 0)
+		f->value = (uint32_t)(more.p - h->text.p);
 	end = (size_t)(more.p - h->text.p) + more.n;
 	f->value_n = (uint32_t)(end - f->value);
 }

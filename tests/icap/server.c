@@ -479,6 +479,7 @@ icap_server_destroy(struct icap_server **server)
 	listener_destroy(&s->listener);
 	close(s->fd);
 	digest_destroy(&s->digest);
+	tls_ctx_destroy(&s->tls);
 	buf_fini(&s->seen.head);
 	buf_fini(&s->seen.http);
 	free(s);

@@ -43,6 +43,7 @@ struct icap_server *icap_server_create(struct loop *loop,
 				       const struct icap_reply *replies,
 				       size_t count);
 void icap_server_destroy(struct icap_server **server);
+/* Takes ctx. */
 void icap_server_tls(struct icap_server *server, struct tls_ctx *ctx);
 uint16_t icap_server_port(const struct icap_server *server);
 /* The answer to OPTIONS, '|' is CRLF. */
