@@ -2,6 +2,12 @@
 
 #include <errno.h>
 #include <iconv.h>
+#include <pthread.h>
+
+/* The analyser takes iconv_open's (iconv_t)-1 for one that must be closed. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
 
 /* Names that mail uses, and what iconv calls them. Nothing stateful but
  * ISO-2022-JP, which Japanese mail is still written in. */
@@ -80,6 +86,24 @@ mime_utf8_measure(struct slice s, uint32_t *point)
 	return n;
 }
 
+/*
+ * One descriptor of each set that was ever asked for is never closed: with the
+ * last one glibc would unload the set's module, and to load it anew costs 50
+ * us, which a message of such names could ask for ten thousand times.
+ */
+static iconv_t
+open_set(size_t i)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static iconv_t kept[sizeof(sets) / sizeof(sets[0])];
+
+	pthread_mutex_lock(&lock);
+	if (kept[i] == NULL)
+		kept[i] = iconv_open("UTF-8", sets[i].iconv);
+	pthread_mutex_unlock(&lock);
+	return iconv_open("UTF-8", sets[i].iconv);
+}
+
 static void
 copy_utf8(struct slice in, struct buf *out)
 {
@@ -143,7 +167,7 @@ mime_charset_decode(struct slice charset, struct slice in, struct buf *out)
 
 		if (!slice_ieq(charset, sets[i].name))
 			continue;
-		cd = iconv_open("UTF-8", sets[i].iconv);
+		cd = open_set(i);
 		if (cd == (iconv_t)-1)
 			break;
 		convert(cd, in, out);

@@ -72,7 +72,7 @@ copy_type(struct slice value, char out[MIME_TYPE_SIZE])
 	for (size_t i = 0; i < value.n; i++) {
 		uint8_t c = (uint8_t)value.p[i];
 
-		if (c <= ' ' || c >= 0x7f || strchr("<>@,:\\\"[]?=", c))
+		if (c <= ' ' || c >= 0x7f || strchr("()<>@,;:\\\"[]?=", c))
 			return false;
 		slashes += c == '/';
 		out[i] = (char)tolower(c);
@@ -101,7 +101,11 @@ read_content(struct mime_walk *w, struct content *c)
 				  &w->scratch[0]);
 		note(c, c->type.odd);
 		if (!copy_type(c->type.value, w->part.type)) {
-			strcpy(w->part.type, UNKNOWN_TYPE);
+			strcpy(w->part.type,
+			       slice_istarts(c->type.value,
+					     SLICE_LIT("multipart/"))
+				   ? "multipart/mixed"
+				   : UNKNOWN_TYPE);
 			note(c, "a content type that is none");
 			c->unknown = true;
 		}

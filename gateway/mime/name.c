@@ -12,6 +12,7 @@
 #include "gateway/mime/decode.h"
 
 #define TEXT_MAX 4096 /* decoded; a name is cut far below */
+#define RUN_MAX 16    /* of words of one charset: nobody needs two */
 
 struct word {
 	struct slice charset, text;
@@ -118,17 +119,22 @@ take_run(struct slice *text, struct word word, struct buf *out,
 void
 mime_words_decode(struct slice text, struct buf *out, const char **odd)
 {
+	unsigned runs = 0;
+
 	while (text.n > 0 && !out->overflow) {
 		struct word word;
 		size_t n = slice_find(text, '=');
 
 		buf_add_slice(out, slice_head(text, n));
 		text = slice_from(text, n);
-		if (read_word(text, &word)) {
-			take_run(&text, word, out, odd);
-		} else if (text.n > 0) {
-			buf_add_byte(out, text.p[0]);
+		if (!read_word(text, &word)) {
+			buf_add_slice(out, slice_head(text, 1));
 			text = slice_from(text, 1);
+		} else if (runs++ < RUN_MAX) {
+			take_run(&text, word, out, odd);
+		} else {
+			*odd = "too many encoded words";
+			return;
 		}
 	}
 }

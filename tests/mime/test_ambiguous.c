@@ -236,6 +236,10 @@ static const struct {
      "a control character in a content field"},
     {"no type", "Content-Type: text\r\n\r\nHi",
      LEAF("application/octet-stream", "Hi"), "a content type that is none"},
+    {"a multipart whose type is none",
+     "Content-Type: multipart/)mixed; boundary=x\r\n\r\n"
+     "--x\r\n\r\nHi\r\n--x--\r\n",
+     HI, "a content type that is none"},
     {"an empty type", "Content-Type:\r\n\r\nHi",
      LEAF("application/octet-stream", "Hi"), "a content type that is none"},
     {"no disposition", "Content-Disposition: ; filename=a\r\n\r\nHi",

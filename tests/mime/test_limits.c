@@ -81,6 +81,11 @@ static const struct {
      1000000},
     {"a million attachments", MIXED, "--x\nContent-Type:a/b\n\n\n", "--x--\n",
      450000, 450000},
+    {"names in many charsets", MIXED,
+     "--x\nContent-Type:a/b;name=\"=?big5?Q?a?==?gbk?Q?a?==?koi8-r?Q?a?="
+     "=?euc-jp?Q?a?==?iso-8859-1?Q?a?==?iso-8859-2?Q?a?==?cp1252?Q?a?="
+     "=?euc-kr?Q?a?==?tis-620?Q?a?==?windows-1250?Q?a?=\"\n\n\n",
+     "--x--\n", 45000, 45000},
     {"headers without end", MIXED, "--x\n", "--x--\n", 2500000, 2500000},
     {"dashes", MIXED "--x\r\n\r\n", "--\r\n", "--x--\r\n", 2500000, 1},
     {"begin lines", "\r\n", "begin 644 a\r\n", "", 700000, 1},
@@ -108,7 +113,11 @@ START_TEST(bounded)
 	buf_add_str(&b, bombs[_i].head);
 	repeat(&b, bombs[_i].again, bombs[_i].count);
 	buf_add_str(&b, bombs[_i].tail);
-	digest_destroy(&(struct digest *){digest_create()}); /* OpenSSL's */
+	/* with the cap; and libraries load what they keep */
+	walk(buf_slice(&b), (struct mime_opts){0}, &c, &sum);
+	ck_assert_int_eq((sum.flags & MIME_TOO_MANY) != 0,
+			 bombs[_i].parts > 10000);
+	ck_assert_uint_le(c.parts, 10000);
 	before = allocated();
 	start = cpu_s();
 	walk(buf_slice(&b), opts, &c, &sum);
@@ -123,12 +132,6 @@ START_TEST(bounded)
 	ck_assert_msg(c.parts == bombs[_i].parts, "%s: %" PRIu64 " parts",
 		      bombs[_i].label, c.parts);
 	ck_assert_uint_eq(sum.flags & ~(uint32_t)MIME_AMBIGUOUS, 0);
-
-	opts.parts_max = 0;
-	walk(buf_slice(&b), opts, &c, &sum);
-	ck_assert_int_eq((sum.flags & MIME_TOO_MANY) != 0,
-			 bombs[_i].parts > 10000);
-	ck_assert_uint_le(c.parts, 10000);
 	buf_fini(&b);
 }
 END_TEST

@@ -86,6 +86,14 @@ static const struct {
      "an extended parameter without charset"},
     {"a broken percent code", NULL, "a; filename*=utf-8''a%4", "a%4",
      "a broken percent code"},
+    {"a word in a charset of its own each",
+     "a/b; name=\""
+     "=?utf-8?Q?a?==?ascii?Q?b?==?utf-8?Q?c?==?ascii?Q?d?="
+     "=?utf-8?Q?e?==?ascii?Q?f?==?utf-8?Q?g?==?ascii?Q?h?="
+     "=?utf-8?Q?i?==?ascii?Q?j?==?utf-8?Q?k?==?ascii?Q?l?="
+     "=?utf-8?Q?m?==?ascii?Q?n?==?utf-8?Q?o?==?ascii?Q?p?="
+     "=?utf-8?Q?q?=\"",
+     NULL, "abcdefghijklmnop", "too many encoded words"},
     {"a charset that nobody knows", NULL, "a; filename*=x-foo''a%ff", "a?",
      "an unknown charset"},
     {"what iconv would take for more than a name", NULL,
