@@ -77,7 +77,7 @@ struct scan {
 	/* the last job: its parts as "name type bytes;", the bytes of its
 	 * first part as they lie */
 	struct buf asked, bytes;
-	unsigned jobs;
+	_Atomic unsigned jobs;
 	bool afresh, late;
 	_Atomic bool hold; /* jobs end by being canceled */
 	_Atomic bool canceled;
