@@ -679,6 +679,31 @@ START_TEST(broken_session)
 }
 END_TEST
 
+/* The certificate of the test ends in 30 days; the client showed none. */
+START_TEST(peer_expires)
+{
+	int64_t day_s = 86400, now_wall_s = clock_wall_s(), at;
+	int fd[2];
+
+	setup();
+	both_secure();
+	at = stream_peer_expires_wall_s(client.stream);
+	ck_assert_int_gt(at, now_wall_s + 30 * day_s - 100);
+	ck_assert_int_lt(at, now_wall_s + 30 * day_s + 100);
+	ck_assert_int_eq(stream_peer_expires_wall_s(server.stream), 0);
+	teardown();
+	/* in the clear there is none */
+	loop = loop_create();
+	tcp_pair(fd);
+	side_start(&client, fd[0]);
+	ck_assert_int_eq(stream_peer_expires_wall_s(client.stream), 0);
+	stream_destroy(&client.stream);
+	buf_fini(&client.seen);
+	close(fd[1]);
+	loop_destroy(&loop);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -698,6 +723,7 @@ main(void)
 	    peer_closes,
 	    destroy_in_callbacks,
 	    broken_session,
+	    peer_expires,
 	};
 
 	return RUN_TESTS("net/stream_tls", tests);
