@@ -13,7 +13,7 @@ import scan_help
 import talk
 from icap_recorder import Recorder
 from icaplab import EICAR
-from scan_help import USERS, distinct, send, session, with_file
+from scan_help import distinct, send, session, with_file
 
 QUICK = "wait 1s; part-timeout 3s; canary 10s; "
 
@@ -39,9 +39,10 @@ def the_client_leaves(work):
     sluice = scan_help.up(scan_help.gateway(work, icap.url, "wait 20s;"))
     icap.slow = 1
     contents = {n: distinct(n, 20000) for n in range(8)}
-    for number, content in contents.items():
-        at_the_dot(sluice, number, content).close()
-    hops.wait(lambda: len(icap.scans) >= 1, "that it is asked")
+    waiting = [at_the_dot(sluice, n, content) for n, content in contents.items()]
+    hops.wait(lambda: len(icap.scans) >= 4, "that it is asked")
+    for talking in waiting:
+        talking.close()
     icap.slow = 0
     hops.wait(lambda: scan_help.scanner(sluice)["jobs"] == 0, "the jobs' end")
     case.equal(scan_help.ledger(sluice)["accepted"], 0)
@@ -115,7 +116,8 @@ def killed_in_the_middle(work):
     """kill -9 three times under load, with a scanner that comes and goes: every
     250 is kept; what is infected is quarantined or refused, and never out."""
     icap = Recorder()
-    sluice = scan_help.up(scan_help.gateway(work, icap.url, QUICK + "infected quarantine;"))
+    sluice = scan_help.up(scan_help.gateway(work, icap.url,
+                                            QUICK + "infected quarantine;"))
     sent, ended, count = {}, threading.Event(), iter(range(1, 1 << 30))
 
     def client():
@@ -129,6 +131,7 @@ def killed_in_the_middle(work):
                     got = send(talking, with_file(number, (
                         EICAR if virus else b"") + distinct(number)))
                     sent[number] = virus, got
+                    ended.wait(0.05)
             except (talk.Closed, OSError, AssertionError):
                 ended.wait(0.05)
     threads = [threading.Thread(target=client) for _ in range(3)]

@@ -8,6 +8,7 @@ answers as a good one would, or fails in one way (RFC 3507).
 
 With `spare` (the default) a file that is EICAR and nothing else is answered
 well whatever the mode is: who asks so only wants to know whether we look.
+`mode` may also be a function that is given what was asked.
 `options` are the lines that OPTIONS answers with, {name: value or None};
 `options_mode` is how that answer fails. `istag` is a string, or a function
 that makes one.
@@ -201,7 +202,7 @@ class Peer:
                 self.on_options(asked)
                 continue
             mode = self.icap.mode
-            if mode == "close in the head":
+            if mode == "close in the head" and not self.icap.spare:
                 self.icap.keep(asked, mode)
                 return
             self.on_scan(asked, mode)
@@ -223,6 +224,8 @@ class Peer:
         self.body(asked, proceed=mode not in PREVIEW_IS_ENOUGH)
         if asked.canary and self.icap.spare:
             mode = None
+        elif callable(mode):
+            mode = mode(asked)
         self.icap.keep(asked, mode)
         if self.icap.slow:
             self.rest(self.icap.slow)
@@ -386,6 +389,7 @@ MODES = {
     "hang": hang,
     "drip": drip,
     "close": close,
+    "close in the head": close,  # here behind it, where canaries are spared
     "reset": reset,
     "100 for ever": more_and_more,
     "half a head": half_a_head,
