@@ -2,6 +2,10 @@
 #define TESTS_FRONT_FAKE_SCAN_H
 
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "gateway/base/digest.h"
 #include "gateway/base/mem.h"
