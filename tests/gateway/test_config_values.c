@@ -262,16 +262,25 @@ START_TEST(restart)
 END_TEST
 
 /* Cut at each byte, then with each byte replaced: no crash, and never both a
- * configuration and errors (config_help_read). */
+ * configuration and errors (config_help_read). Of comments, which are most of
+ * the file, at some bytes. */
 START_TEST(truncated)
 {
 	char *text = config_help_file("gateway.conf");
 	size_t n = strlen(text);
+	bool comment = false;
 	struct config *c;
 
 	for (size_t cut = 0; cut <= n; cut++) {
-		char *copy = malloc(cut > 0 ? cut : 1);
+		char *copy;
 
+		if (cut > 0 && text[cut - 1] == '#')
+			comment = true;
+		else if (cut > 0 && text[cut - 1] == '\n')
+			comment = false;
+		if (comment && cut % 16 != 0)
+			continue;
+		copy = malloc(cut > 0 ? cut : 1);
 		memcpy(copy, text, cut);
 		free(config_help_read(copy, cut, &c));
 		ck_assert_msg(cut < n || c != NULL, "the shipped file");
