@@ -41,8 +41,7 @@ static const char *const table_names[STORE_TABLES] = {
     [STORE_RATE] = "rate",	 [STORE_BLOCK] = "block",
     [STORE_AUDIT] = "audit",	 [STORE_ACCOUNT] = "account",
     [STORE_TRASH] = "trash",	 [STORE_DNS] = "dns",
-    [STORE_DOMAIN] = "domain",
-    [STORE_QUARANTINE] = "quarantine",
+    [STORE_DOMAIN] = "domain",	 [STORE_QUARANTINE] = "quarantine",
 };
 
 /* Tables of earlier versions that nobody reads any more. */
