@@ -87,7 +87,7 @@ take_data(struct mime_decoder *d, uint8_t c, uint8_t *out)
 static void
 take_end_line(struct mime_decoder *d, uint8_t c)
 {
-	if (d->have < 3 && c == "end"[d->have]) {
+	if (d->have < 3 && c == (uint8_t) "end"[d->have]) {
 		d->have++;
 		return;
 	}

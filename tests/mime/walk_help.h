@@ -19,7 +19,8 @@
  *
  * FLAGS: a attachment, b bad, e encrypted, t tnef, or '-'. DECODED is what the
  * decoder makes of the message's bytes at the part's own offsets, and must be
- * what the walk took the digest of. Line ends are shown as '|'.
+ * what the walk took the digest of. Line ends are shown as '|', a CR alone as
+ * '^'.
  */
 struct told {
 	struct slice message;
@@ -81,10 +82,13 @@ told_part(void *arg, const struct mime_part *part)
 	flags[n] = '\0';
 	buf_printf(&t->text, "%" PRIu32 " %s '%s' %s %s: ", part->depth,
 		   part->type, part->name, flags, encodings[part->encoding]);
-	for (size_t i = 0; i < content.n; i++)
-		if (content.p[i] != '\r')
-			buf_add_byte(&t->text,
-				     content.p[i] == '\n' ? '|' : content.p[i]);
+	for (size_t i = 0; i < content.n; i++) {
+		char c = content.p[i];
+
+		if (c == '\r' && i + 1 < content.n && content.p[i + 1] == '\n')
+			continue;
+		buf_add_byte(&t->text, c == '\n' ? '|' : c == '\r' ? '^' : c);
+	}
 	buf_add_str(&t->text, "\n");
 	buf_fini(&content);
 }
