@@ -306,6 +306,8 @@ check_notices(struct world *w, const struct verdict_case *c)
 		ck_assert_msg(mail->from[0] == '\0', "%s", c->label);
 		ck_assert_msg(!c->notice || strstr(mail->body, c->notice),
 			      "%s: %s", c->label, mail->body);
+		ck_assert_msg(strstr(mail->body, "\r\nTo: <" OWNER ">\r\n"),
+			      "%s", c->label);
 		ck_assert_msg(!strstr(mail->body, "EVIL"), "%s", c->label);
 	}
 	ck_assert_msg(notices == c->notices, "%s: %d notices", c->label,
