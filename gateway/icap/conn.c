@@ -99,8 +99,9 @@ icap_conn_fail(struct icap_conn *c, enum scan_why why, const char *text)
 {
 	struct icap_op *op = let_go(c);
 
-	if (!op->judged && !op->is_options &&
-	    !icap_judge_broken(&c->answer, &op->result.verdict))
+	if (!op->judged &&
+	    (op->is_options ||
+	     !icap_judge_broken(&c->answer, &op->result.verdict)))
 		icap_op_error(op, why, text);
 	icap_conn_close(&c);
 	icap_op_finish(op);

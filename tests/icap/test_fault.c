@@ -381,6 +381,39 @@ START_TEST(answers_twice)
 }
 END_TEST
 
+/* OPTIONS that were not had: an error that says why, and what was known before
+ * stays as old as it was. */
+START_TEST(options_fail)
+{
+	static const char *const texts[] = {
+	    "garbage|",
+	    "ICAP/9.9 200 OK||",
+	    "ICAP/1.0 200 OK|Encapsulated: null-body=-1||",
+	    "ICAP/1.0 100 Continue||",
+	};
+	/* where nothing listens */
+	static const struct ip_addr nobody = {
+	    {[10] = 0xff, [11] = 0xff, 127, 9, 8, 7}};
+	struct icap_reply reply = {.when = AFTER_BODY};
+	struct icap_result result;
+	struct world w;
+
+	world_start(&w, &reply, 1);
+	world_options(&w, NULL);
+	for (size_t i = 0; i <= sizeof(texts) / sizeof(texts[0]); i++) {
+		if (i < sizeof(texts) / sizeof(texts[0]))
+			icap_server_options(w.server, texts[i]);
+		else
+			icap_pool_set_addresses(w.pool, &nobody, 1);
+		world_options(&w, &result);
+		ck_assert_msg(result.verdict.kind == SCAN_ERROR, "%zu", i);
+		ck_assert_msg(result.error[0] != '\0', "%zu", i);
+		ck_assert(icap_pool_options(w.pool)->known);
+	}
+	world_stop(&w);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -399,6 +432,7 @@ main(void)
 	tcase_add_test(tc, profile_without_drain);
 	tcase_add_test(tc, early_clean);
 	tcase_add_test(tc, answers_twice);
+	tcase_add_test(tc, options_fail);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
