@@ -162,7 +162,11 @@ judge_status(const struct icap_answer *a, const struct icap_profile *profile,
 	case 200:
 	case 201:
 		return judge_ok(a, body, v, error);
-	case 204:
+	case 204: /* has no page; with one it is what the page says */
+		if (a->http_status != 0 && is_trouble(a->http_status))
+			return http_error(a, v, error);
+		if (blocks(a->http_status))
+			return say(v, SCAN_INFECTED, SCAN_WHY_NONE);
 		return say(v, SCAN_CLEAN, SCAN_WHY_NONE);
 	case 403: /* with a page: this file; without: these clients */
 		if (blocks(a->http_status))
