@@ -86,7 +86,8 @@ struct exam {
 	struct spool_outcome op;
 	struct spool_outcome_rcpt *rcpts;
 	struct store_change change;
-	bool stored; /* the quarantine has a file that is not named yet */
+	bool stored;	  /* the quarantine has a file that is not named yet */
+	uint64_t kept_id; /* its name there; 0: none, or a record has it */
 	uint64_t clean_id, notice_id; /* made for this slice; 0: none */
 	bool acted;		      /* something was committed */
 };

@@ -210,10 +210,13 @@ static void
 log_acted(const struct exam *exam)
 {
 	char id[ID_TEXT_SIZE], clean[ID_TEXT_SIZE], notice[ID_TEXT_SIZE];
+	char kept[ID_TEXT_SIZE];
+	bool other = exam->kept_id != 0 && exam->kept_id != exam->id;
 	const struct spool_msg *msg = exam->whole;
 	const char *to = exam->notice_id != 0 ? msg->owner : NULL;
 
 	id_format(exam->id, id);
+	id_format(exam->kept_id, kept);
 	id_format(exam->clean_id, clean);
 	id_format(exam->notice_id, notice);
 	log_event(GW_LOG_WARN, "quarantine", LF_STR("msg", id),
@@ -221,6 +224,7 @@ log_acted(const struct exam *exam)
 		  LF_IP("client", &msg->client), LF_STR("from", msg->mail_from),
 		  LF_U64("rcpts", msg->rcpt_count),
 		  LF_STR("action", action_name(exam)),
+		  LF_STR("as", other ? kept : NULL),
 		  LF_STR("part", exam_part_name(exam)),
 		  LF_STR("threat", exam->verdict.threat),
 		  LF_STR("linked", exam->clean_id != 0 ? clean : NULL),
@@ -281,8 +285,10 @@ committed_take(struct relay *relay, struct inbound *in)
 		not_durable(exam, err);
 		return;
 	}
-	if (err == 0)
+	if (err == 0) {
 		count_acted(exam);
+		exam->kept_id = 0; /* the record's */
+	}
 	finish_jobs(exam, err != 0);
 	if (err != 0 && exam->stored) {
 		/* Purged meanwhile: nothing names the file. */

@@ -3,8 +3,10 @@
  * durable before the record that names it is committed; the cleaned copy; the
  * notice. Nothing of it counts until that commit.
  *
- * A message can come here twice, when a part of it was in an administrator's
- * hands the first time: its file is there then, and its record grows.
+ * A message can come here twice, when some of its recipients were in an
+ * administrator's hands the first time. What is there then may be released or
+ * deleted at this moment, the record first and then the file: it is nobody's
+ * to add to, and the second time it is kept under an id of its own.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -52,7 +54,6 @@ fill_entry(const struct exam *exam, struct quarantine_entry *entry)
 {
 	const struct spool_msg *msg = exam->whole;
 
-	entry->id = exam->id;
 	entry->accepted_wall_ms = msg->accepted_wall_ms;
 	entry->stored_wall_s = clock_wall_s();
 	entry->expires_wall_s = entry->stored_wall_s + exam->words.quarantine_s;
@@ -74,54 +75,69 @@ fill_entry(const struct exam *exam, struct quarantine_entry *entry)
 	entry->linked = exam->clean_id;
 }
 
-/* Those of before, then ours. */
 static void
-fill_rcpts(const struct exam *exam, const struct quarantine_entry *before,
-	   struct quarantine_entry *entry)
+fill_rcpts(const struct exam *exam, struct quarantine_entry *entry)
 {
 	const struct spool_msg *msg = exam->whole;
-	uint32_t count = before->rcpt_count + msg->rcpt_count;
 	struct quarantine_rcpt *rcpts =
-	    arena_alloc(exam->arena, count * sizeof(*rcpts));
+	    arena_alloc(exam->arena, msg->rcpt_count * sizeof(*rcpts));
 
-	if (before->rcpt_count > 0)
-		memcpy(rcpts, before->rcpts,
-		       before->rcpt_count * sizeof(*rcpts));
 	for (uint32_t i = 0; i < msg->rcpt_count; i++)
-		rcpts[before->rcpt_count + i] =
+		rcpts[i] =
 		    (struct quarantine_rcpt){.address = msg->rcpts[i].address,
 					     .orcpt = msg->rcpts[i].orcpt,
 					     .notify = msg->rcpts[i].notify};
 	entry->rcpts = rcpts;
-	entry->rcpt_count = count;
+	entry->rcpt_count = msg->rcpt_count;
 }
 
-/* *before: what the record says already. */
+/* 0; GW_EEXIST: a record, or a file that is about to go; an error. The record
+ * first: without one, and without a file, nobody is left who unlinks it. */
 static int
-write_file(struct exam *exam, struct quarantine_entry *before)
+look_for_other(struct exam *exam)
 {
 	struct quarantine *quarantine = exam->relay->quarantine;
-	const struct spool_ref *body = &exam->whole->body;
-	int err = quarantine_get(quarantine, exam->id, exam->arena, before);
+	struct quarantine_reader *reader;
+	struct quarantine_entry entry;
+	int err = quarantine_get(quarantine, exam->id, exam->arena, &entry);
 
-	if (err == 0)
-		return 0;
-	*before = (struct quarantine_entry){.id = exam->id};
-	if (err != GW_ENOENT && err != GW_ECORRUPT)
+	if (err == 0 || err == GW_ECORRUPT)
+		return GW_EEXIST;
+	if (err != GW_ENOENT)
 		return err;
-	err = quarantine_write(quarantine, exam->id, body->length, body->digest,
-			       exam_read, exam);
+	err = quarantine_reader_open(quarantine, exam->id, &reader);
+	if (err == 0)
+		quarantine_reader_close(&reader);
+	if (err == 0 || err == GW_ECORRUPT)
+		return GW_EEXIST;
+	return err == GW_ENOENT ? 0 : err;
+}
+
+static int
+write_file(struct exam *exam)
+{
+	const struct spool_ref *body = &exam->whole->body;
+	int err = 0;
+
+	if (exam->kept_id == 0)
+		err = look_for_other(exam);
+	if (err != 0 && err != GW_EEXIST)
+		return err;
+	if (exam->kept_id == 0)
+		exam->kept_id = err == 0 ? exam->id : id_next();
+	err = quarantine_write(exam->relay->quarantine, exam->kept_id,
+			       body->length, body->digest, exam_read, exam);
 	exam->stored = err == 0;
 	return err;
 }
 
 static void
-put_record(struct exam *exam, const struct quarantine_entry *before)
+put_record(struct exam *exam)
 {
-	struct quarantine_entry entry = {.id = exam->id};
+	struct quarantine_entry entry = {.id = exam->kept_id};
 
 	fill_entry(exam, &entry);
-	fill_rcpts(exam, before, &entry);
+	fill_rcpts(exam, &entry);
 	quarantine_put_change(&entry, exam->arena, &exam->change);
 	exam->op.changes = &exam->change;
 	exam->op.change_count = 1;
@@ -132,7 +148,8 @@ exam_unstore(struct disk_task *task)
 {
 	struct exam *exam = (struct exam *)task;
 
-	quarantine_unlink(exam->relay->quarantine, exam->id);
+	quarantine_unlink(exam->relay->quarantine, exam->kept_id);
+	exam->kept_id = 0;
 	exam->stored = false;
 }
 
@@ -367,7 +384,7 @@ make_notice(struct exam *exam)
 	    .from = exam->words.postmaster,
 	    .to = about->owner,
 	    .own_id = id_next(),
-	    .about_id = exam->id,
+	    .about_id = exam->act == ACT_DISCARD ? exam->id : exam->kept_id,
 	    .clean_id = exam->clean_id,
 	    .arrival_wall_s = about->accepted_wall_ms / 1000,
 	    .now_wall_s = clock_wall_s(),
@@ -407,13 +424,12 @@ make_notice(struct exam *exam)
 static int
 keep(struct exam *exam)
 {
-	struct quarantine_entry before;
-	int err = write_file(exam, &before);
+	int err = write_file(exam);
 
 	if (err == 0 && exam->act == ACT_CLEAN)
 		err = make_copy(exam);
 	if (err == 0)
-		put_record(exam, &before);
+		put_record(exam);
 	return err;
 }
 

@@ -41,6 +41,7 @@ struct pending {
 	int64_t due_ms;
 	unsigned tries;
 	uint32_t accepted_wall_s;
+	uint64_t kept_id; /* of a file whose record failed; written again */
 };
 
 RB_HEAD(pending_tree, pending);
@@ -271,6 +272,7 @@ exam_end(struct exam **examp, enum exam_end how)
 	TAILQ_REMOVE(&scanning->exams, exam, link);
 	scanning->exam_count--;
 	exam_settled(exam);
+	pending->kept_id = exam->kept_id;
 	exam_free(exam);
 	pending->exam = NULL;
 	turn_put(scanning, pending, next_due_ms(scanning, pending, how));
@@ -297,6 +299,7 @@ begin(struct scanning *scanning, struct pending *pending)
 
 	turn_take(scanning, pending);
 	pending->exam = exam;
+	exam->kept_id = pending->kept_id;
 	exam->bypassed = scanning->bypassed;
 	TAILQ_INSERT_TAIL(&scanning->exams, exam, link);
 	scanning->exam_count++;
