@@ -18,6 +18,7 @@
 #define SLOW_GAP_MS 10000
 #define SILENT_MS 15000
 #define OPTIONS_AGAIN_MS 60000 /* of a server that knows none */
+#define OPTIONS_PAUSE_MS 1000  /* of one that could not be asked */
 #define ADDRESS_MIN_MS 30000
 #define ADDRESS_MAX_MS 3600000
 #define ADDRESSES_MAX 16
@@ -218,6 +219,7 @@ on_options(void *arg, const struct icap_result *result)
 	} else if (health_is_due(&server->health, now_ms)) {
 		probe_failed(server, result->error);
 	} else {
+		server->options_ms = now_ms + OPTIONS_PAUSE_MS;
 		health_doubt(&server->health, now_ms);
 	}
 	scan_server_publish(server);

@@ -190,9 +190,7 @@ scan_server_tag(struct scan_server *server, const char *tag)
 		    LF_STR("server", server->status.name),
 		    LF_STR("istag", istag->now),
 		    LF_STR("state", istag->unsteady ? "unsteady" : "steady"));
-	if (istag->unsteady)
-		content_believe(server, UINT64_MAX);
-	else if (strcmp(istag->now, server->proven) != 0)
+	if (!istag->unsteady && strcmp(istag->now, server->proven) != 0)
 		health_hurry(&server->health, now_ms);
 	scan_update_up(scan);
 }
@@ -256,6 +254,11 @@ scan_server_note(struct scan_server *server, const struct icap_result *result,
 	histogram_add(&server->times, (uint64_t)took_ms * 1000, now_ms);
 	health_answer(&server->health);
 	scan_server_tag(server, verdict->istag);
+	/* Its tags are no news: nothing waits for a canary because of them.
+	 * Not where it is a canary's answer, which may show that it is blind.
+	 */
+	if (server->istag.unsteady)
+		content_believe(server, UINT64_MAX);
 	return is_believed(server, verdict->istag);
 }
 

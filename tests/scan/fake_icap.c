@@ -232,7 +232,9 @@ judge_options(struct icap_op *op, const struct fake *fake,
 	}
 	options->known = true;
 	options->connection_max = fake->connection_max;
-	options->expires_ms = loop_now_ms(op->pool->loop) + 3600000;
+	options->expires_ms =
+	    loop_now_ms(op->pool->loop) +
+	    (fake->options_hold_ms > 0 ? fake->options_hold_ms : 3600000);
 	set_tag(fake, options->istag, sizeof(options->istag));
 }
 

@@ -32,7 +32,8 @@ struct fake {
 	bool istag_counts; /* another with each answer */
 	bool other_bytes;  /* its digest is not of what it was given */
 	uint32_t connection_max;
-	int options_status; /* 0: has them */
+	int options_status;	 /* 0: has them */
+	int64_t options_hold_ms; /* 0: an hour */
 	/* counted */
 	unsigned scans, canaries, options, open, open_most, canceled;
 	unsigned late_reads; /* of what was said not to be read any more */

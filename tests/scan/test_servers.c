@@ -157,6 +157,23 @@ START_TEST(goes_blind)
 }
 END_TEST
 
+/* Its OPTIONS are due and cannot be had: that is not tried without a pause. */
+START_TEST(options_that_are_gone)
+{
+	struct scan_conf conf = help_conf(1);
+	struct scan *scan;
+
+	fake_reset();
+	FAKE_SET(0, options_hold_ms, 20);
+	scan = help_start_up(&conf);
+	FAKE_SET(0, manner, FAKE_DEAD);
+	FAKE_SET(0, options, 0);
+	UNTIL(help_health(scan, 0) == SCAN_DOWN);
+	ck_assert_uint_le(FAKE(0, options), 5);
+	scan_stop(&scan);
+}
+END_TEST
+
 START_TEST(a_file_that_it_fails_on)
 {
 	struct scan_conf conf = help_conf(1);
@@ -492,6 +509,31 @@ START_TEST(a_tag_that_never_stays)
 }
 END_TEST
 
+/* The tag is seen never to stay by the answer of a canary that shows that it
+ * is blind: what waited for that canary is not clean. */
+START_TEST(a_blind_canary_with_one_tag_too_many)
+{
+	struct scan_conf conf = help_conf(1);
+	struct mail *mail = mail_create("one two three four");
+	struct scan *scan;
+
+	fake_reset();
+	scan = help_start_up(&conf);
+	FAKE_SET(0, canary, SCAN_CLEAN);
+	FAKE_SET(0, canary_waits, true);
+	FAKE_SET(0, istag_counts, true);
+	scan_job_start(scan, &mail->job);
+	UNTIL(FAKE(0, scans) == 4 && FAKE(0, open) == 1);
+	ck_assert_int_eq(atomic_load(&mail->done), 0);
+	FAKE_SET(0, canary_waits, false);
+	mail_wait(mail);
+	ck_assert_int_eq(mail->job.verdict.kind, SCAN_ERROR);
+	UNTIL(help_health(scan, 0) == SCAN_BLIND);
+	mail_destroy(mail);
+	scan_stop(&scan);
+}
+END_TEST
+
 /* --- reload --------------------------------------------------------------- */
 
 START_TEST(a_reload_keeps_what_stays)
@@ -578,6 +620,7 @@ main(void)
 	tcase_add_test(tcase, the_unknown_are_waited_for);
 	tcase_add_test(tcase, comes_back);
 	tcase_add_test(tcase, goes_blind);
+	tcase_add_test(tcase, options_that_are_gone);
 	tcase_add_test(tcase, a_file_that_it_fails_on);
 	tcase_add_test(tcase, busy_is_not_down);
 	tcase_add_test(tcase, shares_by_weight);
@@ -589,6 +632,7 @@ main(void)
 	tcase_add_test(tcase, a_new_tag_that_is_blind);
 	tcase_add_test(tcase, old_ones_are_asked_again_at_a_rate);
 	tcase_add_test(tcase, a_tag_that_never_stays);
+	tcase_add_test(tcase, a_blind_canary_with_one_tag_too_many);
 	tcase_add_test(tcase, a_reload_keeps_what_stays);
 	tcase_add_test(tcase, what_cannot_be);
 	suite_add_tcase(suite, tcase);
