@@ -292,6 +292,8 @@ exam_settled(struct exam *exam)
 	relay_fill_soon(exam->relay);
 }
 
+static void look(struct scanning *scanning);
+
 static void
 begin(struct scanning *scanning, struct pending *pending)
 {
@@ -328,6 +330,9 @@ scanning_slice(struct relay *relay)
 
 	if (!scanning->enabled)
 		return false;
+	/* Over since the last look: not one more leaves unscanned. */
+	if (scanning->bypassed && !scan_bypassed(relay->scan, clock_wall_s()))
+		look(scanning);
 	more = move_due(scanning);
 	while (may_begin(scanning) &&
 	       (pending = RB_MIN(turn_tree, &scanning->turns)) != NULL &&

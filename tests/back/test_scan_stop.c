@@ -251,6 +251,30 @@ START_TEST(test_bypass)
 }
 END_TEST
 
+/* Behind its end nothing leaves unscanned, however early. */
+START_TEST(test_bypass_ends)
+{
+	struct letter before = letter_of(good, "p@a.test");
+	struct letter behind = letter_of(evil, "q@a.test");
+	struct world w;
+
+	open_scanned(&w);
+	scanner.up = false;
+	scanner.bypass = true;
+	world_start(&w);
+	world_accept(&w, &before);
+	UNTIL(&w, status_of(&w).delivered == 1, "goes unscanned");
+	scanner.bypass = false;
+	world_accept_many(&w, &behind, 40);
+	UNTIL(&w, status_of(&w).scan_waiting == 40, "held");
+	turn_some(w.loop);
+	ck_assert_uint_eq(status_of(&w).scan_waiting, 40);
+	scanner_set_up(true);
+	UNTIL(&w, status_of(&w).quarantined == 40, "found");
+	close_scanned(&w);
+}
+END_TEST
+
 /* --- restarts ---------------------------------------------------------------
  */
 
@@ -390,6 +414,7 @@ main(void)
 	tcase_add_test(tc, test_off);
 	tcase_add_test(tc, test_none);
 	tcase_add_loop_test(tc, test_bypass, 0, 2);
+	tcase_add_test(tc, test_bypass_ends);
 	tcase_add_loop_test(tc, test_restart, 0,
 			    sizeof(stops) / sizeof(stops[0]));
 	tcase_add_test(tc, test_restarts);
