@@ -114,6 +114,16 @@ scan_parts(struct releaser_job *job, const struct parts *parts)
 			 parts->v[look.scan.part].name);
 }
 
+static bool
+is_on(const struct control *control)
+{
+	struct scan_status status = {.on = false};
+
+	if (control->scan != NULL)
+		scan_status_get(control->scan, &status);
+	return status.on;
+}
+
 /* Fills in the verdict; 0, or why it cannot be looked at at all. */
 static int
 look_again(struct releaser_job *job)
@@ -125,7 +135,6 @@ look_again(struct releaser_job *job)
 	    .bytes = job->entry.bytes,
 	    .texts = job->texts,
 	};
-	struct scan_status status = {.on = false};
 	struct parts parts;
 	int err = parts_find(&source, job->arena, &parts);
 
@@ -133,14 +142,14 @@ look_again(struct releaser_job *job)
 		return err;
 	if (memcmp(parts.digest, job->entry.digest, DIGEST_SIZE) != 0)
 		return GW_ECORRUPT;
-	if (control->scan != NULL)
-		scan_status_get(control->scan, &status);
 	job->result.verdict = (struct scan_verdict){.kind = SCAN_CLEAN};
-	if (!status.on)
+	if (parts.count > 0 && is_on(control))
+		scan_parts(job, &parts);
+	/* Asked again: switched off meanwhile, it was clean for want of anybody
+	 * who looked. */
+	if (job->result.verdict.kind == SCAN_CLEAN && !is_on(control))
 		job->result.verdict = (struct scan_verdict){
 		    .kind = SCAN_ERROR, .why = SCAN_WHY_DOWN};
-	else if (parts.count > 0)
-		scan_parts(job, &parts);
 	if (job->result.verdict.kind == SCAN_CLEAN &&
 	    parts.why != SCAN_WHY_NONE)
 		job->result.verdict = (struct scan_verdict){

@@ -334,6 +334,21 @@ START_TEST(not_clean)
 }
 END_TEST
 
+/* Clean, since a reload took the scanner away meanwhile. */
+START_TEST(off_meanwhile)
+{
+	begin();
+	world.spool.answer = SPOOL_ACCEPTED;
+	world.scan.verdict = (struct scan_verdict){.kind = SCAN_CLEAN};
+	world.scan.ends = true;
+	expect("quarantine release " ID_TEXT " --reason please", NULL, 1,
+	       "no scanner can be asked");
+	ck_assert_uint_eq(world.scan.jobs, 1);
+	ck_assert(is_there(ID));
+	world_stop();
+}
+END_TEST
+
 /* Nothing is lost when the commit does not happen. */
 START_TEST(not_accepted)
 {
@@ -518,6 +533,7 @@ main(void)
 	tcase_add_test(t, released);
 	tcase_add_loop_test(t, not_clean, 0,
 			    (int)(sizeof(looks) / sizeof(looks[0])));
+	tcase_add_test(t, off_meanwhile);
 	tcase_add_test(t, not_accepted);
 	tcase_add_test(t, deleted);
 	tcase_add_test(t, damaged);

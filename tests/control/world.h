@@ -73,6 +73,7 @@ struct scan {
 	int64_t bypass_wall_s;
 	unsigned flushed;
 	struct scan_verdict verdict; /* of every job */
+	bool ends;		     /* with the next: off by a reload */
 	size_t part;
 	/* the last job: its parts as "name type bytes;", the bytes of its
 	 * first part as they lie */
@@ -506,6 +507,8 @@ scan_thread(void *arg)
 		usleep(1000);
 	job->verdict = scan->verdict;
 	job->part = scan->part;
+	if (scan->ends)
+		scan->status.on = false;
 	if (scan->canceled)
 		job->verdict = (struct scan_verdict){.kind = SCAN_ERROR,
 						     .why = SCAN_WHY_CANCELED};
