@@ -364,6 +364,10 @@ static void
 outcome_resub(struct spool *spool, struct store_txn *txn,
 	      const struct spool_outcome *op)
 {
+	/* A copy of it goes out in its place: to send it again would be to
+	 * deliver it twice. */
+	if (op->extra != NULL)
+		return;
 	for (size_t i = 0; i < op->rcpt_count; i++) {
 		if (still_matches(&op->rcpts[i]))
 			continue;

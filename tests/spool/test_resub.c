@@ -119,6 +119,30 @@ START_TEST(test_failed_commit)
 }
 END_TEST
 
+/* What is in quarantine may be sent again, but not where a copy without its
+ * virus went out. */
+START_TEST(test_quarantined)
+{
+	struct spool_outcome_rcpt rcpt = {.state = RCPT_QUARANTINED};
+	struct spool_outcome op = {.rcpts = &rcpt, .rcpt_count = 1};
+	uint64_t first = submit(1).id;
+
+	op.id = first;
+	if (_i == 1) {
+		op.extra = fixture_msg(1);
+		op.extra_body = fixture_body(f.spool, 50, 2);
+		spool_body_end(op.extra_body, op.extra->body.digest);
+	}
+	ck_assert_int_eq(fixture_outcome_of(f.spool, &op), 0);
+	if (_i == 1)
+		reopen();
+	if (_i == 1)
+		known(1, first);
+	else
+		ck_assert_int_eq(submit(1).answer, SPOOL_ACCEPTED);
+}
+END_TEST
+
 static void
 row_put(enum store_table table, struct slice key, struct slice value)
 {
@@ -358,6 +382,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_failed_commit);
+	tcase_add_loop_test(tc, test_quarantined, 0, 2);
 	tcase_add_test(tc, test_another_key);
 	tcase_add_loop_test(tc, test_damaged, 0, 2);
 	tcase_add_test(tc, test_oldest_forgotten);
