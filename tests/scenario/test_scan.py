@@ -78,7 +78,8 @@ BINARY = "Content-Type: application/octet-stream; name=\"%s\"" % NAME
 MESSAGE = "Content-Type: message/rfc822"
 BASE64 = "Content-Transfer-Encoding: base64"
 
-# label: (what the reply must call it, or None; function of the content that
+# label: (what the reply must call it, or None: where the whole message was looked
+# at too, either may be found first; function of the content that
 # makes the parts, or the whole message behind its first lines)
 PARTS = {
     "plain base64": (NAME, lambda c: part(c)),
@@ -117,7 +118,7 @@ PARTS = {
     "empty lines": (NAME, lambda c: coded(b"\r\n\r\n".join(
         b64(c)[n:n + 8] for n in range(0, 2 * len(c), 8)))),
     "no padding": (NAME, lambda c: coded(b64(c).rstrip(b"="))),
-    "too much padding": (NAME, lambda c: coded(b64(c) + b"====")),
+    "too much padding": (None, lambda c: coded(b64(c) + b"====")),
     "padding in between": (NAME, lambda c: coded(b64(c[:20]) + b"\r\n" + b64(c[20:]))),
     "padding in each line": (NAME, lambda c: coded(b"\r\n".join(
         b64(c[n:n + 10]) for n in range(0, len(c), 10)))),
@@ -125,7 +126,7 @@ PARTS = {
         b64(c) + b"\r\n\r\n-- \r\nsent by a list\r\n")),
     # the encoding's name in odd ways
     "BASE64": (NAME, lambda c: part(c, encoding="BASE64")),
-    "a comment behind it": (NAME, lambda c: part(c, encoding="base64 (so they say)")),
+    "a comment behind it": (None, lambda c: part(c, encoding="base64 (so they say)")),
     "a comment before it": (None, lambda c: part(c, encoding="(see) base64")),
     "folded": (NAME, lambda c: part(c, encoding="\r\n\tbase64")),
     "quotes": (None, lambda c: part(c, encoding='"base64"')),
@@ -144,7 +145,7 @@ PARTS = {
     "quoted in small letters": (NAME, lambda c: part(c, text=b"".join(
         b"=%02x" % o for o in c) + b"\r\n", encoding="quoted-printable")),
     "uuencode": (NAME, lambda c: part(c, text=uuencoded(c), encoding="x-uuencode")),
-    "uuencode in a text": (NAME, lambda c: shown(
+    "uuencode in a text": (None, lambda c: shown(
         b"See below.\r\n\r\n" + uuencoded(c) + b"\r\nRegards\r\n")),
     # names; a reply is ASCII to those who did not ask for SMTPUTF8
     "name in pieces": ("a very long name.doc", lambda c: headed(
@@ -161,7 +162,7 @@ PARTS = {
     "boundary in pieces": (None, lambda c: headed(
         ['Content-Type: multipart/mixed; boundary*0="=_in"; boundary*1="ner"'],
         multipart([part(c)], b"=_inner"))),
-    "boundary with a comment": (NAME, lambda c: headed(
+    "boundary with a comment": (None, lambda c: headed(
         ["Content-Type: (a) multipart/mixed (b); (c) boundary (d) = \"=_inner\" (e)"],
         multipart([part(c)], b"=_inner"))),
     "boundaries that prefix each other": (None, lambda c: headed(

@@ -10,7 +10,6 @@ import hops
 import icap_recorder
 import icaplab
 import scan_help
-import talk
 from icap_recorder import THREATS, Recorder
 from icaplab import EICAR
 from scan_help import distinct, send, session, with_file, zipped
@@ -69,7 +68,7 @@ class Lane:
             work, self.icap.url, "wait 5s; part-timeout 15s; verify off;", name=name,
             start=False)
         # what fails alone is tried again after half a minute
-        self.sluice.start(dict(talk.quick_clock(work), QUICK_CLOCK="5"))
+        self.sluice.start(scan_help.quick(work, 5))
         scan_help.up(self.sluice)
         self.out, self.caught, self.refused = [], 0, 0
         self.wrong = []
@@ -162,7 +161,7 @@ def a_file_it_fails_on(work):
     icap, bad = Recorder(), distinct(0)
     icap.mode = lambda asked: "500" if asked.body == bad else None
     sluice = scan_help.gateway(work, icap.url, "wait 10s;", start=False)
-    sluice.start(dict(talk.quick_clock(work), QUICK_CLOCK="10"))
+    sluice.start(scan_help.quick(work, 10))
     scan_help.up(sluice)
     talking = session(sluice)
     for number in range(1, 21):

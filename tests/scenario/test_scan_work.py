@@ -214,9 +214,8 @@ def the_quarantine_cannot_be_written(work):
     icap = Recorder()
     sluice = scan_help.gateway(work, icap.url, "wait 10s; infected quarantine;",
                                start=False)
-    faults = hops.Faults(work, sluice.spool + "/quarantine", QUICK_CLOCK="10")
-    quick = talk.quick_clock(work)["LD_PRELOAD"].split(":")[-1]
-    sluice.start(dict(faults.env, LD_PRELOAD=faults.env["LD_PRELOAD"] + ":" + quick))
+    faults = hops.Faults(work, sluice.spool + "/quarantine")
+    sluice.start(scan_help.quick(work, 10, faults))
     scan_help.up(sluice)
     faults.set("segment_write", errno.ENOSPC)
     talking = session(sluice)
