@@ -341,6 +341,11 @@ walk_failed(struct exam *exam)
 {
 	char id[ID_TEXT_SIZE];
 
+	/* In the trash, and may be back by now: its jobs know better, once. */
+	if (exam->err == GW_ENOENT && !exam->again) {
+		exam_end(&exam, EXAM_LATER);
+		return;
+	}
 	if (exam->err == GW_ENOENT || exam->err == GW_ECORRUPT) {
 		exam->act = exam->err == GW_ENOENT ? ACT_GONE : ACT_ALTERED;
 		exam_act(exam);

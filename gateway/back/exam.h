@@ -51,6 +51,7 @@ struct exam {
 	bool scanning;	/* on the scan thread */
 	bool cancelled; /* no verdict is waited for any more */
 	bool settled;	/* it has one */
+	bool again;	/* it failed before */
 
 	/* walked: */
 	struct spool_msg *msg; /* some of its recipients */

@@ -302,6 +302,7 @@ begin(struct scanning *scanning, struct pending *pending)
 	turn_take(scanning, pending);
 	pending->exam = exam;
 	exam->kept_id = pending->kept_id;
+	exam->again = pending->tries > 0;
 	exam->bypassed = scanning->bypassed;
 	TAILQ_INSERT_TAIL(&scanning->exams, exam, link);
 	scanning->exam_count++;

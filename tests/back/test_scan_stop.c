@@ -33,6 +33,28 @@ __wrap_spool_outcome_start(struct spool *spool, struct spool_outcome *op)
 	__real_spool_outcome_start(spool, op);
 }
 
+int __real_spool_load_some(struct spool *spool, uint64_t id,
+			   const uint32_t *indexes, uint32_t count,
+			   struct spool_msg **msg);
+int __wrap_spool_load_some(struct spool *spool, uint64_t id,
+			   const uint32_t *indexes, uint32_t count,
+			   struct spool_msg **msg);
+
+/* Looks at a message that do not find it. */
+static _Atomic int missing;
+
+int
+__wrap_spool_load_some(struct spool *spool, uint64_t id,
+		       const uint32_t *indexes, uint32_t count,
+		       struct spool_msg **msg)
+{
+	if (count == 0 && missing > 0) {
+		missing--;
+		return GW_ENOENT;
+	}
+	return __real_spool_load_some(spool, id, indexes, count, msg);
+}
+
 #define FILE(text)                                                 \
 	"From: ann@example.org\r\nMIME-Version: 1.0\r\n"           \
 	"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" \
@@ -373,6 +395,25 @@ START_TEST(test_restarts)
 }
 END_TEST
 
+/* It was in the trash when it was looked for, and is back. */
+START_TEST(test_missed)
+{
+	struct letter letter = letter_of(good, "p@a.test");
+	struct world w;
+
+	open_scanned(&w);
+	missing = 1;
+	world_start(&w);
+	world_accept(&w, &letter);
+	UNTIL(&w, missing == 0, "missed");
+	turn_some(w.loop);
+	ck_assert_uint_eq(status_of(&w).scan_waiting, 1);
+	scanner_set_up(true);
+	UNTIL(&w, status_of(&w).delivered == 1, "goes");
+	close_scanned(&w);
+}
+END_TEST
+
 /* The disk fails while all goes on: tried again when there is a reason. */
 START_TEST(test_disk_fails)
 {
@@ -418,6 +459,7 @@ main(void)
 	tcase_add_loop_test(tc, test_restart, 0,
 			    sizeof(stops) / sizeof(stops[0]));
 	tcase_add_test(tc, test_restarts);
+	tcase_add_test(tc, test_missed);
 	tcase_add_loop_test(tc, test_disk_fails, 0, 2);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
