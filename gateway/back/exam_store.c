@@ -221,6 +221,9 @@ on_part(void *arg, const struct mime_part *part)
 
 	if (!(part->flags & MIME_ATTACHMENT) || part->begin == part->end)
 		return;
+	/* A text that is shown, as what stands in a part's place now is. */
+	if (part->flags & MIME_ASIDE)
+		return;
 	for (size_t i = 0; i < exam->part_count; i++) {
 		if (!exam->places[i].infected &&
 		    memcmp(part->digest, exam->parts[i].digest, DIGEST_SIZE) ==

@@ -3,9 +3,9 @@
  * type, a name and an encoding, shown or attached.
  *
  * Shown is only what every client shows and none offers as a file: plain and
- * HTML text, without a name, not called an attachment, and not inside of a
- * message that is itself attached. Everything else is an attachment, also
- * pictures in the text.
+ * HTML text, without a name, not called an attachment, in the place where a
+ * message's text is, and not inside of a message that is itself attached.
+ * Everything else is an attachment, also pictures in the text.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -27,8 +27,7 @@ struct content {
 void
 mime_entity_open(struct mime_walk *w, uint64_t at)
 {
-	const struct mime_frame *parent =
-	    w->frame_count > 0 ? mime_top(w) : NULL;
+	struct mime_frame *parent = w->frame_count > 0 ? mime_top(w) : NULL;
 	struct mime_frame frame = {.place = MIME_IN_HEAD, .head = at};
 
 	if (++w->sum.part_count > w->opts.parts_max) {
@@ -43,6 +42,9 @@ mime_entity_open(struct mime_walk *w, uint64_t at)
 		frame.attached =
 		    parent->attached || parent->place == MIME_IN_MESSAGE;
 		frame.encrypted = parent->encrypted;
+		frame.aside =
+		    parent->aside || (parent->has_parts && !parent->choice);
+		parent->has_parts = true;
 	}
 	w->frames[w->frame_count++] = frame;
 	w->head_bytes = 0;
@@ -183,6 +185,7 @@ begin_multipart(struct mime_walk *w, struct content *c)
 
 	set_boundary(w, c);
 	f->digest = is_type(w, "multipart/digest");
+	f->choice = is_type(w, "multipart/alternative");
 	if (is_type(w, "multipart/signed"))
 		w->sum.flags |= MIME_SIGNED;
 	if (is_type(w, "multipart/encrypted")) {
@@ -240,17 +243,36 @@ read_type(struct mime_walk *w, struct content *c)
 		w->sum.flags |= MIME_EXTERNAL;
 }
 
+/* Also one of which nothing is left here: "a.html/" is a name to others. */
+static bool
+has_name(const struct mime_params *params)
+{
+	for (size_t i = 0; i < params->count; i++) {
+		const struct mime_param *p = &params->list[i];
+
+		if (p->value.n > 0 &&
+		    (slice_ieq(p->name, SLICE_LIT("name")) ||
+		     slice_ieq(p->name, SLICE_LIT("filename"))))
+			return true;
+	}
+	return false;
+}
+
 static bool
 is_shown(struct mime_walk *w, const struct content *c)
 {
-	if (c->unknown || w->head.repeated || mime_top(w)->attached ||
+	const struct mime_frame *f = mime_top(w);
+
+	if (c->unknown || w->head.repeated || f->attached ||
 	    w->part.name[0] != '\0')
+		return false;
+	if ((c->has_type && has_name(&c->type)) ||
+	    (c->has_disposition && has_name(&c->disposition)))
 		return false;
 	if (c->has_disposition &&
 	    !slice_ieq(c->disposition.value, SLICE_LIT("inline")))
 		return false;
-	return is_type(w, "text/plain") || is_type(w, "text/html") ||
-	       is_type(w, "text/enriched") || is_type(w, "text/richtext");
+	return is_type(w, "text/plain") || is_type(w, "text/html");
 }
 
 static bool
@@ -275,6 +297,8 @@ begin_leaf(struct mime_walk *w, struct content *c)
 	read_type(w, c);
 	if (!is_shown(w, c))
 		part->flags |= MIME_ATTACHMENT;
+	else if (mime_top(w)->aside)
+		part->flags |= MIME_ATTACHMENT | MIME_ASIDE;
 	if (w->head.encoding_unknown)
 		part->flags |= MIME_BAD_ENCODING;
 	if (text && part->encoding == MIME_IDENTITY)
@@ -315,6 +339,26 @@ is_odd_message(const struct mime_walk *w)
 	return strncmp(w->part.type, "message/", 8) == 0;
 }
 
+/*
+ * A message that is to be saved as something else: its header is looked at by
+ * nobody, and a script may be written to look like one ("a:eval(...)").
+ */
+static bool
+is_misnamed(struct mime_walk *w, struct content *c)
+{
+	static const char *known[] = {".eml", ".msg", ".mht", ".mim", ".txt"};
+	struct slice name;
+
+	mime_name_choose(c->has_type ? &c->type : NULL,
+			 c->has_disposition ? &c->disposition : NULL,
+			 w->part.name, &c->odd);
+	name = slice_str(w->part.name);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (slice_iends(name, slice_str(known[i])))
+			return false;
+	return memchr(name.p, '.', name.n) != NULL;
+}
+
 void
 mime_entity_begin(struct mime_walk *w, uint64_t at)
 {
@@ -334,6 +378,8 @@ mime_entity_begin(struct mime_walk *w, uint64_t at)
 	if (strncmp(w->part.type, "multipart/", 10) == 0) {
 		begin_multipart(w, &c);
 	} else if (is_message(w) && w->head.encoding == MIME_IDENTITY) {
+		if (is_misnamed(w, &c))
+			note(&c, "a message with the name of another file");
 		f->place = MIME_IN_MESSAGE;
 	} else {
 		if (is_message(w))

@@ -31,6 +31,9 @@ enum {				   /* mime_part.flags */
        MIME_BAD_ENCODING = 1 << 1, /* decoders may differ on it */
        MIME_ENCRYPTED = 1 << 2,	   /* S/MIME or PGP, by type */
        MIME_TNEF = 1 << 3,
+       /* With MIME_ATTACHMENT: a text without a name behind the first one,
+	* which most clients show and Outlook calls ATT00001.txt. */
+       MIME_ASIDE = 1 << 4,
 };
 
 #define MIME_TYPE_SIZE 128

@@ -33,6 +33,10 @@ struct mime_frame {
 	bool digest;	/* its parts are messages, unless they say otherwise */
 	bool attached;	/* inside a message that is attached */
 	bool encrypted; /* inside multipart/encrypted */
+	bool choice;	/* its parts are alternatives */
+	bool has_parts; /* of a multipart: it had one */
+	bool aside;	/* neither what a reader begins with nor an
+			   alternative of it */
 };
 
 /* What a line must look like to be looked at, as bits. */

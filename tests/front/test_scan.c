@@ -282,7 +282,8 @@ static const struct {
 } asked[] = {
     {"nothing attached", PLAIN, "", "", false},
     {"no header", "hello\r\n", " message/rfc822 7\n", "hello\r\n", false},
-    {"texts alone", MIXED TEXT TEXT END, "", "", false},
+    {"a text alone in a multipart", MIXED TEXT END, "", "", false},
+    {"a second text", MIXED TEXT TEXT END, " text/plain 5\n", "hello", false},
     {"an attachment", WITH_ZIP, "a.zip application/zip 9\n", "PK\003\004hello",
      false},
     {"two", MIXED TEXT ZIP NAMELESS END,

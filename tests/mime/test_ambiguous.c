@@ -30,6 +30,13 @@ static const struct {
      "Content-Disposition: inline\r\nContent-Disposition: attachment\r\n\r\nHi",
      LEAF("text/plain", "Hi"), "Content-Disposition twice"},
 
+    {"a script that looks like a message",
+     "Content-Type: message/rfc822\r\n"
+     "Content-Disposition: attachment; filename=a.js\r\n\r\n"
+     "a:eval(1)\r\n\r\nHi",
+     "1 text/plain '' a identity: Hi\n",
+     "a message with the name of another file"},
+
     /* boundaries */
     {"no boundary: the first line like one is taken",
      "Content-Type: multipart/mixed\r\n\r\n--x\r\n\r\nHi\r\n--x--\r\n", HI,
@@ -103,7 +110,7 @@ static const struct {
      "a multipart without parts"},
     {"a part behind the end",
      MIXED "--x\r\n\r\nHi\r\n--x--\r\n--x\r\n\r\nHo\r\n--x--\r\n",
-     HI "1 text/plain '' - identity: Ho\n", "a part behind the last one"},
+     HI "1 text/plain '' a identity: Ho\n", "a part behind the last one"},
     {"a header that a boundary ends",
      MIXED "--x\r\nContent-Type: text/plain\r\n--x--\r\n",
      "1 text/plain '' - identity: \n", "a header without end"},

@@ -13,7 +13,7 @@ static const struct {
      "2 text/html '' - qp\n"
      "2 image/png 'Stra\xc3\x9f"
      "e 1.png' a base64\n"
-     "2 text/html '' - identity\n",
+     "2 text/html '' a identity\n",
      0},
     {"bounce",
      "1 text/plain '' - identity\n"
@@ -41,7 +41,7 @@ static const struct {
     {"iphone",
      "1 text/plain '' - identity\n"
      "1 image/jpeg 'image0.jpeg' a base64\n"
-     "1 text/plain '' - identity\n",
+     "1 text/plain '' a identity\n",
      0},
     {"javamail",
      "1 text/html '' - identity\n"
@@ -50,7 +50,7 @@ static const struct {
     {"list-footer",
      "2 text/plain '' - identity\n"
      "2 text/html '' - identity\n"
-     "1 text/plain '' - identity\n",
+     "1 text/plain '' a identity\n",
      0},
     {"mutt",
      "1 text/plain '' - identity\n"

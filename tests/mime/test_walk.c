@@ -26,7 +26,7 @@ static const struct {
      "Content-Type: multipart/mixed; boundary=x\r\n\r\n"
      "--x\r\n\r\n--x\r\n\r\n\r\n--x--",
      "1 text/plain '' - identity: \n"
-     "1 text/plain '' - identity: \n"},
+     "1 text/plain '' a identity: \n"},
     {"blanks behind a boundary",
      "Content-Type: multipart/mixed; boundary=x\r\n\r\n"
      "--x \t\r\n\r\na\r\n--x-- \r\n",
@@ -54,7 +54,42 @@ static const struct {
      "--x\r\n\r\nFrom: b\r\n\r\nHi\r\n"
      "--x\r\nContent-Type: text/plain\r\n\r\nHo\r\n--x--\r\n",
      "2 text/plain '' a identity: Hi\n"
-     "1 text/plain '' - identity: Ho\n"},
+     "1 text/plain '' a identity: Ho\n"},
+    {"Outlook shows another text as ATT00001.htm",
+     "Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+     "--x\r\n\r\nHi\r\n"
+     "--x\r\nContent-Type: text/html\r\n\r\n<p>\r\n--x--\r\n",
+     "1 text/plain '' - identity: Hi\n"
+     "1 text/html '' a identity: <p>\n"},
+    {"also inside of something",
+     "Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+     "--x\r\n\r\nHi\r\n"
+     "--x\r\nContent-Type: multipart/alternative; boundary=y\r\n\r\n"
+     "--y\r\nContent-Type: text/html\r\n\r\n<p>\r\n--y--\r\n--x--\r\n",
+     "1 text/plain '' - identity: Hi\n"
+     "2 text/html '' a identity: <p>\n"},
+    {"alternatives of the text are shown",
+     "Content-Type: multipart/alternative; boundary=x\r\n\r\n"
+     "--x\r\n\r\nHi\r\n"
+     "--x\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n"
+     "--y\r\nContent-Type: text/html\r\n\r\n<p>\r\n"
+     "--y\r\nContent-Type: text/html\r\n\r\n<b>\r\n--y--\r\n--x--\r\n",
+     "1 text/plain '' - identity: Hi\n"
+     "2 text/html '' - identity: <p>\n"
+     "2 text/html '' a identity: <b>\n"},
+    {"a name of which nothing is left is a name",
+     "Content-Type: text/html; name=\"a.html/\"\r\n\r\n<p>",
+     "0 text/html '' a identity: <p>\n"},
+    {"a name of dots",
+     "Content-Disposition: inline; filename*0=.; filename*1=.\r\n\r\nHi",
+     "0 text/plain '' a identity: Hi\n"},
+    {"no name at all", "Content-Type: text/plain; name=\"\"\r\n\r\nHi",
+     "0 text/plain '' - identity: Hi\n"},
+    {"a text that not everybody shows", "Content-Type: text/richtext\r\n\r\nHi",
+     "0 text/richtext '' a identity: Hi\n"},
+    {"a message with a subject for a name",
+     "Content-Type: message/rfc822; name=\"Hi.eml\"\r\n\r\n\r\nHi",
+     "1 text/plain '' a identity: Hi\n"},
     {"a message in a message in a multipart",
      "Content-Type: message/rfc822\r\n\r\nContent-Type: multipart/mixed;"
      " boundary=x\r\n\r\n--x\r\nContent-Type: message/rfc822\r\n\r\n"
