@@ -198,6 +198,8 @@ build(struct buf *out, const struct notice *notice, const struct gathered *g,
 	    .retry_until_wall_s = msg->accepted_wall_ms / 1000 + conf->expire_s,
 	    .utf8 = msg->flags & MSG_UTF8 && !(plain && is_ascii(to)),
 	    .whole = g->failed && msg->ret == RET_FULL && !plain &&
+		     /* held, perhaps: nobody could look into it */
+		     !(msg->flags & MSG_UNSCANNABLE_HOLD) &&
 		     msg->body.length <= WHOLE_MAX,
 	    .rcpts = g->rcpts,
 	    .rcpt_count = g->count,

@@ -215,6 +215,27 @@ START_TEST(test_what_the_hop_cannot_take)
 }
 END_TEST
 
+/* What is held since nobody can look into it does not go out by way of the
+ * report of a recipient that is dead. */
+START_TEST(test_unscannable_comes_back)
+{
+	struct letter letter = {.to = "550-x@example.net",
+				.ret = RET_FULL,
+				.flags = _i == 0 ? 0 : MSG_UNSCANNABLE_HOLD,
+				.body = "Subject: x\r\n\r\nSEALED\r\n"};
+	const struct sink_mail *dsn = NULL;
+	struct world w;
+
+	world_open(&w, NULL);
+	world_start(&w);
+	world_accept(&w, &letter);
+	UNTIL(&w, (dsn = find_dsn(&w)) != NULL, "told");
+	ck_assert(strstr(dsn->body, "Subject: x\r\n"));
+	ck_assert((strstr(dsn->body, "SEALED") != NULL) == (_i == 0));
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(test_delay_notice)
 {
 	struct world w;
@@ -247,6 +268,7 @@ main(void)
 			    sizeof(dsn_cases) / sizeof(dsn_cases[0]));
 	tcase_add_loop_test(tc, test_what_the_hop_cannot_take, 0,
 			    sizeof(unfit_cases) / sizeof(unfit_cases[0]));
+	tcase_add_loop_test(tc, test_unscannable_comes_back, 0, 2);
 	tcase_add_test(tc, test_delay_notice);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
