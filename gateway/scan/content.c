@@ -16,6 +16,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
+#include "gateway/scan/key.h"
 #include "gateway/scan/scan_int.h"
 
 static const struct scan_part *
@@ -132,7 +133,7 @@ keep_and_settle(struct content *content, const struct scan_server *server,
 {
 	struct scan *scan = content->scan;
 
-	verdicts_put(scan->verdicts, content->digest, server->service, verdict,
+	verdicts_put(scan->verdicts, content->key, server->service, verdict,
 		     loop_now_ms(scan->loop));
 	atomic_fetch_add(&scan->scanned, 1);
 	atomic_fetch_add(&scan->scanned_bytes, content->bytes);
@@ -301,16 +302,18 @@ content_give_up(struct content *content)
 /* --- waiters -------------------------------------------------------------- */
 
 static struct content *
-content_create(struct scan *scan, const struct scan_part *part, bool late)
+content_create(struct scan *scan, const struct scan_part *part,
+	       const uint8_t key[DIGEST_SIZE], bool late)
 {
 	struct content *content = mem_zalloc(sizeof(*content));
 
 	content->scan = scan;
 	memcpy(content->digest, part->digest, DIGEST_SIZE);
+	memcpy(content->key, key, DIGEST_SIZE);
 	content->bytes = part->decoded_bytes;
 	content->late = late;
 	TAILQ_INIT(&content->waiters);
-	HASH_ADD(hh, scan->contents, digest, DIGEST_SIZE, content);
+	HASH_ADD(hh, scan->contents, key, DIGEST_SIZE, content);
 	TAILQ_INSERT_TAIL(list_of(content), content, link);
 	return content;
 }
@@ -326,11 +329,11 @@ hasten(struct content *content)
 }
 
 bool
-content_is_known(struct scan *scan, const struct scan_part *part)
+content_is_known(struct scan *scan, const uint8_t key[DIGEST_SIZE])
 {
 	struct content *content;
 
-	HASH_FIND(hh, scan->contents, part->digest, DIGEST_SIZE, content);
+	HASH_FIND(hh, scan->contents, key, DIGEST_SIZE, content);
 	return content != NULL;
 }
 
@@ -339,11 +342,13 @@ content_join(struct scan *scan, struct waiter *waiter)
 {
 	const struct scan_part *part = part_of(waiter);
 	bool late = waiter->work->job->late;
+	uint8_t key[DIGEST_SIZE];
 	struct content *content;
 
-	HASH_FIND(hh, scan->contents, part->digest, DIGEST_SIZE, content);
+	scan_key(part, key);
+	HASH_FIND(hh, scan->contents, key, DIGEST_SIZE, content);
 	if (!content)
-		content = content_create(scan, part, late);
+		content = content_create(scan, part, key, late);
 	else if (content->late && !late)
 		hasten(content);
 	waiter->content = content;

@@ -57,7 +57,8 @@ enum content_state {
 
 struct content {
 	struct scan *scan;
-	uint8_t digest[DIGEST_SIZE];
+	uint8_t digest[DIGEST_SIZE]; /* of its bytes */
+	uint8_t key[DIGEST_SIZE];    /* key.h */
 	uint64_t bytes;
 	enum content_state state;
 	bool late; /* nobody waits at a dot */
@@ -102,7 +103,7 @@ struct scan {
 	struct dns *dns;
 	struct timer_op *tick;
 	struct work *works;	  /* by id */
-	struct content *contents; /* by digest */
+	struct content *contents; /* by key */
 	struct content_list queue_front, queue_late;
 	bool pumping, stopping;
 };
@@ -123,7 +124,7 @@ bool work_known(struct scan *scan, struct scan_job *job);
 /* --- content.c ------------------------------------------------------------ */
 
 /* A scan of these bytes is under way. */
-bool content_is_known(struct scan *scan, const struct scan_part *part);
+bool content_is_known(struct scan *scan, const uint8_t key[DIGEST_SIZE]);
 /* Joins it, or queues one. */
 void content_join(struct scan *scan, struct waiter *waiter);
 /* The waiter's work has ended: what only it wanted goes, unless it has left

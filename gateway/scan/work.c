@@ -10,6 +10,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/mem.h"
+#include "gateway/scan/key.h"
 #include "gateway/scan/scan_int.h"
 
 #define PARTS_AT_ONCE 4
@@ -119,20 +120,22 @@ begin_part(struct work *work, size_t i)
 	const struct scan_part *part = &work->job->parts[i];
 	struct scan *scan = work->scan;
 	struct scan_verdict verdict;
+	uint8_t key[DIGEST_SIZE];
 
 	if (is_settled(scan, part, &verdict)) {
 		note(work, i, &verdict);
 		return;
 	}
 	/* First: a rescan that is under way is not to be counted again. */
-	if (content_is_known(scan, part)) {
+	scan_key(part, key);
+	if (content_is_known(scan, key)) {
 		atomic_fetch_add(&scan->shared, 1);
 		wait_for(work, i);
 		return;
 	}
 	if (!work->job->afresh &&
-	    verdicts_get(scan->verdicts, part->digest, loop_now_ms(scan->loop),
-			 true, &verdict)) {
+	    verdicts_get(scan->verdicts, key, loop_now_ms(scan->loop), true,
+			 &verdict)) {
 		atomic_fetch_add(&scan->hits, 1);
 		work->cached++;
 		note(work, i, &verdict);
@@ -223,6 +226,7 @@ bool
 work_known(struct scan *scan, struct scan_job *job)
 {
 	struct scan_verdict verdict;
+	uint8_t key[DIGEST_SIZE];
 	uint32_t cached = 0;
 
 	memset(&job->verdict, 0, sizeof(job->verdict));
@@ -235,9 +239,10 @@ work_known(struct scan *scan, struct scan_job *job)
 	for (size_t i = 0; i < job->part_count; i++) {
 		if (job->parts[i].decoded_bytes == 0)
 			continue;
+		scan_key(&job->parts[i], key);
 		if (is_settled(scan, &job->parts[i], &verdict) ||
-		    !verdicts_get(scan->verdicts, job->parts[i].digest,
-				  clock_mono_ms(), false, &verdict) ||
+		    !verdicts_get(scan->verdicts, key, clock_mono_ms(), false,
+				  &verdict) ||
 		    verdict.kind != SCAN_CLEAN)
 			return false;
 		cached++;

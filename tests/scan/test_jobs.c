@@ -135,6 +135,42 @@ START_TEST(a_hundred_mails_are_one_scan)
 }
 END_TEST
 
+/* A server may look at nothing that is called a picture. */
+START_TEST(another_kind_of_file_is_another_question)
+{
+	static const struct {
+		const char *label, *name, *type;
+		unsigned scans;
+	} rows[] = {
+	    {"the first", "a.jpg", "image/jpeg", 1},
+	    {"another name", "holiday.of.1999.JPG", "image/jpeg", 1},
+	    {"another ending", "a.exe", "image/jpeg", 2},
+	    {"another type", "a.exe", "application/octet-stream", 3},
+	    {"no ending", "a", "image/jpeg", 4},
+	    {"no name", "", "image/jpeg", 4},
+	    {"nothing", NULL, NULL, 5},
+	};
+	struct scan_conf conf = help_conf(1);
+	struct scan *scan;
+
+	fake_reset();
+	scan = help_start_up(&conf);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct mail *mail = mail_create("one");
+
+		mail->parts[0].name = rows[i].name;
+		mail->parts[0].type = rows[i].type;
+		scan_job_start(scan, &mail->job);
+		mail_wait(mail);
+		ck_assert_int_eq(mail->job.verdict.kind, SCAN_CLEAN);
+		ck_assert_msg(FAKE(0, scans) == rows[i].scans, "%s: %u",
+			      rows[i].label, FAKE(0, scans));
+		mail_destroy(mail);
+	}
+	scan_stop(&scan);
+}
+END_TEST
+
 START_TEST(afresh_believes_nobody)
 {
 	struct scan_conf conf = help_conf(1);
@@ -484,6 +520,7 @@ main(void)
 	tcase_add_test(tcase, verdicts);
 	tcase_add_test(tcase, is_said_by_whom);
 	tcase_add_test(tcase, a_hundred_mails_are_one_scan);
+	tcase_add_test(tcase, another_kind_of_file_is_another_question);
 	tcase_add_test(tcase, afresh_believes_nobody);
 	tcase_add_test(tcase, a_thousand_parts_a_few_at_a_time);
 	tcase_add_test(tcase, canceled_before_it_left);

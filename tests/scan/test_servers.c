@@ -340,11 +340,14 @@ START_TEST(keeps_to_the_connections)
 		conf.canary_ms = 50; /* canaries have to fit in as well */
 		FAKE_SET(0, connection_max, rows[i].theirs);
 		scan = help_start_up(&conf);
+		FAKE_SET(0, manner, FAKE_MUTE);
 		for (size_t k = 0; k < COUNT(mails); k++) {
 			(void)snprintf(text, sizeof(text), "m%zu", k);
 			mails[k] = mail_create(text);
 			scan_job_start(scan, &mails[k]->job);
 		}
+		UNTIL(FAKE(0, open_most) >= rows[i].most);
+		FAKE_SET(0, manner, FAKE_ANSWERS);
 		for (size_t k = 0; k < COUNT(mails); k++) {
 			mail_wait(mails[k]);
 			ck_assert_int_eq(mails[k]->job.verdict.kind,
