@@ -22,7 +22,7 @@ plain_measure(struct slice s)
 	size_t i;
 
 	for (i = 0; i < s.n; i++)
-		if (s.p[i] < ' ' || s.p[i] == 0x7f)
+		if ((unsigned char)s.p[i] < ' ' || (unsigned char)s.p[i] > '~')
 			break;
 	return i;
 }
