@@ -121,8 +121,8 @@ tell_scan_off(const struct server *s, const struct config *next,
 	if (s->config->scan.servers.count == 0 || next->scan.servers.count > 0)
 		return;
 	buf_printf(errors,
-		   "%s: warning: nothing is scanned any more, and what waits "
-		   "for its verdict goes out\n",
+		   "%s: warning: nothing is scanned any more; what waits for "
+		   "its verdict stays held: 'sluice scan bypass' lets it go\n",
 		   s->path);
 	server_log_lines(GW_LOG_WARN, "config",
 			 slice_from(buf_slice(errors), before));

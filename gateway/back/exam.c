@@ -177,11 +177,28 @@ act_on_infected(struct exam *exam)
 	}
 }
 
+/* The last server was taken away meanwhile: then all is called clean. */
+static bool
+nobody_looked(const struct exam *exam)
+{
+	struct scan_status status;
+
+	if (exam->bypassed)
+		return false;
+	scan_status_get(exam->relay->scan, &status);
+	return !status.on;
+}
+
 /* exam->verdict is the last word. */
 static void
 settle(struct exam *exam)
 {
 	enum log_level level = GW_LOG_INFO;
+
+	if (exam->verdict.kind == SCAN_CLEAN && nobody_looked(exam)) {
+		exam->verdict.kind = SCAN_ERROR;
+		exam->verdict.why = SCAN_WHY_DOWN;
+	}
 
 	if (exam->verdict.kind == SCAN_CLEAN && !exam->bypassed &&
 	    is_unseen(exam)) {

@@ -373,7 +373,9 @@ look(struct scanning *scanning)
 
 	scan_status_get(scan, &status);
 	scanning->look_at_ms = relay_now_ms(scanning->relay) + LOOK_MS;
-	scanning->down = status.on && !status.up;
+	/* Without any scanner too: a line that is missing in a file is no
+	 * verdict. A bypass says it. */
+	scanning->down = !status.up;
 	scanning->bypassed = scan_bypassed(scan, clock_wall_s());
 	scanning->busy_max = EXAMS_BASE + EXAMS_A_SERVER * servers_up(scan);
 	/* Nobody waits for a scanner that hangs. */

@@ -214,7 +214,7 @@ START_TEST(test_broken)
 }
 END_TEST
 
-/* Scanning was switched off: nothing is infected any more. */
+/* Scanning was switched off: that is no verdict. */
 START_TEST(test_off)
 {
 	struct letter letter = letter_of(evil, "p@a.test");
@@ -224,7 +224,10 @@ START_TEST(test_off)
 	scanner.on = scanner.up = false;
 	world_start(&w);
 	world_accept(&w, &letter);
-	UNTIL(&w, status_of(&w).delivered == 1, "goes");
+	UNTIL(&w, status_of(&w).scan_waiting == 1, "held");
+	turn_some(w.loop);
+	ck_assert_uint_eq(status_of(&w).held, 1);
+	ck_assert_uint_eq(status_of(&w).delivered, 0);
 	close_scanned(&w);
 }
 END_TEST
