@@ -114,6 +114,49 @@ base64_decode(struct buf *out, struct slice s)
 }
 
 void
+base64url_encode(struct buf *out, struct slice s)
+{
+	size_t from = out->n;
+
+	base64_encode(out, s);
+	for (size_t i = from; i < out->n; i++) {
+		if (out->p[i] == '+')
+			out->p[i] = '-';
+		else if (out->p[i] == '/')
+			out->p[i] = '_';
+	}
+	while (out->n > from && out->p[out->n - 1] == '=')
+		out->n--;
+}
+
+int
+base64url_decode(struct buf *out, struct slice s)
+{
+	struct buf text;
+	int err;
+
+	if (s.n % 4 == 1)
+		return GW_EINVAL;
+	buf_init(&text, s.n + 2);
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (c == '+' || c == '/' || c == '=') {
+			buf_fini(&text);
+			return GW_EINVAL;
+		}
+		buf_add_byte(&text, (char)(c == '-'   ? '+'
+					   : c == '_' ? '/'
+						      : c));
+	}
+	while (text.n % 4 != 0)
+		buf_add_byte(&text, '=');
+	err = base64_decode(out, buf_slice(&text));
+	buf_fini(&text);
+	return err;
+}
+
+void
 hex_encode(struct buf *out, struct slice s)
 {
 	static const char digits[] = "0123456789abcdef";

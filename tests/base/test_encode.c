@@ -5,7 +5,7 @@
 #include "gateway/base/encode.h"
 #include "gateway/base/error.h"
 
-enum form { BASE64, HEX, XTEXT };
+enum form { BASE64, BASE64URL, HEX, XTEXT };
 
 static int
 decode(enum form form, struct buf *out, struct slice s)
@@ -13,6 +13,8 @@ decode(enum form form, struct buf *out, struct slice s)
 	switch (form) {
 	case BASE64:
 		return base64_decode(out, s);
+	case BASE64URL:
+		return base64url_decode(out, s);
 	case HEX:
 		return hex_decode(out, s);
 	case XTEXT:
@@ -27,6 +29,9 @@ encode(enum form form, struct buf *out, struct slice s)
 	switch (form) {
 	case BASE64:
 		base64_encode(out, s);
+		break;
+	case BASE64URL:
+		base64url_encode(out, s);
 		break;
 	case HEX:
 		hex_encode(out, s);
@@ -50,6 +55,11 @@ static const struct {
     {BASE64, "fooba", "Zm9vYmE="},
     {BASE64, "foobar", "Zm9vYmFy"},
     {BASE64, "\xfb\xff\xfe", "+//+"},
+    {BASE64URL, "", ""},
+    {BASE64URL, "f", "Zg"},
+    {BASE64URL, "fo", "Zm8"},
+    {BASE64URL, "foo", "Zm9v"},
+    {BASE64URL, "\xfb\xff\xfe", "-__-"},
     {HEX, "", ""},
     {HEX, "\x01\xab\xff", "01abff"},
     {XTEXT, "", ""},
