@@ -29,7 +29,8 @@ enum field {
 	FIELD_DATE,
 	FIELD_MESSAGE_ID,
 	FIELD_SUBJECT,
-	FIELD_COUNT, /* RFC 5322, 3.6: the ones above stand once at most */
+	FIELD_WATCHED, /* RFC 5322, 3.6: the ones above stand once at most */
+	FIELD_COUNT,
 	FIELD_RECEIVED,
 	FIELD_OTHER
 };
@@ -51,9 +52,10 @@ static const struct {
 
 struct header_scan {
 	struct buf line; /* the part of a line that came so far */
-	struct buf values[FIELD_COUNT]; /* of the four that are asked for */
+	struct buf values[FIELD_COUNT]; /* of those that are asked for */
 	size_t bytes;			/* of the block so far */
-	unsigned received_count;
+	unsigned received_count, watched_count;
+	const char *watched; /* or NULL */
 	enum header_verdict verdict;
 	enum field current; /* what a continuation belongs to */
 	const char *what;
@@ -89,6 +91,12 @@ header_scan_destroy(struct header_scan **scan)
 		buf_fini(&(*scan)->values[i]);
 	free(*scan);
 	*scan = NULL;
+}
+
+void
+header_scan_watch(struct header_scan *scan, const char *name)
+{
+	scan->watched = name;
 }
 
 static void
@@ -134,12 +142,27 @@ is_kept(enum field field)
 }
 
 static void
+watched_begin(struct header_scan *scan, struct slice value)
+{
+	scan->current = FIELD_WATCHED;
+	scan->capture = scan->watched_count++ == 0;
+	scan->seen[FIELD_WATCHED] = true;
+	if (scan->capture)
+		add_capped(&scan->values[FIELD_WATCHED], value);
+}
+
+static void
 field_begin(struct header_scan *scan, struct slice name, struct slice value)
 {
 	size_t i;
 
 	scan->current = FIELD_OTHER;
 	scan->capture = false;
+	if (scan->watched != NULL &&
+	    slice_ieq(name, slice_str(scan->watched))) {
+		watched_begin(scan, value);
+		return;
+	}
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (slice_ieq(name, slice_str(names[i].name)))
 			break;
@@ -314,6 +337,13 @@ struct slice
 header_subject(const struct header_scan *scan)
 {
 	return value(scan, FIELD_SUBJECT);
+}
+
+unsigned
+header_watched(const struct header_scan *scan, struct slice *found)
+{
+	*found = value(scan, FIELD_WATCHED);
+	return scan->watched_count;
 }
 
 bool

@@ -25,6 +25,9 @@ struct header_scan;
 
 struct header_scan *header_scan_create(void);
 void header_scan_destroy(struct header_scan **scan);
+/* Before the first byte: one field more is looked for, however often it may
+ * stand. name: static. */
+void header_scan_watch(struct header_scan *scan, const char *name);
 void header_scan_add(struct header_scan *scan, struct slice bytes);
 void header_scan_end(struct header_scan *scan); /* the message ended */
 
@@ -44,6 +47,9 @@ struct slice header_message_id(const struct header_scan *scan);
 struct slice header_from(const struct header_scan *scan);
 struct slice header_sender(const struct header_scan *scan);
 struct slice header_subject(const struct header_scan *scan);
+/* How often the watched field stands there; the first one's unfolded value,
+ * capped at 998. */
+unsigned header_watched(const struct header_scan *scan, struct slice *value);
 bool header_eightbit_seen(const struct header_scan *scan); /* in the block */
 
 #endif
