@@ -353,6 +353,23 @@ scan_servers_get(struct scan *scan, struct scan_server_status *out, size_t max)
 	return n;
 }
 
+bool
+scan_istag_counts(struct scan *scan, const char *istag)
+{
+	const struct scan_server *server;
+	bool counts = false;
+
+	if (istag[0] == '\0')
+		return false;
+	pthread_mutex_lock(&scan->lock);
+	TAILQ_FOREACH (server, &scan->servers, link)
+		counts = counts || (server->status.health == SCAN_UP &&
+				    strcmp(server->status.istag, istag) == 0);
+	counts = counts && !scan->unsteady;
+	pthread_mutex_unlock(&scan->lock);
+	return counts;
+}
+
 void
 scan_status_get(struct scan *scan, struct scan_status *status)
 {

@@ -95,6 +95,7 @@ struct scan_job {
 	struct scan_verdict verdict;
 	size_t part;
 	uint32_t cached; /* parts that were known */
+	bool mixed;	 /* found clean under more than one ISTag */
 	/* internal */
 	struct scan_job *next;
 	void *internal;
@@ -134,6 +135,10 @@ struct scan_server_status {
 /* Copies up to max; returns how many there are. Any thread. */
 size_t scan_servers_get(struct scan *scan, struct scan_server_status *out,
 			size_t max);
+
+/* A server that is up calls itself so now, and its ISTags mean something. Any
+ * thread. */
+bool scan_istag_counts(struct scan *scan, const char *istag);
 
 struct scan_status {
 	bool on;		     /* there are servers */

@@ -45,6 +45,7 @@ struct work {
 	struct scan_verdict worst;
 	size_t worst_part;
 	uint32_t cached;
+	bool mixed; /* clean ones under several ISTags */
 	UT_hash_handle hh;
 };
 

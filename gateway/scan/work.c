@@ -39,6 +39,15 @@ rank(enum scan_kind kind)
 	return 2;
 }
 
+/* Of two contents that somebody looked at. */
+static bool
+is_mixed(const struct scan_verdict *a, const struct scan_verdict *b)
+{
+	return a->kind == SCAN_CLEAN && b->kind == SCAN_CLEAN &&
+	       a->server[0] != '\0' && b->server[0] != '\0' &&
+	       strcmp(a->istag, b->istag) != 0;
+}
+
 static void
 note(struct work *work, size_t part, const struct scan_verdict *verdict)
 {
@@ -47,6 +56,8 @@ note(struct work *work, size_t part, const struct scan_verdict *verdict)
 	bool better_known = verdict->kind == work->worst.kind &&
 			    !work->worst.server[0] && verdict->server[0];
 
+	if (is_mixed(&work->worst, verdict))
+		work->mixed = true;
 	if (!worse && !better_known)
 		return;
 	work->worst = *verdict;
@@ -69,6 +80,7 @@ end(struct work *work)
 	job->verdict = work->worst;
 	job->part = work->worst_part;
 	job->cached = work->cached;
+	job->mixed = work->mixed;
 	atomic_fetch_sub(&work->scan->jobs, 1);
 	free(work);
 	job->done(job);
@@ -232,6 +244,7 @@ work_known(struct scan *scan, struct scan_job *job)
 	memset(&job->verdict, 0, sizeof(job->verdict));
 	job->part = 0;
 	job->cached = 0;
+	job->mixed = false;
 	if (!atomic_load(&scan->on) || job->part_count == 0)
 		return true;
 	if (job->afresh)
@@ -246,6 +259,7 @@ work_known(struct scan *scan, struct scan_job *job)
 		    verdict.kind != SCAN_CLEAN)
 			return false;
 		cached++;
+		job->mixed |= is_mixed(&job->verdict, &verdict);
 		job->verdict = verdict;
 		job->part = i;
 	}
