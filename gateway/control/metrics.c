@@ -139,6 +139,8 @@ static const struct row rows[] = {
      "1 while a bypass lets mail out unscanned."},
     {"scan_clean_total", COUNTER, U64, F(front.scan_clean),
      "Messages found clean at their final dot."},
+    {"scan_token_total", COUNTER, U64, F(front.scan_token),
+     "Messages of those clean that another gateway of ours vouched for."},
     {"scan_infected_total", COUNTER, U64, F(front.scan_infected),
      "Messages found infected at their final dot."},
     {"scan_unscannable_total", COUNTER, U64, F(front.scan_unscannable),

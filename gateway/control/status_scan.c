@@ -85,7 +85,12 @@ put_messages(const struct metrics *m, struct buf *out)
 
 	label(out, "");
 	buf_add_str(out, "messages: clean ");
-	counted(out, f->scan_clean, ", infected ");
+	if (f->scan_token > 0) {
+		counted(out, f->scan_clean, " (");
+		counted(out, f->scan_token, " by token), infected ");
+	} else {
+		counted(out, f->scan_clean, ", infected ");
+	}
 	counted(out, f->scan_infected, ", unscannable ");
 	counted(out, f->scan_unscannable, ", unscanned ");
 	counted(out, f->scan_open, "\n");
@@ -326,6 +331,7 @@ status_scan_json(const struct metrics *m, struct json *j)
 	json_bool(j, "istag_unsteady", s->istag_unsteady);
 	json_u64(j, "jobs", s->jobs);
 	json_u64(j, "clean", m->front.scan_clean);
+	json_u64(j, "by_token", m->front.scan_token);
 	json_u64(j, "infected", m->front.scan_infected);
 	json_u64(j, "unscannable", m->front.scan_unscannable);
 	json_u64(j, "late", m->front.scan_pending);

@@ -2,7 +2,7 @@
  * THE order of checks, from accept to the final dot. Whoever adds a check adds
  * a step to a list here and nowhere else; a step decides one thing. What a
  * step looks at is in checks_block.c, checks_domain.c, checks_limit.c,
- * checks_message.c, checks_scan.c and checks_sender.c.
+ * checks_message.c, checks_scan.c, checks_sender.c and checks_token.c.
  *
  * A step of the dot that must wait starts an operation and returns WAIT; its
  * done function stores one fact and calls checks_resume, and the driver goes

@@ -73,6 +73,17 @@ bool check_scan_verdict(struct transaction *t, bool *waited,
 /* As check_limit_reply. */
 bool check_scan_reply(const struct transaction *t, struct reply *reply);
 
+/* --- checks_token.c: tokens of our own gateways ---------------------------
+ */
+
+struct inspection;
+
+/* True: a good one stands for a scan; the job's verdict says so. */
+bool check_token(const struct transaction *t, struct inspection *inspection);
+/* The scan found it clean: a token of ours goes with it, where it may. */
+void check_token_sign(struct transaction *t,
+		      const struct inspection *inspection);
+
 /* --- checks_message.c: what a message gets -------------------------------- */
 
 void check_message_trace(struct transaction *t);

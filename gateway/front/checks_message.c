@@ -30,6 +30,7 @@ check_message_trace(struct transaction *t)
 	    .now_wall_s = clock_wall_s(),
 	    .add_date = !header_has_date(t->header),
 	    .add_message_id = !header_has_message_id(t->header),
+	    .scan_token = t->scan.token,
 	    .headerless = header_is_headerless(t->header),
 	};
 	struct buf out;

@@ -175,7 +175,8 @@ log_verdict(const struct transaction *t, const struct inspection *i)
 			 verdict->threat[0] != '\0' ? verdict->threat : NULL),
 		  LF_STR("server",
 			 verdict->server[0] != '\0' ? verdict->server : NULL),
-		  LF_I64("ms", i->ms), LF_U64("cached", i->job.cached));
+		  LF_STR("token", i->token), LF_I64("ms", i->ms),
+		  LF_U64("cached", i->job.cached));
 }
 
 static uint64_t
@@ -275,6 +276,8 @@ check_scan_ask(struct transaction *t)
 		i->job.verdict.why = flaw;
 		return STEP_NEXT;
 	}
+	if (check_token(t, i))
+		return STEP_NEXT;
 	if (scan_known(session->worker->shared->scan, &i->job))
 		return STEP_NEXT;
 	inspection_start(i);
@@ -386,6 +389,9 @@ follow(struct transaction *t, const struct inspection *i,
 	switch (i->job.verdict.kind) {
 	case SCAN_CLEAN:
 		COUNT(t->session->worker, scan_clean);
+		if (i->token != NULL)
+			COUNT(t->session->worker, scan_token);
+		check_token_sign(t, i);
 		return true;
 	case SCAN_INFECTED:
 		return infected(t, i, refusal);

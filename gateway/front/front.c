@@ -160,6 +160,7 @@ status_add(struct front_status *status, const struct counters *c)
 	SUM(scan_unscannable);
 	SUM(scan_pending);
 	SUM(scan_open);
+	SUM(scan_token);
 }
 
 static double

@@ -10,6 +10,7 @@
 #include "gateway/base/addr.h"
 #include "gateway/net/tls.h"
 #include "gateway/scan/scan.h"
+#include "gateway/scan/token.h"
 #include "gateway/spool/spool.h"
 #include "policy/accounts.h"
 #include "policy/binding.h"
@@ -75,6 +76,12 @@ struct front_conf {
 	enum scan_unscannable scan_unscannable;
 	enum scan_infected scan_infected;
 	bool scan_text; /* shown texts too, not attachments alone */
+	/* Tokens of our own gateways: whose are believed, for how long; with
+	 * which key ours are made. None, NULL: no tokens at all. */
+	const struct token_key *token_keys;
+	size_t token_key_count;
+	int64_t token_age_s;
+	const char *token_sign; /* the id of one of the keys */
 	const struct front_listener *listeners;
 	size_t listener_count;
 	struct tls_ctx *tls; /* shared; NULL: no TLS listener */
@@ -132,7 +139,8 @@ struct front_status {
 	double rcpt_wait_p99_ms; /* of those that had to ask */
 	/* messages, by what a scan did at the dot; pending: held for it */
 	uint64_t scan_clean, scan_infected, scan_unscannable, scan_pending;
-	uint64_t scan_open;	 /* let out unscanned: a bypass, `down open` */
+	uint64_t scan_token; /* of scan_clean: by the word of another gateway */
+	uint64_t scan_open;  /* let out unscanned: a bypass, `down open` */
 	double scan_wait_p99_ms; /* of those that had to wait */
 	/* final dot -> 250, milliseconds, of the last minute-or-so */
 	double dot_p50_ms, dot_p99_ms;

@@ -18,10 +18,12 @@ struct inspection {
 	char *login;
 	struct timer_op *timer;
 	int64_t since_ms, ms;
-	bool waited;	/* for the scan thread, ms long */
-	bool under_way; /* job belongs to the scan thread */
-	bool given_up;	/* canceled */
-	bool stopping;	/* for the front's own sake */
+	const char *token; /* the key of the one that stood for a scan; the
+			      snapshot's; or NULL */
+	bool waited;	   /* for the scan thread, ms long */
+	bool under_way;	   /* job belongs to the scan thread */
+	bool given_up;	   /* canceled */
+	bool stopping;	   /* for the front's own sake */
 };
 
 /* Takes the transaction's attachments and makes a job of them; the caller may

@@ -6,6 +6,7 @@
 
 #include "gateway/base/arena.h"
 #include "gateway/base/mem.h"
+#include "gateway/base/secret.h"
 
 #define DOMAIN_WAIT_MS 3000
 #define DOMAIN_WAIT_MESSAGE_MS 6000
@@ -59,6 +60,35 @@ copy_internal(struct snapshot *snapshot, const struct front_conf *conf)
 }
 
 static void
+copy_tokens(struct snapshot *snapshot, const struct front_conf *conf)
+{
+	size_t count = conf->token_key_count;
+	struct token_key *copy =
+	    arena_alloc(snapshot->arena, count * sizeof(*copy));
+
+	for (size_t i = 0; i < count; i++) {
+		const struct token_key *key = &conf->token_keys[i];
+
+		copy[i].id = arena_dup(snapshot->arena, slice_str(key->id));
+		copy[i].secret = slice_of(
+		    arena_dup(snapshot->arena, key->secret), key->secret.n);
+	}
+	snapshot->conf.token_keys = copy;
+	snapshot->conf.token_sign =
+	    arena_dup(snapshot->arena, slice_str(conf->token_sign));
+}
+
+static void
+wipe_tokens(struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->conf.token_key_count; i++) {
+		struct slice secret = snapshot->conf.token_keys[i].secret;
+
+		secret_wipe((void *)(uintptr_t)secret.p, secret.n);
+	}
+}
+
+static void
 copy_dns(struct snapshot *snapshot, const struct front_conf *conf)
 {
 	struct dns_opts *dns = &snapshot->conf.dns;
@@ -94,6 +124,7 @@ snapshot_create(const struct front_conf *conf)
 	copy_classes(snapshot, conf);
 	copy_internal(snapshot, conf);
 	copy_dns(snapshot, conf);
+	copy_tokens(snapshot, conf);
 	if (conf->scan_wait_ms == 0)
 		snapshot->conf.scan_wait_ms = SCAN_WAIT_MS;
 	atomic_init(&snapshot->users, 1);
@@ -118,6 +149,7 @@ snapshot_release(struct snapshot **snapshot)
 	if (atomic_fetch_sub_explicit(&s->users, 1, memory_order_acq_rel) != 1)
 		return;
 	tls_ctx_destroy(&s->conf.tls);
+	wipe_tokens(s);
 	arena_destroy(&s->arena);
 	free(s);
 }

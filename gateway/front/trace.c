@@ -74,6 +74,8 @@ trace_write(const struct trace *trace, struct buf *out)
 	if (trace->add_message_id)
 		buf_printf(out, "Message-ID: <%s@%s>\r\n", trace->id,
 			   trace->hostname);
+	if (trace->scan_token != NULL)
+		buf_add_str(out, trace->scan_token);
 	if (trace->headerless)
 		buf_add_str(out, "\r\n");
 }

@@ -22,7 +22,8 @@ struct trace {
 	const char *id;
 	int64_t now_wall_s;
 	bool add_date, add_message_id;
-	bool headerless; /* the message starts with no header field */
+	const char *scan_token; /* a field with its CRLF; or NULL */
+	bool headerless;	/* the message starts with no header field */
 };
 
 void trace_write(const struct trace *trace, struct buf *out);

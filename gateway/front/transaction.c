@@ -240,6 +240,8 @@ transaction_data(void *arg, uint32_t ticket)
 	struct transaction *t = session->transaction;
 
 	t->header = header_scan_create();
+	if (session->snapshot->conf.token_key_count > 0)
+		header_scan_watch(t->header, TOKEN_FIELD);
 	t->body = spool_body_create(session->worker->shared->spool);
 	if (is_scanned(session))
 		t->scan.attachments =

@@ -47,6 +47,7 @@ struct scan_watch {			 /* what is known of its viruses */
 	uint32_t hold;			 /* HOLD_SCAN, HOLD_UNSCANNABLE or 0 */
 	bool pending;			 /* held because there was no verdict */
 	uint64_t ref;			 /* of the decision */
+	const char *token; /* the field that says it is clean, or NULL */
 };
 
 struct transaction {

@@ -33,7 +33,7 @@ struct counters {
 	_Atomic uint64_t sender_dead;
 	_Atomic uint64_t domain_refused, domain_dropped, domain_unverified;
 	_Atomic uint64_t scan_clean, scan_infected, scan_unscannable;
-	_Atomic uint64_t scan_pending, scan_open;
+	_Atomic uint64_t scan_pending, scan_open, scan_token;
 };
 
 #define COUNT(worker, what) COUNT_ADD(worker, what, 1)
