@@ -30,6 +30,13 @@ enum back_tls {
 	BACK_TLS_IMPLICIT
 };
 
+/* Fields by which gateways of one site tell each other of scans. */
+enum back_tokens {
+	BACK_TOKENS_UNKNOWN, /* nobody here makes any: a field like others */
+	BACK_TOKENS_STRIP,
+	BACK_TOKENS_KEEP, /* at most one: ours goes before those that came */
+};
+
 struct back_host {
 	const char *name; /* name or IP literal, without brackets */
 	uint16_t port;
@@ -48,7 +55,8 @@ struct back_hop {
 	const char *ca_file; /* NULL: the system's */
 	const char *user, *password;
 	const char *maildir; /* BACK_MAILDIR: the directory, made if missing */
-	bool eightbit_pass;  /* send 8-bit to a hop without 8BITMIME as is */
+	enum back_tokens tokens;
+	bool eightbit_pass; /* send 8-bit to a hop without 8BITMIME as is */
 	/* BACK_MX: connect to such addresses too; else they are left out, and
 	 * a domain that has no others bounces with 5.4.4. Where dns_cache is
 	 * given it is the one to say so, but for domains that are not asked

@@ -1,10 +1,21 @@
+/*
+ * What leaves of a message. The digest is over all that the spool has, also
+ * over what is left out: whether a message was altered does not depend on whom
+ * it is sent to.
+ *
+ * Tokens stand in our prefix and in the header of the client's bytes. That
+ * header is read once more at the open for it, out of the cache in which the
+ * reads behind it will find it; where no hop is to know of tokens nothing is.
+ */
 #include "gateway/back/body.h"
 
 #include <string.h>
 
+#include "gateway/base/buf.h"
 #include "gateway/base/error.h"
 
 #define READ_MAX 65536
+#define HEADER_READ 8192
 
 void
 body_init(struct body *body)
@@ -39,8 +50,63 @@ open_anew(struct body *body, struct spool *spool, const struct spool_msg *msg)
 	return err;
 }
 
+/* --- what is left out ------------------------------------------------------
+ */
+
+/* The header of the client's bytes into `out`, if it ends within the cap. */
+static bool
+read_header(struct body *body, struct buf *out)
+{
+	uint64_t length = body->msg->body.length;
+	size_t want = HEADER_READ, end = 0;
+	int64_t got;
+	char *room;
+
+	while (end == 0 && out->n < length) {
+		if (want > length - out->n)
+			want = (size_t)(length - out->n);
+		room = buf_reserve(out, want);
+		if (room == NULL)
+			return false;
+		got = spool_reader_read(body->reader, out->n, room, want);
+		if (got <= 0)
+			return false; /* whoever reads it all will say */
+		out->n += (size_t)got;
+		end = tokens_header_end(buf_slice(out));
+		want = out->n;
+	}
+	if (end > 0)
+		out->n = end;
+	return true;
+}
+
+static void
+find_tokens(struct body *body, enum back_tokens tokens)
+{
+	struct slice prefix = body->msg->prefix;
+	struct tokens ours = {.count = 0};
+	struct buf header = {.cap = TOKENS_HEADER_MAX};
+
+	memset(&body->tokens, 0, sizeof(body->tokens));
+	if (tokens == BACK_TOKENS_UNKNOWN)
+		return;
+	tokens_find(&ours, prefix, 0);
+	if (tokens == BACK_TOKENS_STRIP)
+		body->tokens = ours;
+	else if (ours.count == 0)
+		return; /* who came with one keeps it */
+	/* else all that follows is not header */
+	if (tokens_header_end(prefix) == 0 && read_header(body, &header))
+		tokens_find(&body->tokens, buf_slice(&header), prefix.n);
+	buf_fini(&header);
+}
+
+/* --- its life --------------------------------------------------------------
+ */
+
 int
-body_open(struct body *body, struct spool *spool, const struct spool_msg *msg)
+body_open(struct body *body, struct spool *spool, const struct spool_msg *msg,
+	  enum back_tokens tokens)
 {
 	int err = spool_reader_open(spool, &msg->body, &body->reader);
 
@@ -53,7 +119,15 @@ body_open(struct body *body, struct spool *spool, const struct spool_msg *msg)
 	body->prefix_at = 0;
 	body->body_at = 0;
 	body->err = 0;
+	find_tokens(body, tokens);
 	return 0;
+}
+
+uint64_t
+body_bytes(const struct body *body)
+{
+	return body->msg->prefix.n + body->msg->body.length -
+	       body->tokens.bytes;
 }
 
 void
@@ -108,10 +182,10 @@ check_digest(struct body *body)
 		   : GW_ECORRUPT;
 }
 
-int64_t
-body_read(void *arg, void *p, size_t n)
+/* As it is stored. */
+static int64_t
+read_some(struct body *body, void *p, size_t n)
 {
-	struct body *body = arg;
 	size_t filled;
 	int64_t got;
 
@@ -128,4 +202,21 @@ body_read(void *arg, void *p, size_t n)
 		return got;
 	}
 	return (int64_t)filled + got;
+}
+
+int64_t
+body_read(void *arg, void *p, size_t n)
+{
+	struct body *body = arg;
+	uint64_t at;
+	int64_t got;
+
+	do {
+		at = body->prefix_at + body->body_at;
+		got = read_some(body, p, n);
+		if (got <= 0)
+			return got;
+		got = (int64_t)tokens_cut(&body->tokens, at, p, (size_t)got);
+	} while (got == 0); /* nothing of it leaves */
+	return got;
 }

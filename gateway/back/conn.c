@@ -252,7 +252,8 @@ start_sending(struct conn *conn)
 		delivery_end_all(&conn->delivery, &result, &peer);
 		return false;
 	}
-	err = body_open(&conn->body, d->relay->spool, msg);
+	err = body_open(&conn->body, d->relay->spool, msg,
+			conn->dest->hop->conf.tokens);
 	if (err != 0) {
 		body_result(&result, err);
 		delivery_end_all(&conn->delivery, &result, &peer);
@@ -267,7 +268,7 @@ start_sending(struct conn *conn)
 					    .notify = d->rcpts[i]->notify};
 	req = (struct smtp_send_req){
 	    .mail_from = msg->mail_from,
-	    .size_bytes = msg->prefix.n + msg->body.length,
+	    .size_bytes = body_bytes(&conn->body),
 	    .eightbit = (msg->flags & MSG_EIGHTBIT) != 0,
 	    .utf8 = (msg->flags & MSG_UTF8) != 0,
 	    .ret = msg->ret,

@@ -35,6 +35,7 @@ struct maildir_task {
 	/* Borrowed from the delivery, for the worker's thread. */
 	const struct spool_msg *msg;
 	const char *dir; /* of the hop, which outlives its tasks */
+	enum back_tokens tokens;
 	char *hostname;
 	uint32_t count;
 	int *errs;   /* of each recipient */
@@ -154,7 +155,8 @@ static int
 write_body(struct maildir_task *task, int fd, bool *ours)
 {
 	struct maildir_worker *worker = task->worker;
-	int err = body_open(&worker->body, worker->relay->spool, task->msg);
+	int err = body_open(&worker->body, worker->relay->spool, task->msg,
+			    task->tokens);
 	int64_t n = 0;
 
 	*ours = err != 0;
@@ -369,6 +371,7 @@ maildir_start(struct maildir_worker *worker, struct delivery **delivery)
 	task->delivery = d;
 	task->msg = d->msg;
 	task->dir = d->dest->hop->conf.maildir;
+	task->tokens = d->dest->hop->conf.tokens;
 	task->hostname = mem_strdup(worker->relay->settings->conf.hostname);
 	task->count = d->count;
 	task->errs = mem_array(d->count, sizeof(*task->errs));

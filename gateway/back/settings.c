@@ -324,7 +324,7 @@ settings_hop_same(const struct back_hop *a, const struct back_hop *b)
 	       a->tls == b->tls && a->tls_verify == b->tls_verify &&
 	       same_str(a->ca_file, b->ca_file) && same_str(a->user, b->user) &&
 	       same_str(a->password, b->password) &&
-	       same_str(a->maildir, b->maildir) &&
+	       same_str(a->maildir, b->maildir) && a->tokens == b->tokens &&
 	       a->eightbit_pass == b->eightbit_pass &&
 	       a->connection_max == b->connection_max &&
 	       a->messages_max == b->messages_max &&
