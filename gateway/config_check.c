@@ -16,8 +16,6 @@
 #include "gateway/base/secret.h"
 #include "gateway/config_int.h"
 
-#define PASSWORD_MAX 1024
-
 static const struct config_origin *
 origin_of(const struct config_block *block, const char *name)
 {
@@ -312,8 +310,8 @@ check_certificate(struct config_reading *r, struct config *c)
 	check_mode(r, c->tls.key, config_place_of(&c->tls.block, "key"));
 }
 
-static const char *
-read_password(const char *path, char room[PASSWORD_MAX + 2])
+const char *
+config_secret_read(const char *path, char room[SECRET_LINE_MAX + 2])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
@@ -325,7 +323,7 @@ read_password(const char *path, char room[PASSWORD_MAX + 2])
 		close(fd);
 		return "not a regular file";
 	}
-	n = read(fd, room, PASSWORD_MAX + 1);
+	n = read(fd, room, SECRET_LINE_MAX + 1);
 	close(fd);
 	if (n < 0)
 		return "cannot be read";
@@ -335,7 +333,7 @@ read_password(const char *path, char room[PASSWORD_MAX + 2])
 	room[strcspn(room, "\r\n")] = '\0';
 	if (room[0] == '\0')
 		return "its first line is empty";
-	if (strlen(room) > PASSWORD_MAX)
+	if (strlen(room) > SECRET_LINE_MAX)
 		return "its first line is longer than 1024 bytes";
 	return NULL;
 }
@@ -345,12 +343,12 @@ check_password(struct config_reading *r, struct config_relay *relay)
 {
 	struct config_login *login = &relay->login;
 	struct config_place at = config_place_of(&relay->block, "login");
-	char room[PASSWORD_MAX + 2];
+	char room[SECRET_LINE_MAX + 2];
 	const char *why;
 
 	if (login->name == NULL)
 		return;
-	why = read_password(login->file, room);
+	why = config_secret_read(login->file, room);
 	if (why != NULL) {
 		config_error(r->problems, at, "the password file '%s': %s",
 			     config_word_text(r->arena, login->file), why);
@@ -393,6 +391,7 @@ check_system(struct config_reading *r, struct config *c)
 		config_check_ca(r, relay->ca,
 				config_place_of(&relay->block, "ca"));
 	}
+	config_check_tokens(r, c);
 	if (c->user != NULL && getpwnam(c->user) == NULL)
 		config_error(r->problems, config_place_of(&c->block, "user"),
 			     "there is no user '%s' in this system", c->user);

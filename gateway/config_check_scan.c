@@ -86,6 +86,7 @@ config_check_scan(struct config_reading *r, const struct config *c)
 	check_servers(r, scan);
 	if (scan->servers.count > 0)
 		check_tls(r, scan);
+	config_check_token_use(r, c);
 	if (scan->part_timeout_ms > scan->message_timeout_ms)
 		config_error(r->problems, config_place_of(b, part),
 			     "one part would take longer than all of a "

@@ -101,7 +101,8 @@ struct config_shape {
 	bool (*print)(const struct config_row *row, const void *field, size_t i,
 		      struct buf *out);
 };
-/* config_number.c, _text.c, _addr.c, _hop.c, _limit.c, _icap.c */
+/* config_number.c, _text.c, _addr.c, _hop.c, _limit.c, _icap.c,
+ * _token.c */
 extern const struct config_shape config_shape_count, config_shape_count_or,
     config_shape_size, config_shape_time, config_shape_times;
 extern const struct config_shape config_shape_switch, config_shape_choice,
@@ -116,7 +117,7 @@ extern const struct config_shape config_shape_backend, config_shape_host,
     config_shape_login, config_shape_via, config_shape_target;
 extern const struct config_shape config_shape_rates, config_shape_volume,
     config_shape_at_once, config_shape_bits, config_shape_over;
-extern const struct config_shape config_shape_icap;
+extern const struct config_shape config_shape_icap, config_shape_token;
 
 /* Grow an arena list by one: the new, zeroed element. */
 void *config_list_add(struct arena *arena, void **v, size_t *count,
@@ -153,6 +154,15 @@ void config_check_scan(struct config_reading *r, const struct config *config);
 /* An authorities' file can be used; else told at `at`. */
 void config_check_ca(struct config_reading *r, const char *path,
 		     struct config_place at);
+/* The first line of a file that holds a secret: at most SECRET_LINE_MAX bytes
+ * and a NUL into room. NULL, or what is wrong. */
+#define SECRET_LINE_MAX 1024
+const char *config_secret_read(const char *path,
+			       char room[SECRET_LINE_MAX + 2]);
+/* Reads the tokens' keys; and how they are used. */
+void config_check_tokens(struct config_reading *r, struct config *config);
+void config_check_token_use(struct config_reading *r,
+			    const struct config *config);
 /* Where a row of a block was set, or the block itself. */
 struct config_place config_place_of(const struct config_block *block,
 				    const char *name);

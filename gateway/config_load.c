@@ -368,6 +368,12 @@ config_destroy(struct config **config)
 		if (password != NULL)
 			secret_wipe(password, strlen(password));
 	}
+	for (size_t i = 0; i < c->scan.token_keys.count; i++) {
+		struct config_token_key *key = &c->scan.token_keys.v[i];
+
+		if (key->secret != NULL)
+			secret_wipe(key->secret, key->secret_bytes);
+	}
 	tls_ctx_destroy(&c->tls_ctx);
 	arena_destroy(&c->arena);
 	free(c);

@@ -71,6 +71,7 @@ config_value_range(const struct config_row *row, struct buf *out)
 	case CONFIG_BITS:
 	case CONFIG_OVER:
 	case CONFIG_ICAP:
+	case CONFIG_TOKEN:
 		break;
 	}
 	return false;

@@ -63,6 +63,8 @@ static const struct {
     {"scan.server", "icaps://av2.example.com/avscan weight 0", false},
     {"scan.ca", "/etc/sluice/av-ca.pem", false},
     {"scan.subject", "\"[virus removed]\"", false},
+    {"scan.token-key", "site-2026 /etc/sluice/scan-token.key", false},
+    {"scan.token-sign", "site-2026", false},
     {"alert.mail", "postmaster@example.com", false},
     {"alert.exec", "/usr/local/bin/page", false},
 };

@@ -129,6 +129,8 @@ text_value(void *arg, const struct config_block *block,
 		add_origin(t->out, &origin->at);
 		if (row->kind == CONFIG_LOGIN)
 			buf_add_str(t->out, ", password (hidden)");
+		if (row->kind == CONFIG_TOKEN)
+			buf_add_str(t->out, ", secret (hidden)");
 		if (origin->pending)
 			buf_add_str(t->out, ", waits for a restart");
 	}

@@ -42,6 +42,7 @@ static const char *const endings[] = {"refuse", "normalise", NULL};
 static const char *const relay_tls[] = {"none", "opportunistic", "required",
 					"implicit", NULL};
 static const char *const eightbit[] = {"refuse", "pass", NULL};
+static const char *const tokens[] = {"strip", "keep", NULL};
 static const char *const log_formats[] = {"logfmt", "json", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug",
 					 NULL};
@@ -235,6 +236,10 @@ static const struct config_row rows[] = {
     {"relay.eightbit", CONFIG_CHOICE, 0, "refuse", 0, 0, NULL,
      "What becomes of 8-bit mail when the hop lacks 8BITMIME.",
      .choices = eightbit, RELAY(eightbit)},
+    {"relay.scan-token", CONFIG_CHOICE, 0, "strip", 0, 0, NULL,
+     "Whether it is told, in a header field, what was found clean: keep is for "
+     "another gateway of this site.",
+     .choices = tokens, RELAY(scan_token)},
     {"relay.connections", CONFIG_COUNT, 0, "20", 1, 10000, "connections",
      "Connections to it at once.", RELAY(connections)},
     {"relay.messages-per-connection", CONFIG_COUNT, 0, "100", 1, 1000000,
@@ -493,6 +498,15 @@ static const struct config_row rows[] = {
      "What 'infected clean' puts before the message's subject.", SCAN(subject)},
     {"scan.quarantine", CONFIG_TIME, 0, "40d", 1 * HOUR, 3650 * DAY, NULL,
      "How long quarantined messages are kept.", SCAN(quarantine_ms)},
+    {"scan.token-key", CONFIG_TOKEN, CONFIG_REPEAT, NULL, 1, 8, "keys",
+     "A secret that gateways of one site share, under its name: what one of "
+     "them found clean the others do not scan again. The file holds one line, "
+     "the base64 of 32 to 128 random bytes.",
+     SCAN(token_keys)},
+    {"scan.token-sign", CONFIG_TEXT, 0, NULL, 1, 32, NULL,
+     "The name of the key with which this gateway says so itself; without that "
+     "it only believes the others.",
+     SCAN(token_sign)},
 
     /* --- log --- */
     {"log.to", CONFIG_TARGET, 0, "stderr", 0, 0, NULL,

@@ -46,6 +46,7 @@ enum config_kind {
 	CONFIG_BITS,	 /* struct config_bits */
 	CONFIG_OVER,	 /* struct config_over */
 	CONFIG_ICAP,	 /* struct config_scan_servers */
+	CONFIG_TOKEN,	 /* struct config_token_keys */
 };
 
 enum config_row_flags {

@@ -131,7 +131,8 @@ struct config_relay {
 	bool verify;
 	const char *ca; /* NULL: the system's */
 	struct config_login login;
-	int eightbit; /* 0: refuse, 1: pass */
+	int eightbit;	/* 0: refuse, 1: pass */
+	int scan_token; /* 0: strip, 1: keep */
 	uint64_t connections;
 	uint64_t messages_per_connection;
 	struct config_ip source;
@@ -297,6 +298,20 @@ struct config_scan_servers {
 	size_t count;
 };
 
+/* token-key site-2026 /etc/sluice/scan-token.key */
+struct config_token_key {
+	const char *id;
+	const char *file;
+	char *secret; /* what it holds, decoded; NULL when not read */
+	size_t secret_bytes;
+	struct config_place at;
+};
+
+struct config_token_keys {
+	struct config_token_key *v;
+	size_t count;
+};
+
 /* As in gateway/scan/verdict.h. */
 enum config_down { CONFIG_DOWN_HOLD, CONFIG_DOWN_OPEN, CONFIG_DOWN_REJECT };
 enum config_unscannable {
@@ -331,6 +346,8 @@ struct config_scan {
 	const char *replacement;
 	const char *subject; /* NULL: as it is */
 	int64_t quarantine_ms;
+	struct config_token_keys token_keys; /* none: no tokens */
+	const char *token_sign;		     /* the id of one, or NULL */
 };
 
 struct config_blocks {

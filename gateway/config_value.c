@@ -149,6 +149,8 @@ shape_of(enum config_kind kind)
 		return &config_shape_over;
 	case CONFIG_ICAP:
 		return &config_shape_icap;
+	case CONFIG_TOKEN:
+		return &config_shape_token;
 	}
 	return &shape_block;
 }

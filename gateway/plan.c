@@ -120,6 +120,10 @@ make_front(struct plan *plan, const struct config *c,
 	    .scan_unscannable = plan_unscannable(c->scan.unscannable),
 	    .scan_infected = plan_infected(c->scan.infected),
 	    .scan_text = c->scan.texts,
+	    .token_keys = plan_tokens(plan->arena, c),
+	    .token_key_count = c->scan.token_keys.count,
+	    .token_age_s = c->scan.cache_age_ms / 1000,
+	    .token_sign = c->scan.token_sign,
 	    .listeners = listeners,
 	    .listener_count = count,
 	    .tls = c->tls_ctx,
@@ -165,6 +169,8 @@ relay_hop(struct arena *arena, const struct config_relay *relay)
 	    .user = relay->login.name,
 	    .password = relay->login.password,
 	    .eightbit_pass = relay->eightbit != 0,
+	    .tokens =
+		relay->scan_token != 0 ? BACK_TOKENS_KEEP : BACK_TOKENS_STRIP,
 	    .connection_max = (uint32_t)relay->connections,
 	    .messages_max = (uint32_t)relay->messages_per_connection,
 	    .source = relay->source.set ? &relay->source.ip : NULL,
@@ -237,6 +243,7 @@ make_routes(struct plan *plan, const struct config *c)
 		    .hop = hop_of(plan, c, hops, &back->hop_count, &route->via),
 		};
 	}
+	plan_hop_tokens(hops, back->hop_count, c);
 	back->hops = hops;
 	back->routes = routes;
 	back->route_count = c->routes.count;

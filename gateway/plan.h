@@ -48,6 +48,12 @@ void plan_scan(struct scan_conf *conf, const struct config *config,
 enum scan_down plan_down(int down); /* of enum config_down */
 enum scan_unscannable plan_unscannable(int unscannable);
 enum scan_infected plan_infected(int infected);
+/* The keys that were read. */
+const struct token_key *plan_tokens(struct arena *arena,
+				    const struct config *config);
+/* Hops that no relay describes are outside; without keys nobody looks. */
+void plan_hop_tokens(struct back_hop *hops, size_t count,
+		     const struct config *config);
 /* Zeroed, and never NULL. */
 void *plan_array(struct arena *arena, size_t count, size_t size);
 

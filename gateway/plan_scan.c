@@ -85,6 +85,35 @@ plan_scan(struct scan_conf *conf, const struct config *c,
 	};
 }
 
+/* --- tokens ----------------------------------------------------------------
+ */
+
+const struct token_key *
+plan_tokens(struct arena *arena, const struct config *c)
+{
+	const struct config_token_keys *keys = &c->scan.token_keys;
+	struct token_key *list = plan_array(arena, keys->count, sizeof(*list));
+
+	for (size_t i = 0; i < keys->count; i++)
+		list[i] = (struct token_key){
+		    .id = keys->v[i].id,
+		    .secret =
+			slice_of(keys->v[i].secret, keys->v[i].secret_bytes),
+		};
+	return list;
+}
+
+void
+plan_hop_tokens(struct back_hop *hops, size_t count, const struct config *c)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (c->scan.token_keys.count == 0)
+			hops[i].tokens = BACK_TOKENS_UNKNOWN;
+		else if (i >= c->relays.count)
+			hops[i].tokens = BACK_TOKENS_STRIP;
+	}
+}
+
 /* --- the words of the file in those of the units --------------------------
  */
 

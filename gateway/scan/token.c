@@ -39,6 +39,13 @@ token_contents(const struct scan_part *parts, size_t count,
 	digest_destroy(&digest);
 }
 
+/* A key whose file was not read proves nothing. */
+static bool
+is_usable(const struct token_key *key)
+{
+	return key->secret.n >= TOKEN_SECRET_MIN;
+}
+
 /* --- what is signed --------------------------------------------------------
  */
 
@@ -73,7 +80,8 @@ token_make(struct buf *out, const struct token_key *key, int64_t now_wall_s,
 	buf_add_i64(&time, now_wall_s);
 	f.time = buf_slice(&time);
 	memcpy(f.contents, contents, DIGEST_SIZE);
-	if (now_wall_s > 0 && f.istag.n > 0 && f.istag.n < SCAN_ISTAG_SIZE) {
+	if (is_usable(key) && now_wall_s > 0 && f.istag.n > 0 &&
+	    f.istag.n < SCAN_ISTAG_SIZE) {
 		sign(&f, key->secret, f.mac);
 		buf_add_str(&line, TOKEN_FIELD ": v=" VERSION "; k=");
 		buf_add_slice(&line, f.id);
@@ -196,7 +204,8 @@ static const struct token_key *
 key_of(const struct token_check *check, struct slice id)
 {
 	for (size_t i = 0; i < check->key_count; i++)
-		if (slice_eq(id, slice_str(check->keys[i].id)))
+		if (slice_eq(id, slice_str(check->keys[i].id)) &&
+		    is_usable(&check->keys[i]))
 			return &check->keys[i];
 	return NULL;
 }
