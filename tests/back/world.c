@@ -286,6 +286,10 @@ make_msg(const struct letter *letter)
 	msg->lane = letter->lane;
 	msg->flags = letter->flags;
 	msg->prefix = SLICE_LIT("Received: by gate.example.org\r\n");
+	if (letter->prefix != NULL)
+		msg->prefix =
+		    slice_of(arena_dup(arena, slice_str(letter->prefix)),
+			     strlen(letter->prefix));
 	while (slice_split(&rest, ' ', &to)) {
 		struct spool_rcpt *rcpt = spool_msg_add_rcpt(msg, to);
 

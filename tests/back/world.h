@@ -39,11 +39,12 @@ struct world {
 };
 
 struct letter {
-	const char *cred; /* NULL: "ann" */
-	const char *ip;	  /* NULL: 192.0.2.1 */
-	const char *from; /* NULL: "ann@example.org" */
-	const char *to;	  /* separated by spaces */
-	const char *body; /* NULL: a small message */
+	const char *cred;   /* NULL: "ann" */
+	const char *ip;	    /* NULL: 192.0.2.1 */
+	const char *from;   /* NULL: "ann@example.org" */
+	const char *to;	    /* separated by spaces */
+	const char *body;   /* NULL: a small message */
+	const char *prefix; /* NULL: a Received line */
 	const char *owner;
 	const char *envid, *orcpt;
 	uint8_t notify, ret, lane;

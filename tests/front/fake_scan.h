@@ -31,6 +31,8 @@ struct scan {
 	int64_t bypass_until_wall_s;
 	struct scan_verdict verdict;
 	size_t part;
+	bool mixed;
+	const char *istag; /* the one that counts; NULL: none does */
 	/* what was seen */
 	unsigned asked, started, canceled, ended;
 	unsigned wrong; /* digests, sizes, types of no name */
@@ -73,9 +75,23 @@ scan_known(struct scan *scan, struct scan_job *job)
 	pthread_mutex_unlock(&scan->lock);
 	if (known) {
 		job->verdict = (struct scan_verdict){.kind = SCAN_CLEAN};
+		memcpy(job->verdict.istag, scan->verdict.istag,
+		       sizeof(job->verdict.istag));
+		job->mixed = scan->mixed;
 		job->cached = (uint32_t)job->part_count;
 	}
 	return known;
+}
+
+bool
+scan_istag_counts(struct scan *scan, const char *istag)
+{
+	bool counts;
+
+	pthread_mutex_lock(&scan->lock);
+	counts = scan->istag != NULL && strcmp(scan->istag, istag) == 0;
+	pthread_mutex_unlock(&scan->lock);
+	return counts;
 }
 
 void
@@ -191,6 +207,7 @@ fake_scan_run(void *arg)
 		scan->line = job->next;
 		job->verdict = scan->verdict;
 		job->part = scan->part;
+		job->mixed = scan->mixed;
 		if (canceled)
 			job->verdict = (struct scan_verdict){
 			    .kind = SCAN_ERROR, .why = SCAN_WHY_CANCELED};

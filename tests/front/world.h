@@ -47,6 +47,7 @@ struct world {
 	_Atomic int held, lane, holds, flags;
 	char recipients[4096]; /* "good@a.lab fine\n"; behind world_accepts */
 	char envid[64];
+	char prefix[4096];
 };
 
 static struct world world;
@@ -69,6 +70,9 @@ struct world_conf {
 	enum scan_unscannable unscannable;
 	int bound_down, bound_unscannable;
 	bool scan_text;
+	const struct token_key *token_keys;
+	size_t token_key_count;
+	const char *token_sign;
 };
 
 static struct world_conf world_conf;
@@ -101,6 +105,8 @@ world_accepted(void *arg, struct spool_msg **msg)
 	}
 	snprintf(w->envid, sizeof(w->envid), "%s",
 		 (*msg)->envid != NULL ? (*msg)->envid : "");
+	snprintf(w->prefix, sizeof(w->prefix), "%.*s", (int)(*msg)->prefix.n,
+		 (*msg)->prefix.p);
 	w->held = held;
 	w->lane = (*msg)->lane;
 	w->flags = (*msg)->flags;
@@ -233,6 +239,10 @@ world_run(const char *resolver, bool reload)
 	    .scan_down = world_conf.down,
 	    .scan_unscannable = world_conf.unscannable,
 	    .scan_text = world_conf.scan_text,
+	    .token_keys = world_conf.token_keys,
+	    .token_key_count = world_conf.token_key_count,
+	    .token_age_s = 86400,
+	    .token_sign = world_conf.token_sign,
 	    .listeners = &listener,
 	    .listener_count = 1,
 	};
