@@ -192,6 +192,7 @@ END_TEST
 /* Through the hop's own setting; the size that is declared is what comes. */
 START_TEST(test_sent)
 {
+	static const char *const offers[] = {"SIZE 1000000", NULL};
 	static const struct {
 		enum back_tokens tokens;
 		const char *want;
@@ -209,7 +210,7 @@ START_TEST(test_sent)
 		struct world w;
 		char size[32];
 
-		world_open(&w, NULL);
+		world_open(&w, offers);
 		w.hops[0].tokens = hops[i].tokens;
 		world_start(&w);
 		world_accept(&w, &letter);
