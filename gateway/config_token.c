@@ -84,7 +84,7 @@ read_secret(struct config_reading *r, struct config_token_key *key)
 	struct stat st;
 
 	if (why == NULL && stat(key->file, &st) == 0 &&
-	    (st.st_mode & (S_IROTH | S_IWOTH)) != 0)
+	    (st.st_mode & S_IRWXO) != 0)
 		why = "everybody can read or write it: chmod o= it";
 	if (why == NULL && base64_decode(&secret, slice_str(room)) != 0)
 		why = "its first line is not the base64 of 32 to 128 bytes";

@@ -128,6 +128,49 @@ START_TEST(scans)
 }
 END_TEST
 
+static const struct {
+	const char *label, *in;
+	unsigned count;
+	const char *value;
+} watched[] = {
+    {"none", "From: a\r\nX-Own-Too: b\r\n\r\nX-Own: c\r\n", 0, NULL},
+    {"one", "From: a\r\nx-OWN:  b c \r\nTo: d\r\n\r\n", 1, "b c"},
+    {"blanks before the colon", "X-Own \t: b\r\n\r\n", 1, "b"},
+    {"folded", "X-Own: b\r\n c\r\n\td\r\nTo: e\r\n f\r\n\r\n", 1, "b c\td"},
+    {"empty", "X-Own:\r\n\r\n", 1, ""},
+    {"three, which nobody minds",
+     "X-Own: a\r\n b\r\nX-Own: c\r\n d\r\nX-Own: e\r\n\r\n", 3, "a b"},
+    {"behind a line that is none", "A: b\r\nrubbish\r\nX-Own: c\r\n\r\n", 1,
+     "c"},
+    {"no end", "X-Own: b", 1, "b"},
+};
+
+START_TEST(watches)
+{
+	const char *in = watched[_i].in, *label = watched[_i].label;
+	size_t n = strlen(in);
+
+	for (size_t cut = 0; cut <= n + 1; cut++) {
+		struct header_scan *scan = header_scan_create();
+		struct slice value;
+
+		header_scan_watch(scan, "X-Own");
+		for (size_t i = 0; cut > n && i < n; i++)
+			add(scan, in + i, 1);
+		if (cut <= n) {
+			add(scan, in, cut);
+			add(scan, in + cut, n - cut);
+		}
+		header_scan_end(scan);
+		ck_assert_msg(header_watched(scan, &value) == watched[_i].count,
+			      "%s, cut %zu", label, cut);
+		same(value, watched[_i].value, label);
+		ck_assert_int_eq(header_scan_verdict(scan), HEADER_FINE);
+		header_scan_destroy(&scan);
+	}
+}
+END_TEST
+
 /* times lines, then an empty one. */
 static enum header_verdict
 verdict_of(const char *line, size_t times)
@@ -190,6 +233,8 @@ main(void)
 
 	tcase_add_loop_test(tc, scans, 0,
 			    (int)(sizeof(rows) / sizeof(rows[0])));
+	tcase_add_loop_test(tc, watches, 0,
+			    (int)(sizeof(watched) / sizeof(watched[0])));
 	tcase_add_test(tc, caps);
 	tcase_add_test(tc, a_value_has_a_cap);
 	suite_add_tcase(suite, tc);
