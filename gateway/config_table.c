@@ -499,9 +499,9 @@ static const struct config_row rows[] = {
     {"scan.quarantine", CONFIG_TIME, 0, "40d", 1 * HOUR, 3650 * DAY, NULL,
      "How long quarantined messages are kept.", SCAN(quarantine_ms)},
     {"scan.token-key", CONFIG_TOKEN, CONFIG_REPEAT, NULL, 1, 8, "keys",
-     "A secret that gateways of one site share, under its name: what one of "
-     "them found clean the others do not scan again. The file holds one line, "
-     "the base64 of 32 to 128 random bytes.",
+     "A secret that gateways of one site share, under its name, so that what "
+     "one of them found clean the others do not scan again; the file holds one "
+     "line, the base64 of 32 to 128 random bytes.",
      SCAN(token_keys)},
     {"scan.token-sign", CONFIG_TEXT, 0, NULL, 1, 32, NULL,
      "The name of the key with which this gateway says so itself; without that "

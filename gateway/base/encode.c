@@ -116,17 +116,21 @@ base64_decode(struct buf *out, struct slice s)
 void
 base64url_encode(struct buf *out, struct slice s)
 {
-	size_t from = out->n;
+	struct buf text;
 
-	base64_encode(out, s);
-	for (size_t i = from; i < out->n; i++) {
-		if (out->p[i] == '+')
-			out->p[i] = '-';
-		else if (out->p[i] == '/')
-			out->p[i] = '_';
+	buf_init(&text, SIZE_MAX / 2); /* the padding is not out's to bear */
+	base64_encode(&text, s);
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '+')
+			text.p[i] = '-';
+		else if (text.p[i] == '/')
+			text.p[i] = '_';
 	}
-	while (out->n > from && out->p[out->n - 1] == '=')
-		out->n--;
+	while (text.n > 0 && text.p[text.n - 1] == '=')
+		text.n--;
+	buf_add_slice(out, buf_slice(&text));
+	out->overflow |= text.overflow;
+	buf_fini(&text);
 }
 
 int
