@@ -20,7 +20,7 @@ static const struct {
     {"no file", SERVER "token-key a; }\n",
      "t:1:29: 'token-key' has too few values: write 'token-key NAME PATH;'\n"},
     {"a file somewhere", SERVER "token-key a k; }\n",
-     "t:1:41: 'k' is not an absolute path\n"},
+     "t:1:41: 'k' is not an absolute path: begin it with '/'\n"},
     {"no name", SERVER "token-key \"a b\" /k; }\n",
      "t:1:39: the name of a key is 1 to 32 of letters, digits, '.', '_' and "
      "'-'\n"},
@@ -35,7 +35,7 @@ static const struct {
     {"another to sign with", SERVER "token-key a /k; token-sign b; }\n",
      "t:1:45: there is no 'token-key b'\n"},
     {"kept without a key", HUB,
-     "t:1:29: warning: 'scan-token keep' does nothing: 'scan' has no "
+     "t:1:27: warning: 'scan-token keep' does nothing: 'scan' has no "
      "'token-key'\n"},
     {"neither kept nor not", "relay hub { address h:25; scan-token yes; }\n",
      "t:1:38: 'scan-token' is one of strip, keep; not 'yes'\n"},
