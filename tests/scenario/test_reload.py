@@ -271,7 +271,8 @@ def a_clean_stop(work):
         talk.next(421, "4.3.2")
         talk.closed()
     half.closed()
-    assert refused(sluice.port)
+    # each thread closes its own share of the listener
+    peers.wait_for(lambda: refused(sluice.port), 10, "that nobody listens")
     # inside a transaction: it is finished, kept, and then it is over
     at_rcpt.expect("RCPT TO:<c@example.net>", 250)
     at_rcpt.data(message(2), 250, "2.0.0")

@@ -172,7 +172,8 @@ def killed_in_the_middle(work):
 @case.case
 def held_purged_and_reloaded(work):
     """An administrator's hold stays when the verdict is there; what is purged
-    is gone; without a scanner in the settings nothing waits for one."""
+    is gone; without a scanner in the settings nothing new waits for one, and
+    what waited does until a bypass."""
     icap = Recorder(start=False)
     sluice = scan_help.gateway(work, icap.url, QUICK)
     talking = session(sluice)
@@ -202,6 +203,9 @@ def held_purged_and_reloaded(work):
         f.write(text[:begin] + text[text.index("}\n", begin) + 2:])
     sluice.ctl("reload")
     case.equal(send(bob, with_file(5, distinct(5)))[1].split()[1], "Accepted")
+    scan_help.went_out(sluice, [3, 5], 60)
+    case.equal(len(scan_help.pending(sluice)), 1)
+    sluice.ctl("scan", "bypass", "--for", "5m", "--reason", "no scanner any more")
     scan_help.went_out(sluice, [3, 4, 5], 60)
     talking.quit()
     bob.quit()
