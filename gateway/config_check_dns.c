@@ -76,8 +76,8 @@ check_mx(struct config_reading *r, const struct config *c)
 	for (size_t i = 0; i < c->routes.count; i++)
 		used |= config_route(c, i)->via.kind == CONFIG_VIA_MX;
 	if (set != NULL && !used)
-		config_error(r->problems, config_place_of(b, set),
-			     "'mx' is about 'via mx', but no route has that");
+		config_warn(r->problems, config_place_of(b, set),
+			    "'mx' does nothing without a route 'via mx'");
 	if (config_is_set(b, "dane") && c->mx.dane &&
 	    c->mx.tls == CONFIG_RELAY_NONE)
 		config_warn(r->problems, config_place_of(b, "dane"),

@@ -294,7 +294,7 @@ static const struct row alone[] = {
      "hostname h.example; tls { certificate /c; key /k; }\n"
      "listen a { address 127.0.0.1:1; }\nauth { backend local; }\n"
      "route default { via maildir:/d; }\nmx {\n tls none; dane off; }\n",
-     "t:6:2: 'mx' is about 'via mx', but no route has that\n"},
+     "t:6:2: warning: 'mx' does nothing without a route 'via mx'\n"},
     {"mx, and nothing in it",
      "hostname h.example; tls { certificate /c; key /k; }\n"
      "listen a { address 127.0.0.1:1; }\nauth { backend local; }\n"
