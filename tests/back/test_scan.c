@@ -22,7 +22,7 @@ void __wrap_spool_outcome_start(struct spool *spool, struct spool_outcome *op);
 /* An administrator's delete that comes in between: the record and then the
  * file of *deleted go before the next outcome that quarantines. */
 static struct {
-	struct world *world;
+	struct world *_Atomic world; /* taken on the back's thread */
 	uint64_t id;
 	_Atomic bool gone;
 } deleted;
