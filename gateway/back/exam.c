@@ -15,11 +15,9 @@
 #include "gateway/base/id.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
+#include "gateway/scan/words.h"
 
 #define INFECTED_MAX 16 /* that are cut out of one message */
-#define UNSEEN                                                                \
-	(MIME_TOO_MANY | MIME_TOO_DEEP | MIME_HEADER_TOO_BIG | MIME_PARTIAL | \
-	 MIME_EXTERNAL)
 
 struct exam *
 exam_create(struct relay *relay, struct pending *pending, uint64_t id)
@@ -30,7 +28,7 @@ exam_create(struct relay *relay, struct pending *pending, uint64_t id)
 	exam->pending = pending;
 	exam->id = id;
 	exam->arena = arena_create(1024);
-	exam->text = relay->settings->conf.scan_text;
+	exam->found = attachments_create(relay->settings->conf.scan_text);
 	exam->began_ms = relay_now_ms(relay);
 	exam->subject = exam->message_id = "";
 	TAILQ_INIT(&exam->jobs);
@@ -45,7 +43,7 @@ exam_free(struct exam *exam)
 	spool_msg_destroy(&exam->msg);
 	spool_msg_destroy(&exam->whole);
 	arena_destroy(&exam->arena);
-	free(exam->parts);
+	attachments_destroy(&exam->found);
 	free(exam->places);
 	free(exam->rest);
 	free(exam->rest_at);
@@ -56,54 +54,13 @@ exam_free(struct exam *exam)
 
 /* --- the verdict ---------------------------------------------------------- */
 
-static const char *
-verdict_name(const struct exam *exam)
-{
-	if (exam->bypassed)
-		return "bypassed";
-	switch (exam->verdict.kind) {
-	case SCAN_CLEAN:
-		return "clean";
-	case SCAN_INFECTED:
-		return "infected";
-	case SCAN_UNSCANNABLE:
-		return "unscannable";
-	case SCAN_ERROR:
-		return "error";
-	}
-	return "";
-}
-
-static const char *
-why_name(enum scan_why why)
-{
-	static const char *const names[] = {
-	    [SCAN_WHY_NONE] = NULL,
-	    [SCAN_WHY_ENCRYPTED] = "encrypted",
-	    [SCAN_WHY_TOO_BIG] = "too-big",
-	    [SCAN_WHY_CONTAINER] = "container",
-	    [SCAN_WHY_POLICY] = "policy",
-	    [SCAN_WHY_PARTIAL] = "partial",
-	    [SCAN_WHY_EXTERNAL] = "external",
-	    [SCAN_WHY_STRUCTURE] = "structure",
-	    [SCAN_WHY_DOWN] = "down",
-	    [SCAN_WHY_TIMEOUT] = "timeout",
-	    [SCAN_WHY_PROTOCOL] = "protocol",
-	    [SCAN_WHY_SERVER] = "server",
-	    [SCAN_WHY_CANCELED] = "cancelled",
-	    [SCAN_WHY_READ] = "read",
-	};
-
-	return (size_t)why < sizeof(names) / sizeof(names[0]) ? names[why]
-							      : NULL;
-}
-
 const char *
 exam_part_name(const struct exam *exam)
 {
-	if (exam->verdict.kind == SCAN_CLEAN || exam->part >= exam->part_count)
+	if (exam->verdict.kind == SCAN_CLEAN ||
+	    exam->part >= exam->found->count)
 		return "";
-	return exam->parts[exam->part].name;
+	return exam->found->parts[exam->part].name;
 }
 
 static void
@@ -119,29 +76,15 @@ log_verdict(const struct exam *exam, enum log_level level)
 	log_event(level, "scan", LF_STR("msg", id),
 		  LF_STR("session", exam->msg ? exam->msg->session : NULL),
 		  LF_STR("cred", exam->msg ? exam->msg->cred : NULL),
-		  LF_U64("parts", exam->part_count),
+		  LF_U64("parts", exam->found->count),
 		  LF_STR("part", name[0] ? name : NULL),
-		  LF_STR("verdict", verdict_name(exam)),
-		  LF_STR("why", why_name(verdict->why)),
+		  LF_STR("verdict", exam->bypassed
+					? "bypassed"
+					: scan_kind_word(verdict->kind)),
+		  LF_STR("why", scan_why_word(verdict->why)),
 		  LF_STR("threat", threat), LF_STR("server", server),
 		  LF_I64("ms", relay_now_ms(exam->relay) - exam->began_ms),
 		  LF_U64("cached", exam->job.cached), LF_STR("late", "yes"));
-}
-
-static bool
-is_unseen(const struct exam *exam)
-{
-	return (exam->summary.flags & UNSEEN) != 0 || exam->overflow;
-}
-
-static enum scan_why
-why_unseen(const struct exam *exam)
-{
-	if (exam->summary.flags & MIME_PARTIAL)
-		return SCAN_WHY_PARTIAL;
-	if (exam->summary.flags & MIME_EXTERNAL)
-		return SCAN_WHY_EXTERNAL;
-	return SCAN_WHY_STRUCTURE;
 }
 
 static enum exam_act
@@ -201,10 +144,10 @@ settle(struct exam *exam)
 	}
 
 	if (exam->verdict.kind == SCAN_CLEAN && !exam->bypassed &&
-	    is_unseen(exam)) {
+	    attachments_flaw(exam->found) != SCAN_WHY_NONE) {
 		exam->verdict.kind = SCAN_UNSCANNABLE;
-		exam->verdict.why = why_unseen(exam);
-		exam->part = exam->part_count;
+		exam->verdict.why = attachments_flaw(exam->found);
+		exam->part = exam->found->count;
 	}
 	switch (exam->verdict.kind) {
 	case SCAN_CLEAN:
@@ -256,8 +199,8 @@ may_clean(const struct exam *exam)
 {
 	return exam->relay->settings->conf.scan_infected ==
 		   SCAN_INFECTED_CLEAN &&
-	       !(exam->summary.flags & (MIME_SIGNED | MIME_AMBIGUOUS)) &&
-	       !is_unseen(exam);
+	       !(exam->found->summary.flags & (MIME_SIGNED | MIME_AMBIGUOUS)) &&
+	       attachments_flaw(exam->found) == SCAN_WHY_NONE;
 }
 
 /* One more is known; true: the others are asked for. */
@@ -278,14 +221,14 @@ go_on(struct exam *exam, size_t at)
 		return false;
 	}
 	if (!exam->rest) {
-		exam->rest = mem_array(exam->part_count, sizeof(*exam->rest));
+		exam->rest = mem_array(exam->found->count, sizeof(*exam->rest));
 		exam->rest_at =
-		    mem_array(exam->part_count, sizeof(*exam->rest_at));
+		    mem_array(exam->found->count, sizeof(*exam->rest_at));
 	}
-	for (size_t i = 0; i < exam->part_count; i++) {
+	for (size_t i = 0; i < exam->found->count; i++) {
 		if (exam->places[i].infected)
 			continue;
-		exam->rest[n] = exam->parts[i];
+		exam->rest[n] = exam->found->parts[i];
 		exam->rest_at[n++] = i;
 	}
 	if (n == 0)
@@ -304,7 +247,7 @@ on_fact(struct exam *exam)
 	if (exam->infected_count > 0 && at < exam->job.part_count)
 		at = exam->rest_at[at];
 	if (verdict->kind == SCAN_INFECTED && may_clean(exam) &&
-	    at < exam->part_count) {
+	    at < exam->found->count) {
 		if (!go_on(exam, at))
 			settle(exam);
 		return;
@@ -388,7 +331,7 @@ walked_take(struct relay *relay, struct inbound *in)
 	else if (exam->known)
 		settle(exam);
 	else
-		ask(exam, exam->parts, exam->part_count);
+		ask(exam, exam->found->parts, exam->found->count);
 }
 
 void

@@ -2,8 +2,7 @@
 #define GATEWAY_BACK_EXAM_H
 
 #include "gateway/back/disk.h"
-#include "gateway/mime/walk.h"
-#include "gateway/scan/scan.h"
+#include "gateway/scan/attachments.h"
 
 /*
  * One message being examined, shared by exam*.c and scanning.c: walked on the
@@ -11,7 +10,6 @@
  * done to its jobs. At any moment it is in one place only, and it comes back
  * to the relay thread by task.in.take.
  */
-#define EXAM_PARTS_MAX 1000
 
 struct pending; /* of scanning.c */
 
@@ -26,9 +24,8 @@ enum exam_act {
 	ACT_GONE, /* the spool does not know it any more */
 };
 
-/* What a scan_part does not say. */
+/* What was said of a part. */
 struct exam_place {
-	uint64_t head;
 	bool infected;
 	char threat[SCAN_THREAT_SIZE]; /* when infected */
 };
@@ -56,13 +53,9 @@ struct exam {
 	/* walked: */
 	struct spool_msg *msg; /* some of its recipients */
 	struct spool_reader *reader;
-	struct scan_part *parts;
-	struct exam_place *places;
-	size_t part_count, part_room;
-	struct mime_summary summary;
-	bool overflow;			  /* more than EXAM_PARTS_MAX */
+	struct attachments *found;
+	struct exam_place *places;	  /* one for each part of these */
 	const char *subject, *message_id; /* or "" */
-	bool text;			  /* shown texts too */
 
 	/* scanned: */
 	struct scan_job job;

@@ -73,8 +73,9 @@ exam_add_report(struct exam *exam)
 				.now_wall_ms = clock_wall_ms()};
 	struct outcome *outcome = outcome_create(exam->relay, exam->id, 0);
 	struct result *results = mem_array(msg->rcpt_count, sizeof(*results));
-	const char *name =
-	    exam->part < exam->part_count ? exam->parts[exam->part].name : "";
+	const char *name = exam->part < exam->found->count
+			       ? exam->found->parts[exam->part].name
+			       : "";
 	struct buf text;
 
 	buf_init(&text, 1024);

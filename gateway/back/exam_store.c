@@ -224,10 +224,10 @@ on_part(void *arg, const struct mime_part *part)
 	/* A text that is shown, as what stands in a part's place now is. */
 	if (part->flags & MIME_ASIDE)
 		return;
-	for (size_t i = 0; i < exam->part_count; i++) {
+	for (size_t i = 0; i < exam->found->count; i++) {
 		if (!exam->places[i].infected &&
-		    memcmp(part->digest, exam->parts[i].digest, DIGEST_SIZE) ==
-			0)
+		    memcmp(part->digest, exam->found->parts[i].digest,
+			   DIGEST_SIZE) == 0)
 			return;
 	}
 	copying->bad = true;
@@ -304,13 +304,13 @@ infected_parts(const struct exam *exam, struct clean_part *parts)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < exam->part_count; i++) {
-		const struct scan_part *part = &exam->parts[i];
+	for (size_t i = 0; i < exam->found->count; i++) {
+		const struct scan_part *part = &exam->found->parts[i];
 
 		if (!exam->places[i].infected)
 			continue;
 		parts[n++] =
-		    (struct clean_part){.head = exam->places[i].head,
+		    (struct clean_part){.head = part->head,
 					.begin = part->begin,
 					.end = part->end,
 					.encoding = part->encoding,
@@ -325,7 +325,8 @@ infected_parts(const struct exam *exam, struct clean_part *parts)
 static int
 make_copy(struct exam *exam)
 {
-	struct clean_part *parts = mem_array(exam->part_count, sizeof(*parts));
+	struct clean_part *parts =
+	    mem_array(exam->found->count, sizeof(*parts));
 	struct spool_body *body = spool_body_create(exam->relay->spool);
 	struct copying copying = {.exam = exam, .body = body};
 	struct clean_req req = {.parts = parts,
@@ -363,10 +364,10 @@ all_found(const struct exam *exam, struct virus_found *found)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < exam->part_count; i++) {
+	for (size_t i = 0; i < exam->found->count; i++) {
 		if (exam->places[i].infected)
 			found[n++] = (struct virus_found){
-			    .name = exam->parts[i].name,
+			    .name = exam->found->parts[i].name,
 			    .threat = exam->places[i].threat};
 	}
 	if (n == 0)
@@ -381,7 +382,7 @@ make_notice(struct exam *exam)
 {
 	const struct spool_msg *about = exam->whole;
 	struct virus_found *found =
-	    mem_array(exam->part_count + 1, sizeof(*found));
+	    mem_array(exam->found->count + 1, sizeof(*found));
 	struct virus_notice notice = {
 	    .hostname = exam->words.hostname,
 	    .from = exam->words.postmaster,

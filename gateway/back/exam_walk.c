@@ -1,7 +1,6 @@
 /*
  * Reads a message once: is it still what was accepted, and what is to be
- * scanned of it. Whatever cannot be told apart with certainty, or was not
- * looked at, has the whole message as one more part.
+ * scanned of it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +11,9 @@
 #include "gateway/smtp/header.h"
 
 #define CHUNK 65536
-#define PARTS_FIRST 8
 
 struct reading {
 	struct exam *exam;
-	struct mime_walk *walk;
 	struct digest *digest;
 	struct header_scan *header;
 	char *chunk;
@@ -32,72 +29,6 @@ exam_read(void *arg, uint64_t offset, void *p, size_t n)
 	if (got == 0 && n > 0 && offset < exam->msg->body.length)
 		return GW_ECORRUPT;
 	return got;
-}
-
-static struct scan_part *
-add_part(struct exam *exam)
-{
-	size_t room = exam->part_room;
-
-	if (exam->part_count == room) {
-		room = room ? room * 2 : PARTS_FIRST;
-		exam->parts =
-		    mem_resize(exam->parts, room * sizeof(*exam->parts));
-		exam->places =
-		    mem_resize(exam->places, room * sizeof(*exam->places));
-		exam->part_room = room;
-	}
-	exam->places[exam->part_count] = (struct exam_place){.head = 0};
-	exam->parts[exam->part_count] = (struct scan_part){.begin = 0};
-	return &exam->parts[exam->part_count++];
-}
-
-static void
-on_part(void *arg, const struct mime_part *part)
-{
-	struct exam *exam = arg;
-	struct scan_part *out;
-
-	if (!(part->flags & MIME_ATTACHMENT) && !exam->text)
-		return;
-	if (part->begin == part->end) /* nothing in it for anybody */
-		return;
-	if (exam->part_count == EXAM_PARTS_MAX) {
-		exam->overflow = true;
-		return;
-	}
-	out = add_part(exam);
-	out->begin = part->begin;
-	out->end = part->end;
-	out->decoded_bytes = part->decoded_bytes;
-	out->encoding = part->encoding;
-	out->name = arena_dup(exam->arena, slice_str(part->name));
-	out->type = arena_dup(exam->arena, slice_str(part->type));
-	memcpy(out->digest, part->digest, DIGEST_SIZE);
-	exam->places[exam->part_count - 1].head = part->head;
-}
-
-static bool
-needs_whole(const struct exam *exam)
-{
-	return exam->overflow ||
-	       (exam->summary.flags &
-		(MIME_AMBIGUOUS | MIME_TOO_MANY | MIME_TOO_DEEP |
-		 MIME_HEADER_TOO_BIG | MIME_PARTIAL | MIME_EXTERNAL)) != 0;
-}
-
-static void
-add_whole(struct exam *exam)
-{
-	const struct spool_ref *body = &exam->msg->body;
-	struct scan_part *out = add_part(exam);
-
-	out->end = body->length;
-	out->decoded_bytes = body->length;
-	out->encoding = MIME_IDENTITY;
-	out->name = "";
-	out->type = "message/rfc822";
-	memcpy(out->digest, body->digest, DIGEST_SIZE);
 }
 
 static void
@@ -135,7 +66,7 @@ read_all(struct reading *r)
 		n = exam_read(exam, at, r->chunk, CHUNK);
 		if (n <= 0)
 			return n < 0 ? (int)n : GW_ECORRUPT;
-		mime_walk_add(r->walk, slice_of(r->chunk, (size_t)n));
+		attachments_add(exam->found, slice_of(r->chunk, (size_t)n));
 		digest_add(r->digest, slice_of(r->chunk, (size_t)n));
 		if (!header_scan_done(r->header))
 			header_scan_add(r->header,
@@ -148,12 +79,9 @@ read_all(struct reading *r)
 static int
 walk(struct exam *exam)
 {
-	struct mime_opts opts = {
-	    .digest_all = exam->text, .part = on_part, .arg = exam};
 	struct reading r = {.exam = exam};
 	int err;
 
-	r.walk = mime_walk_create(&opts);
 	r.digest = digest_create();
 	r.header = header_scan_create();
 	r.chunk = mem_alloc(CHUNK);
@@ -161,13 +89,13 @@ walk(struct exam *exam)
 	if (err == 0)
 		err = check_digest(&r);
 	if (err == 0) {
-		mime_walk_end(r.walk, &exam->summary);
+		attachments_end(exam->found, exam->msg->body.length,
+				exam->msg->body.digest);
+		exam->places =
+		    mem_array(exam->found->count, sizeof(*exam->places));
 		header_scan_end(r.header);
 		keep_header(&r);
-		if (needs_whole(exam))
-			add_whole(exam);
 	}
-	mime_walk_destroy(&r.walk);
 	digest_destroy(&r.digest);
 	header_scan_destroy(&r.header);
 	free(r.chunk);
@@ -204,8 +132,8 @@ exam_walk(struct disk_task *task)
 		exam->err = walk(exam);
 	if (exam->err != 0)
 		return;
-	job->parts = exam->parts;
-	job->part_count = exam->part_count;
+	job->parts = exam->found->parts;
+	job->part_count = exam->found->count;
 	job->read = exam_read;
 	job->read_arg = exam;
 	job->client = exam->msg->client;

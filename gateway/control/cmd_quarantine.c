@@ -20,6 +20,7 @@
 #include "gateway/control/selection.h"
 #include "gateway/control/text.h"
 #include "gateway/control/verdict_text.h"
+#include "gateway/scan/words.h"
 
 #define LIST_SLICE 100
 #define RCPT_SLICE 2000
@@ -46,7 +47,7 @@ put_verdict_line(struct list *list, const struct quarantine_entry *entry,
 
 	if (entry->part_name[0] != '\0')
 		buf_printf(&line, "%s: ", entry->part_name);
-	buf_add_str(&line, verdict_kind_name(entry->verdict.kind));
+	buf_add_str(&line, scan_kind_word(entry->verdict.kind));
 	if (entry->verdict.threat[0] != '\0')
 		buf_printf(&line, ", %s", entry->verdict.threat);
 	buf_add_str(out, "  ");

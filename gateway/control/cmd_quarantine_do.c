@@ -14,6 +14,7 @@
 #include "gateway/control/quarantine_text.h"
 #include "gateway/control/text.h"
 #include "gateway/control/verdict_text.h"
+#include "gateway/scan/words.h"
 
 #define PIECE_BYTES 65536
 
@@ -86,8 +87,7 @@ put_json(struct call *call)
 	if (sent) {
 		json_str(&j, "new_id", id);
 		json_u64(&j, "recipients", result->rcpt_count);
-		json_str(&j, "verdict",
-			 verdict_kind_name(result->verdict.kind));
+		json_str(&j, "verdict", scan_kind_word(result->verdict.kind));
 		json_str(&j, "threat",
 			 result->verdict.threat[0] ? result->verdict.threat
 						   : NULL);

@@ -6,6 +6,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/control/limit_text.h"
 #include "gateway/control/text.h"
+#include "gateway/scan/words.h"
 
 static const char *
 kind_name(enum decision_kind kind)
@@ -63,22 +64,6 @@ put_what(struct buf *out, const struct decision *d)
 							 : "sent later");
 	if (d->kind == DECISION_SCAN && d->code < 400)
 		buf_add_str(out, ", but held");
-}
-
-static const char *
-scan_name(enum scan_kind kind)
-{
-	switch (kind) {
-	case SCAN_CLEAN:
-		return "clean";
-	case SCAN_INFECTED:
-		return "infected";
-	case SCAN_UNSCANNABLE:
-		return "unscannable";
-	case SCAN_ERROR:
-		return "error";
-	}
-	return "?";
 }
 
 static void
@@ -212,7 +197,7 @@ put_short(struct buf *out, const struct decision *d)
 		buf_add_str(out, "not its sender");
 		break;
 	case DECISION_SCAN:
-		buf_add_str(out, scan_name(d->scan));
+		buf_add_str(out, scan_kind_word(d->scan));
 		break;
 	}
 	if (d->detail[0] != '\0') {
@@ -271,7 +256,7 @@ decision_json(struct json *j, const struct decision *d)
 	if (d->kind == DECISION_BLOCK)
 		json_id(j, "block_id", d->block);
 	if (d->kind == DECISION_SCAN)
-		json_str(j, "verdict", scan_name(d->scan));
+		json_str(j, "verdict", scan_kind_word(d->scan));
 	if (d->kind != DECISION_LIMIT)
 		return;
 	json_open_object(j, "limit");

@@ -5,6 +5,7 @@
 #include "gateway/base/escape.h"
 #include "gateway/control/metrics_int.h"
 #include "gateway/control/verdict_text.h"
+#include "gateway/scan/words.h"
 
 enum field {
 	UP,
@@ -124,7 +125,7 @@ metrics_scanners_json(const struct metrics *m, struct json *j)
 	for (size_t i = 0; i < m->scanner_count; i++) {
 		json_open_object(j, NULL);
 		json_str(j, "name", m->scanners[i].name);
-		json_str(j, "health", health_name(m->scanners[i].health));
+		json_str(j, "health", scan_health_word(m->scanners[i].health));
 		for (int f = CONNECTIONS; f < FIELDS; f++) {
 			/* Numbers with a fraction are not json.h's. */
 			buf_printf(j->out, ",\"%s\":", rows[f].name);

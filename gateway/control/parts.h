@@ -1,20 +1,12 @@
 #ifndef GATEWAY_CONTROL_PARTS_H
 #define GATEWAY_CONTROL_PARTS_H
 
-#include "gateway/base/arena.h"
-#include "gateway/scan/scan.h"
+#include "gateway/scan/attachments.h"
 
-/*
- * What is to be scanned of a message that lies somewhere: its attachments, its
- * shown texts too if asked, and the whole of it where it reads in two ways or
- * could not be seen to its end.
- */
+/* What is to be scanned of a message that lies somewhere. */
 struct parts {
-	const struct scan_part *v; /* in arena */
-	size_t count;
-	/* Not NONE: it is unscannable, even where all of this is clean. */
-	enum scan_why why;
-	uint8_t digest[DIGEST_SIZE]; /* of all bytes */
+	struct attachments *attachments; /* the caller's to destroy */
+	uint8_t digest[DIGEST_SIZE];	 /* of all bytes */
 };
 
 struct parts_source {
@@ -26,8 +18,7 @@ struct parts_source {
 };
 
 /* Reads all of it: a thread that may wait. 0; GW_EIO; GW_ECORRUPT: there is
- * less. */
-int parts_find(const struct parts_source *source, struct arena *arena,
-	       struct parts *parts);
+ * less. Then there are none. */
+int parts_find(const struct parts_source *source, struct parts *parts);
 
 #endif

@@ -7,6 +7,7 @@
 #include "gateway/control/queue_text.h"
 #include "gateway/control/text.h"
 #include "gateway/control/verdict_text.h"
+#include "gateway/scan/words.h"
 
 bool
 quarantine_there(struct call *call)
@@ -74,7 +75,7 @@ quarantine_find(struct call *call, struct arena *arena,
 static void
 json_verdict(struct json *j, const struct scan_verdict *verdict)
 {
-	json_str(j, "verdict", verdict_kind_name(verdict->kind));
+	json_str(j, "verdict", scan_kind_word(verdict->kind));
 	json_str(j, "why",
 		 verdict->why != SCAN_WHY_NONE ? verdict_why_text(verdict->why)
 					       : NULL);

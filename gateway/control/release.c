@@ -81,12 +81,12 @@ on_scanned(struct scan_job *scan)
 }
 
 static void
-scan_parts(struct releaser_job *job, const struct parts *parts)
+scan_parts(struct releaser_job *job, const struct attachments *found)
 {
 	struct releaser *releaser = job->releaser;
 	struct look look = {
-	    .scan = {.parts = parts->v,
-		     .part_count = parts->count,
+	    .scan = {.parts = found->parts,
+		     .part_count = found->count,
 		     .read = quarantine_reader_read,
 		     .read_arg = job->reader,
 		     .client = job->entry.client,
@@ -109,9 +109,9 @@ scan_parts(struct releaser_job *job, const struct parts *parts)
 	releaser->scanning = NULL;
 	pthread_mutex_unlock(&releaser->lock);
 	job->result.verdict = look.scan.verdict;
-	if (look.scan.part < parts->count)
+	if (look.scan.part < found->count)
 		snprintf(job->result.part, sizeof(job->result.part), "%s",
-			 parts->v[look.scan.part].name);
+			 found->parts[look.scan.part].name);
 }
 
 static bool
@@ -124,11 +124,30 @@ is_on(const struct control *control)
 	return status.on;
 }
 
+static void
+judge(struct releaser_job *job, const struct attachments *found)
+{
+	struct control *control = job->releaser->control;
+	struct scan_verdict *verdict = &job->result.verdict;
+	enum scan_why flaw = attachments_flaw(found);
+
+	*verdict = (struct scan_verdict){.kind = SCAN_CLEAN};
+	if (found->count > 0 && is_on(control))
+		scan_parts(job, found);
+	/* Asked again: switched off meanwhile, it was clean for want of anybody
+	 * who looked. */
+	if (verdict->kind == SCAN_CLEAN && !is_on(control))
+		*verdict = (struct scan_verdict){.kind = SCAN_ERROR,
+						 .why = SCAN_WHY_DOWN};
+	if (verdict->kind == SCAN_CLEAN && flaw != SCAN_WHY_NONE)
+		*verdict = (struct scan_verdict){.kind = SCAN_UNSCANNABLE,
+						 .why = flaw};
+}
+
 /* Fills in the verdict; 0, or why it cannot be looked at at all. */
 static int
 look_again(struct releaser_job *job)
 {
-	struct control *control = job->releaser->control;
 	const struct parts_source source = {
 	    .read = quarantine_reader_read,
 	    .arg = job->reader,
@@ -136,25 +155,18 @@ look_again(struct releaser_job *job)
 	    .texts = job->texts,
 	};
 	struct parts parts;
-	int err = parts_find(&source, job->arena, &parts);
+	int err = parts_find(&source, &parts);
 
 	if (err != 0)
 		return err;
 	if (memcmp(parts.digest, job->entry.digest, DIGEST_SIZE) != 0)
-		return GW_ECORRUPT;
-	job->result.verdict = (struct scan_verdict){.kind = SCAN_CLEAN};
-	if (parts.count > 0 && is_on(control))
-		scan_parts(job, &parts);
-	/* Asked again: switched off meanwhile, it was clean for want of anybody
-	 * who looked. */
-	if (job->result.verdict.kind == SCAN_CLEAN && !is_on(control))
-		job->result.verdict = (struct scan_verdict){
-		    .kind = SCAN_ERROR, .why = SCAN_WHY_DOWN};
-	if (job->result.verdict.kind == SCAN_CLEAN &&
-	    parts.why != SCAN_WHY_NONE)
-		job->result.verdict = (struct scan_verdict){
-		    .kind = SCAN_UNSCANNABLE, .why = parts.why};
-	return stopping(job->releaser) ? GW_ECANCELED : 0;
+		err = GW_ECORRUPT;
+	else
+		judge(job, parts.attachments);
+	attachments_destroy(&parts.attachments);
+	if (err == 0 && stopping(job->releaser))
+		err = GW_ECANCELED;
+	return err;
 }
 
 /* --- the new message ---------------------------------------------------------

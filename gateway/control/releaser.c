@@ -15,6 +15,7 @@
 #include "gateway/control/control_int.h"
 #include "gateway/control/releaser_int.h"
 #include "gateway/control/verdict_text.h"
+#include "gateway/scan/words.h"
 
 static void
 job_free(struct releaser_job *job)
@@ -59,20 +60,20 @@ log_result(const struct releaser_job *job)
 	id_format(job->req.id, id);
 	id_format(result->new_id, new_id);
 	if (result->end == RELEASE_DONE)
-		log_event(GW_LOG_INFO, "quarantine", LF_STR("msg", id),
-			  LF_STR("action", sent ? "release" : "delete"),
-			  LF_STR("linked", sent ? new_id : NULL),
-			  LF_STR("verdict",
-				 sent ? verdict_kind_name(result->verdict.kind)
-				      : NULL),
-			  LF_STR("threat", result->verdict.threat[0] != '\0'
-					       ? result->verdict.threat
-					       : NULL));
+		log_event(
+		    GW_LOG_INFO, "quarantine", LF_STR("msg", id),
+		    LF_STR("action", sent ? "release" : "delete"),
+		    LF_STR("linked", sent ? new_id : NULL),
+		    LF_STR("verdict",
+			   sent ? scan_kind_word(result->verdict.kind) : NULL),
+		    LF_STR("threat", result->verdict.threat[0] != '\0'
+					 ? result->verdict.threat
+					 : NULL));
 	else if (result->end == RELEASE_NOT_CLEAN)
 		log_event(
 		    GW_LOG_WARN, "quarantine", LF_STR("msg", id),
 		    LF_STR("action", "release-refused"),
-		    LF_STR("verdict", verdict_kind_name(result->verdict.kind)),
+		    LF_STR("verdict", scan_kind_word(result->verdict.kind)),
 		    LF_STR("threat", result->verdict.threat[0] != '\0'
 					 ? result->verdict.threat
 					 : NULL));

@@ -5,6 +5,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/control/text.h"
 #include "gateway/control/verdict_text.h"
+#include "gateway/scan/words.h"
 
 #define EXPIRES_SOON_S (14 * 86400)
 #define RED "\033[1;31m"
@@ -299,7 +300,7 @@ json_server(const struct scan_server_status *s, struct json *j)
 {
 	json_open_object(j, NULL);
 	json_str(j, "name", s->name);
-	json_str(j, "health", health_name(s->health));
+	json_str(j, "health", scan_health_word(s->health));
 	json_time(j, "since", s->since_wall_s);
 	json_str(j, "error", s->error[0] != '\0' ? s->error : NULL);
 	json_time(j, "canary", s->canary_wall_s);

@@ -1,22 +1,7 @@
 #include "gateway/control/verdict_text.h"
 
 #include "gateway/base/escape.h"
-
-const char *
-verdict_kind_name(enum scan_kind kind)
-{
-	switch (kind) {
-	case SCAN_CLEAN:
-		return "clean";
-	case SCAN_INFECTED:
-		return "infected";
-	case SCAN_UNSCANNABLE:
-		return "unscannable";
-	case SCAN_ERROR:
-		return "error";
-	}
-	return "?";
-}
+#include "gateway/scan/words.h"
 
 const char *
 verdict_why_text(enum scan_why why)
@@ -54,22 +39,6 @@ verdict_why_text(enum scan_why why)
 	return "no reason given";
 }
 
-const char *
-health_name(enum scan_health health)
-{
-	switch (health) {
-	case SCAN_UNKNOWN:
-		return "unknown";
-	case SCAN_UP:
-		return "up";
-	case SCAN_DOWN:
-		return "down";
-	case SCAN_BLIND:
-		return "blind";
-	}
-	return "?";
-}
-
 void
 verdict_text(const struct scan_verdict *verdict, struct buf *out)
 {
@@ -78,7 +47,7 @@ verdict_text(const struct scan_verdict *verdict, struct buf *out)
 
 	buf_add_str(out, verdict->kind == SCAN_ERROR
 			     ? "no verdict"
-			     : verdict_kind_name(verdict->kind));
+			     : scan_kind_word(verdict->kind));
 	if (verdict->kind == SCAN_INFECTED) {
 		buf_add_str(out, ": ");
 		if (verdict->threat[0] != '\0')

@@ -4,10 +4,8 @@
 #include "gateway/base/buf.h"
 #include "gateway/scan/scan.h"
 
-/* What scanners say and how they are, in words. */
-const char *verdict_kind_name(enum scan_kind kind); /* "infected" */
-const char *verdict_why_text(enum scan_why why);    /* "it is encrypted" */
-const char *health_name(enum scan_health health);   /* "up" */
+/* What scanners say, in sentences; single words are in gateway/scan/words.h. */
+const char *verdict_why_text(enum scan_why why); /* "it is encrypted" */
 
 /* "infected: Eicar-Signature (av.example.com:1344/avscan)", escaped. */
 void verdict_text(const struct scan_verdict *verdict, struct buf *out);

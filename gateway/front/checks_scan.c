@@ -18,6 +18,7 @@
 #include "gateway/base/log.h"
 #include "gateway/front/checks_int.h"
 #include "gateway/front/inspection.h"
+#include "gateway/scan/words.h"
 
 #define SHOWN_MAX 48 /* of a name and of a threat, in a reply */
 #define WHAT_SIZE (SHOWN_MAX + sizeof("A part of type ''"))
@@ -64,49 +65,26 @@ is_bypassed(const struct session *session)
 
 /* --- words ---------------------------------------------------------------- */
 
-static const char *
-kind_word(enum scan_kind kind)
-{
-	switch (kind) {
-	case SCAN_CLEAN:
-		return "clean";
-	case SCAN_INFECTED:
-		return "infected";
-	case SCAN_UNSCANNABLE:
-		return "unscannable";
-	case SCAN_ERROR:
-		return "error";
-	}
-	return "?";
-}
-
-/* For the log, and for a reply behind the name of the thing. */
-static const struct {
-	const char *word, *text;
-} reasons[] = {
-    [SCAN_WHY_NONE] = {NULL, "cannot be checked for viruses"},
-    [SCAN_WHY_ENCRYPTED] = {"encrypted",
-			    "is encrypted and cannot be checked for viruses"},
-    [SCAN_WHY_TOO_BIG] = {"too-big", "is too big to be checked for viruses"},
-    [SCAN_WHY_CONTAINER] = {"container",
-			    "holds too much, or is packed too deep, to be "
-			    "checked for viruses"},
-    [SCAN_WHY_POLICY] = {"policy", "is of a kind that is not permitted"},
-    [SCAN_WHY_PARTIAL] = {"partial",
-			  "is a fragment of another and cannot be checked for "
-			  "viruses"},
-    [SCAN_WHY_EXTERNAL] = {"external",
-			   "has content that lies elsewhere and cannot be "
-			   "checked for viruses"},
-    [SCAN_WHY_STRUCTURE] = {"structure",
-			    "has too many parts, or too deep ones, to be "
-			    "checked for viruses"},
-    [SCAN_WHY_DOWN] = {"down", "could not be checked"},
-    [SCAN_WHY_TIMEOUT] = {"timeout", "could not be checked in time"},
-    [SCAN_WHY_PROTOCOL] = {"protocol", "could not be checked"},
-    [SCAN_WHY_SERVER] = {"server", "could not be checked"},
-    [SCAN_WHY_CANCELED] = {"timeout", "could not be checked in time"},
-    [SCAN_WHY_READ] = {"read", "could not be checked"},
+/* For a reply, behind the name of the thing. */
+static const char *const reasons[] = {
+    [SCAN_WHY_NONE] = "cannot be checked for viruses",
+    [SCAN_WHY_ENCRYPTED] = "is encrypted and cannot be checked for viruses",
+    [SCAN_WHY_TOO_BIG] = "is too big to be checked for viruses",
+    [SCAN_WHY_CONTAINER] = "holds too much, or is packed too deep, to be "
+			   "checked for viruses",
+    [SCAN_WHY_POLICY] = "is of a kind that is not permitted",
+    [SCAN_WHY_PARTIAL] = "is a fragment of another and cannot be checked for "
+			 "viruses",
+    [SCAN_WHY_EXTERNAL] = "has content that lies elsewhere and cannot be "
+			  "checked for viruses",
+    [SCAN_WHY_STRUCTURE] = "has too many parts, or too deep ones, to be "
+			   "checked for viruses",
+    [SCAN_WHY_DOWN] = "could not be checked",
+    [SCAN_WHY_TIMEOUT] = "could not be checked in time",
+    [SCAN_WHY_PROTOCOL] = "could not be checked",
+    [SCAN_WHY_SERVER] = "could not be checked",
+    [SCAN_WHY_CANCELED] = "could not be checked in time",
+    [SCAN_WHY_READ] = "could not be checked",
 };
 
 /* At most SHOWN_MAX octets, no half a character. */
@@ -161,6 +139,9 @@ log_verdict(const struct transaction *t, const struct inspection *i)
 	bool fine = verdict->kind == SCAN_CLEAN;
 	const struct scan_part *part = fine ? NULL : part_of(i);
 	const char *name = part != NULL ? part->name : "";
+	/* It is canceled when its time is over. */
+	enum scan_why why =
+	    verdict->why == SCAN_WHY_CANCELED ? SCAN_WHY_TIMEOUT : verdict->why;
 
 	log_event(GW_LOG_INFO, "scan", LF_STR("msg", t->id_text),
 		  LF_STR("session", t->session->id_text),
@@ -169,8 +150,8 @@ log_verdict(const struct transaction *t, const struct inspection *i)
 		  LF_U64("parts", i->job.part_count),
 		  LF_STR("part", name[0] != '\0' ? name : NULL),
 		  LF_STR("type", part != NULL ? part->type : NULL),
-		  LF_STR("verdict", kind_word(verdict->kind)),
-		  LF_STR("why", fine ? NULL : reasons[verdict->why].word),
+		  LF_STR("verdict", scan_kind_word(verdict->kind)),
+		  LF_STR("why", fine ? NULL : scan_why_word(why)),
 		  LF_STR("threat",
 			 verdict->threat[0] != '\0' ? verdict->threat : NULL),
 		  LF_STR("server",
@@ -192,7 +173,7 @@ decide(struct transaction *t, const struct inspection *i, int code)
 			 verdict->threat);
 	else
 		snprintf(detail, sizeof(detail), "%s %s", what,
-			 reasons[verdict->why].text);
+			 reasons[verdict->why]);
 	checks_decision(&decision, t->session, t, "scan", slice_str(detail));
 	decision.kind = DECISION_SCAN;
 	decision.code = code;
@@ -211,7 +192,7 @@ refuse(struct transaction *t, const struct inspection *i, enum reply_id id,
 	const struct reply_arg args[] = {
 	    {"what", what},
 	    {"threat", threat},
-	    {"why", reasons[i->job.verdict.why].text},
+	    {"why", reasons[i->job.verdict.why]},
 	    {"contact", checks_contact(t->session)},
 	    {"ref", ref},
 	};

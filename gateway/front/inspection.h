@@ -1,8 +1,8 @@
 #ifndef GATEWAY_FRONT_INSPECTION_H
 #define GATEWAY_FRONT_INSPECTION_H
 
-#include "gateway/front/attachments.h"
 #include "gateway/front/transaction.h"
+#include "gateway/scan/attachments.h"
 
 /*
  * A message on its way through the scan thread. It owns what that thread reads

@@ -18,6 +18,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/scan/key.h"
 #include "gateway/scan/scan_int.h"
+#include "gateway/scan/words.h"
 
 static const struct scan_part *
 part_of(const struct waiter *waiter)
@@ -175,17 +176,9 @@ read_failed(struct content *content, const struct scan_verdict *verdict)
 static void
 log_error(const struct scan_server *server, const struct icap_result *result)
 {
-	static const char *const whys[] = {
-	    [SCAN_WHY_DOWN] = "down",	      [SCAN_WHY_TIMEOUT] = "timeout",
-	    [SCAN_WHY_PROTOCOL] = "protocol", [SCAN_WHY_SERVER] = "server",
-	    [SCAN_WHY_READ] = "read",
-	};
-	enum scan_why why = result->verdict.why;
-
 	log_event(GW_LOG_WARN, "scan-error",
 		  LF_STR("server", server->status.name),
-		  LF_STR("why", why < sizeof(whys) / sizeof(whys[0]) ? whys[why]
-								     : NULL),
+		  LF_STR("why", scan_why_word(result->verdict.why)),
 		  LF_I64("status", result->status),
 		  LF_STR("error", result->error[0] ? result->error : NULL));
 }

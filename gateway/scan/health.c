@@ -132,22 +132,6 @@ health_is_due(const struct health *health, int64_t now_ms)
 	return health->due_ms <= now_ms;
 }
 
-const char *
-health_text(enum scan_health state)
-{
-	switch (state) {
-	case SCAN_UNKNOWN:
-		return "unknown";
-	case SCAN_UP:
-		return "up";
-	case SCAN_DOWN:
-		return "down";
-	case SCAN_BLIND:
-		return "blind";
-	}
-	return "";
-}
-
 /* --- ISTags --------------------------------------------------------------- */
 
 #define RUN 0x1fu      /* the last five */

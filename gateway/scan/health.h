@@ -45,7 +45,6 @@ void health_doubt(struct health *health, int64_t now_ms);
 /* Now; for a new ISTag, behind which answers wait. */
 void health_hurry(struct health *health, int64_t now_ms);
 bool health_is_due(const struct health *health, int64_t now_ms);
-const char *health_text(enum scan_health state); /* "up" */
 
 /*
  * A service's ISTag, answer by answer. Definitions are renewed now and then;

@@ -67,6 +67,7 @@ int scan_reload(struct scan *scan, const struct scan_conf *conf, char *error,
  * itself is one too, where the walk was ambiguous: encoding MIME_IDENTITY, type
  * message/rfc822, its whole length. */
 struct scan_part {
+	uint64_t head;	     /* where its header begins, as in mime_part */
 	uint64_t begin, end; /* in the message's bytes, encoded */
 	uint64_t decoded_bytes;
 	enum mime_encoding encoding;

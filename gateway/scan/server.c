@@ -14,6 +14,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/scan/scan_int.h"
+#include "gateway/scan/words.h"
 
 static void
 set_name(struct scan_server *server)
@@ -157,7 +158,7 @@ scan_server_tried(struct scan_server *server, bool changed, const char *error)
 	}
 	log_event(state == SCAN_UP ? GW_LOG_INFO : GW_LOG_WARN, "scan-server",
 		  LF_STR("server", server->status.name),
-		  LF_STR("health", health_text(state)),
+		  LF_STR("health", scan_health_word(state)),
 		  LF_STR("error", state == SCAN_UP ? NULL : error));
 	pthread_mutex_lock(&server->scan->lock);
 	server->status.since_wall_s = clock_wall_s();

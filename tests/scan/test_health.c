@@ -6,6 +6,7 @@
 
 #include "gateway/scan/eicar.h"
 #include "gateway/scan/health.h"
+#include "gateway/scan/words.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define CANARY_MS 600000
@@ -87,7 +88,7 @@ START_TEST(stories)
 		ck_assert(health_is_due(&health, now_ms));
 		play(&health, rows[i].story, &now_ms);
 		ck_assert_msg(health.state == rows[i].state, "%s: %s",
-			      rows[i].label, health_text(health.state));
+			      rows[i].label, scan_health_word(health.state));
 		ck_assert_msg(health.due_ms - now_ms == rows[i].due_ms,
 			      "%s: due in %lld", rows[i].label,
 			      (long long)(health.due_ms - now_ms));

@@ -1,11 +1,13 @@
-#ifndef GATEWAY_FRONT_ATTACHMENTS_H
-#define GATEWAY_FRONT_ATTACHMENTS_H
+#ifndef GATEWAY_SCAN_ATTACHMENTS_H
+#define GATEWAY_SCAN_ATTACHMENTS_H
 
 #include "gateway/mime/walk.h"
 #include "gateway/scan/scan.h"
 
 /*
- * What of a message is to be scanned, found while its bytes arrive. Bounded:
+ * What of a message is to be scanned, found while its bytes come by: at the
+ * dot, when it waits behind the 250, and when it is released from quarantine.
+ * That all three see the same is why there is one of it. Bounded:
  * of more than ATTACHMENTS_MAX parts the first are kept, and the message counts
  * as one that cannot be looked through.
  */

@@ -8,7 +8,7 @@
  * walk ended early, what lies behind is to be looked at before a lenient class
  * lets it pass: the message stays unscannable, but a virus in it is found.
  */
-#include "gateway/front/attachments.h"
+#include "gateway/scan/attachments.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +47,7 @@ on_part(void *arg, const struct mime_part *part)
 	}
 	kept = next_part(a);
 	*kept = (struct scan_part){
+	    .head = part->head,
 	    .begin = part->begin,
 	    .end = part->end,
 	    .decoded_bytes = part->decoded_bytes,
