@@ -124,8 +124,8 @@ icap_conn_may_retry(const struct icap_conn *c)
 
 /* --- the end of an answer ----------------------------------------------- */
 
-static bool
-all_is_said(const struct icap_conn *c)
+bool
+icap_all_is_sent(const struct icap_conn *c)
 {
 	return (c->sending == ICAP_SEND_DONE || c->sending == ICAP_SEND_WAIT) &&
 	       stream_unsent(c->stream) == 0;
@@ -136,7 +136,7 @@ may_keep(const struct icap_conn *c)
 {
 	const struct icap_answer *a = &c->answer;
 
-	return !c->last && !a->close && all_is_said(c) &&
+	return !c->last && !a->close && icap_all_is_sent(c) &&
 	       (a->encapsulated || a->status == 204 || a->status == 200) &&
 	       c->pool->conn_count <= icap_pool_limit(c->pool);
 }

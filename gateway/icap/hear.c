@@ -47,6 +47,14 @@ judge_options(struct icap_conn *c)
 			      "this service does not offer the method");
 }
 
+/* Clean, of what it has not been given yet. */
+static bool
+is_premature(const struct icap_conn *c)
+{
+	return c->op->judged && c->op->result.verdict.kind == SCAN_CLEAN &&
+	       !icap_all_is_sent(c);
+}
+
 static void
 judge(struct icap_conn *c, enum icap_body body)
 {
@@ -64,6 +72,9 @@ judge(struct icap_conn *c, enum icap_body body)
 	icap_text_put(op->result.error, sizeof(op->result.error),
 		      buf_slice(&error));
 	buf_fini(&error);
+	if (is_premature(c))
+		icap_op_error(op, SCAN_WHY_PROTOCOL,
+			      "called clean before all of it was sent");
 	if (op->judged)
 		look_at_istag(c->pool, &op->result.verdict);
 }

@@ -59,7 +59,9 @@ const struct icap_options *icap_pool_options(const struct icap_pool *pool);
 int64_t icap_pool_expires_wall_s(const struct icap_pool *pool);
 
 struct icap_result {
-	/* SCAN_ERROR with its why too; istag as in this answer */
+	/* SCAN_ERROR with its why too; istag as in this answer. CLEAN is of
+	 * all of the body, or of a preview that was enough for the server (RFC
+	 * 3507, 4.5); any other that comes earlier is ERROR, PROTOCOL. */
 	struct scan_verdict verdict;
 	int status; /* ICAP status; 0: none came */
 	bool sent;  /* the whole body had left */

@@ -121,6 +121,8 @@ void icap_conn_begin(struct icap_conn *conn, struct icap_op *op); /* IDLE */
 void icap_conn_close(struct icap_conn **conn); /* its op is nobody's then */
 /* If it broke off now, the request would be made anew. */
 bool icap_conn_may_retry(const struct icap_conn *conn);
+/* All of the request, or its preview, has left. */
+bool icap_all_is_sent(const struct icap_conn *conn);
 /* The request cannot go on; ends in done. */
 void icap_conn_fail(struct icap_conn *conn, enum scan_why why,
 		    const char *text);

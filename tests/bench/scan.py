@@ -122,13 +122,14 @@ def print_dots(found):
 
 
 def rates(bench, pair, scale, rounds):
-    """[(accepts/s, CPU s per 1,000) of each of the pair], in turn."""
+    """[(accepts/s, CPU s per 1,000) of each of the pair], each first in turn:
+    what one load leaves to be written is paid for by the next."""
     n, found = int(16000 * scale), []
-    for _ in range(2 * rounds + 1):
-        row = []
-        for sluice in pair:
-            sent, got, cpu = bench.load(sluice, n)
-            row.append((sent["per_second"], cpu * 1000 / got["delivered"]))
+    for turn in range(2 * rounds + 1):
+        row = [None, None]
+        for which in ((0, 1), (1, 0))[turn % 2]:
+            sent, got, cpu = bench.load(pair[which], n)
+            row[which] = (sent["per_second"], cpu * 1000 / got["delivered"])
         found.append(row)
     return found[1:]  # the first pair warms up
 
@@ -281,13 +282,13 @@ def print_throughput(found):
 def known(bench, pair, scale, rounds):
     """[(accepts/s without the scanner, with it)]: everybody attaches one file."""
     count, found = max(500, int(8000 * scale)), []
-    for _ in range(rounds + 1):
-        row = []
-        for sluice in pair:
+    for turn in range(rounds + 1):
+        row = [None, None]
+        for which in ((0, 1), (1, 0))[turn % 2]:
             with sinking(bench):
-                sent = sending(bench, sluice, count, "--attach", "--same", "--size",
-                               "20000")
-            row.append(sent["per_second"])
+                sent = sending(bench, pair[which], count, "--attach", "--same",
+                               "--size", "20000")
+            row[which] = sent["per_second"]
         found.append(row)
     return found[1:]
 
@@ -300,8 +301,9 @@ def report(bench, scale, rounds):
                           clamd_conf="DisableCache yes\nMaxThreads 10\n")
         try:
             pair = both(bench, work, lab)
-            print_dots(dots(bench, lab, pair, scale, rounds))
+            # first, while both have the same behind them
             print_rates(rates(bench, pair, scale, rounds))
+            print_dots(dots(bench, lab, pair, scale, rounds))
             rows = known(bench, pair, scale, rounds)
             print("| accepts/s, all with one file of 20 kB | %.0f | %.0f | %.3f | - |" % (
                 statistics.median(r[0] for r in rows),

@@ -333,28 +333,46 @@ START_TEST(profile_without_drain)
 }
 END_TEST
 
-/* 204 while half of the body is still here: the rest is not sent, and the
- * connection is not used again, since it would be read as a request. */
+/* Clean, while half of the body is still here: nobody has looked at that. The
+ * rest is not sent, and the connection is not used again, since it would be
+ * read as a request. */
 START_TEST(early_clean)
 {
-	static const struct icap_reply replies[] = {{.when = AFTER_HEAD},
-						    {.when = AFTER_BODY}};
-	struct world w;
-	struct scan s;
+	static const struct {
+		const char *label;
+		bool preview;
+		const char *text;
+	} early[] = {
+	    {"204 to the head", false, NULL},
+	    {"204 right behind 100", true,
+	     "ICAP/1.0 100 Continue||ICAP/1.0 204 No|ISTag: x||"},
+	    {"204 with a word of praise", false,
+	     "ICAP/1.0 204 No|ISTag: x|X-Infection-Found: 0||"},
+	};
 
-	world_start(&w, replies, 2);
-	scan_init(&s, &w, "early", 30u << 20);
-	scan_go(&s);
-	scan_wait(&s);
-	check(&s, SCAN_CLEAN, 0);
-	ck_assert(!s.result.sent);
-	ck_assert_uint_lt(s.read_most, 30u << 20);
-	scan_init(&s, &w, "next", 2000);
-	scan_go(&s);
-	scan_wait(&s);
-	check(&s, SCAN_CLEAN, 0);
-	ck_assert_uint_eq(icap_server_seen(w.server)->accepted, 2);
-	world_stop(&w);
+	for (size_t i = 0; i < sizeof(early) / sizeof(early[0]); i++) {
+		struct icap_reply replies[] = {
+		    {.when = AFTER_HEAD, .text = early[i].text},
+		    {.when = AFTER_BODY}};
+		struct world w;
+		struct scan s;
+
+		world_start(&w, replies, 2);
+		if (early[i].preview)
+			world_options(&w, NULL);
+		scan_init(&s, &w, early[i].label, 30u << 20);
+		scan_go(&s);
+		scan_wait(&s);
+		check(&s, SCAN_ERROR, SCAN_WHY_PROTOCOL);
+		ck_assert(!s.result.sent && !s.result.retried);
+		ck_assert_uint_lt(s.read_most, 30u << 20);
+		scan_init(&s, &w, "next", 2000);
+		scan_go(&s);
+		scan_wait(&s);
+		check(&s, SCAN_CLEAN, 0);
+		ck_assert_uint_eq(icap_server_seen(w.server)->accepted, 2);
+		world_stop(&w);
+	}
 }
 END_TEST
 
