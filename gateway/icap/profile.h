@@ -6,9 +6,9 @@
 /*
  * What differs between the makers of ICAP servers and cannot be seen in their
  * answers. Everything that can be seen (which of a dozen headers says
- * "infected") is looked at with all of them: icap/verdict.c. None may call a
- * file clean in its middle: no maker's documents ask for that, and those that
- * do it did not look.
+ * "infected") is looked at with all of them: icap/verdict.c. None is known to
+ * judge a file by its beginning without having asked for a preview, so there
+ * is no row that may.
  */
 #define ICAP_PROFILE_MARKS 3
 
