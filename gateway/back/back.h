@@ -7,6 +7,9 @@
 #include "dns/lookup.h"
 #include "gateway/base/addr.h"
 #include "gateway/base/digest.h"
+#include "gateway/campaign/campaign.h"
+#include "gateway/campaign/pace.h"
+#include "gateway/campaign/suppress.h"
 #include "gateway/scan/quarantine.h"
 #include "gateway/scan/scan.h"
 #include "gateway/spool/spool.h"
@@ -79,6 +82,25 @@ struct back_route {
 	size_t hop;		    /* index into hops */
 };
 
+/* The lane of mass mailings; zeroed: slots and schedule of the others. */
+struct back_bulk {
+	bool own_hop; /* what the default route would get goes there */
+	size_t hop;
+	const int64_t *retry_s; /* as back_conf's */
+	size_t retry_count;	/* 0: as the others */
+	int64_t expire_s;	/* 0: as the others */
+	uint32_t reserved;	/* per cent of the slots, for personal mail; 0:
+				   70 */
+	uint32_t lookups;	/* domains asked about at once; 0: a quarter */
+	struct pace_rule site;	/* ceilings of each site and hop */
+	const uint32_t *warmup; /* recipients a day of a site, day by day */
+	uint32_t warmup_days;	/* 0: no plan */
+	int64_t warmup_since_wall_s;
+	uint32_t guard; /* recipients a day at one receiver's consumers, then
+			   the campaign stops and asks; 0: none */
+	bool preflight;
+};
+
 /* An immutable value; back copies what it keeps (deeply). */
 struct back_conf {
 	const char *hostname;
@@ -104,6 +126,7 @@ struct back_conf {
 	const char *scan_replacement;
 	const char *scan_subject; /* prefix of a cleaned message's; NULL, "" */
 	int64_t quarantine_s;	  /* 0: 40 days */
+	struct back_bulk bulk;
 };
 
 /* A recipient domain turned out to be dead behind the 250: a fact about the
@@ -122,6 +145,9 @@ struct back_opts {
 	/* NULL, both: what is pending-scan stays held. */
 	struct scan *scan;
 	struct quarantine *quarantine;
+	/* NULL, both: no campaigns, nobody is suppressed. */
+	struct campaigns *campaigns;
+	struct suppress *suppress;
 	back_dead_domain_fn *dead_domain; /* or NULL */
 	void *dead_domain_arg;
 	const struct back_conf *conf;
@@ -170,6 +196,7 @@ struct back_select { /* borrowed until done */
 				  b and below */
 	const uint8_t *body;   /* DIGEST_SIZE */
 	uint64_t id;	       /* one message */
+	uint64_t campaign;     /* its messages; 0: any */
 	int64_t since_wall_s;  /* accepted from then on; 0: any */
 	int64_t before_wall_s; /* accepted before; 0: any */
 };
@@ -220,6 +247,10 @@ struct back_work {
 	struct back_work *next;
 };
 void back_work_start(struct back *back, struct back_work *work);
+
+/* The terms or the state of a campaign changed (gateway/campaign): look again.
+ * Nothing of one that may not go starts from here on. */
+void back_campaign(struct back *back, uint64_t id);
 
 struct back_status {
 	uint64_t delivered, deferred, bounced; /* recipients since start */

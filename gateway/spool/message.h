@@ -100,6 +100,7 @@ struct spool_msg {
 	const char *envid; /* as given, xtext */
 	uint8_t ret;
 	uint8_t lane;
+	uint64_t campaign; /* number of the one it is of; 0: none */
 	uint16_t flags;
 	struct slice prefix; /* our headers, CRLF-terminated lines */
 	struct spool_ref body;

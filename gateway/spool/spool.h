@@ -124,7 +124,10 @@ struct spool_outcome {
 	uint64_t id;
 	const struct spool_outcome_rcpt *rcpts;
 	size_t rcpt_count;
-	uint16_t set_flags;	     /* MSG_DELAYED */
+	uint16_t set_flags; /* MSG_DELAYED */
+	/* Not 0: the message is of this campaign from now on, and in LANE_BULK;
+	 * rcpt_count may be 0 then. */
+	uint64_t set_campaign;
 	struct spool_msg *dsn;	     /* taken; NULL: none. accepted gets it */
 	struct spool_body *dsn_body; /* taken */
 	/* A second one: a cleaned message beside the notice. Taken, and counted

@@ -25,6 +25,8 @@ enum store_table {
 	STORE_DNS,	  /* domain -> verdict (dns) */
 	STORE_DOMAIN,	  /* domain -> what administrators allowed (policy) */
 	STORE_QUARANTINE, /* id -> envelope and verdict (gateway/scan) */
+	STORE_CAMPAIGN, /* id -> record, counts, failures (gateway/campaign) */
+	STORE_SUPPRESS, /* address -> why no mailing goes there (the same) */
 	STORE_TABLES
 };
 

@@ -34,14 +34,15 @@
 #define STORE_FLAGS MDB_NOTLS
 
 static const char *const table_names[STORE_TABLES] = {
-    [STORE_META] = "meta",	 [STORE_MESSAGE] = "message",
-    [STORE_RCPT] = "rcpt",	 [STORE_RESUB] = "resubmission",
-    [STORE_RESUB_OLD] = "resub", [STORE_SEGMENT] = "segment",
-    [STORE_LEDGER] = "ledger",	 [STORE_USER] = "user",
-    [STORE_RATE] = "rate",	 [STORE_BLOCK] = "block",
-    [STORE_AUDIT] = "audit",	 [STORE_ACCOUNT] = "account",
-    [STORE_TRASH] = "trash",	 [STORE_DNS] = "dns",
-    [STORE_DOMAIN] = "domain",	 [STORE_QUARANTINE] = "quarantine",
+    [STORE_META] = "meta",	   [STORE_MESSAGE] = "message",
+    [STORE_RCPT] = "rcpt",	   [STORE_RESUB] = "resubmission",
+    [STORE_RESUB_OLD] = "resub",   [STORE_SEGMENT] = "segment",
+    [STORE_LEDGER] = "ledger",	   [STORE_USER] = "user",
+    [STORE_RATE] = "rate",	   [STORE_BLOCK] = "block",
+    [STORE_AUDIT] = "audit",	   [STORE_ACCOUNT] = "account",
+    [STORE_TRASH] = "trash",	   [STORE_DNS] = "dns",
+    [STORE_DOMAIN] = "domain",	   [STORE_QUARANTINE] = "quarantine",
+    [STORE_CAMPAIGN] = "campaign", [STORE_SUPPRESS] = "suppress",
 };
 
 /* Tables of earlier versions that nobody reads any more. */
