@@ -13,6 +13,7 @@ world_start(struct world *w, const struct icap_reply *replies, size_t count)
 	    .host = "localhost",
 	    .port = icap_server_port(w->server),
 	    .service = "avscan",
+	    .idle_ms = 600000, /* a busy machine is slower than the default */
 	};
 	world_pool(w);
 }
