@@ -14,20 +14,38 @@ import subprocess
 import tempfile
 import time
 
-given = set()
+BLOCK = 100
+held = []  # abstract sockets, one for each block of ports that is ours
+ports = []
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def claim_block():
+    """A port is asked for some time before somebody listens on it, and other
+    scenarios run beside this one: each has blocks of its own, for as long as
+    it lives."""
+    while True:
+        base = random.randrange(11000, 32000, BLOCK)
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind("\0sluice-ports-%d" % base)
+        except OSError:
+            claim.close()
+            continue
+        held.append(claim)
+        return random.sample(range(base, base + BLOCK), BLOCK)
 
 
 def free_port():
     """Below the range that the kernel gives to clients: a port it hands out
     itself may be somebody's source port before we listen on it."""
     while True:
-        port = random.randrange(11000, 32000)
+        if not ports:
+            ports.extend(claim_block())
+        port = ports.pop()
         with socket.socket() as s, contextlib.suppress(OSError):
-            if port not in given:
-                s.bind(("127.0.0.1", port))
-                given.add(port)
-                return port
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_port(port, seconds=15, process=None):
