@@ -1,8 +1,9 @@
 """The scanner's part of tests/bench/run: what scanning costs mail that has
 nothing attached, also while the scanner is frozen; how many files a second go
-through it, beside c-icap's own client against the same server; and what is
-known already."""
+through it, by the scan unit alone and through all of sluiced, beside c-icap's
+own client against the same server; and what is known already."""
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -184,6 +185,16 @@ def kept_loop(lab, where, count, at_once):
     return count / (time.monotonic() - began)
 
 
+def unit_loop(build, lab, where, count, at_once):
+    """Our scan unit and nothing else of the relay."""
+    did = json.loads(subprocess.run(
+        [build + "/scan_bench", str(lab.icap.port), "avscan", str(at_once), where],
+        check=True, stdout=subprocess.PIPE, text=True).stdout)
+    if did["files"] != count:
+        raise RuntimeError("%d of %d files" % (did["files"], count))
+    return did["per_second"]
+
+
 def loop(port, where, begin, end, threads):
     """One half of it."""
     numbers, lock = iter(range(begin, end)), threading.Lock()
@@ -234,49 +245,64 @@ def through(bench, sluice, count, size):
 
 
 def throughput(bench, work, lab, scale, rounds):
-    """{size: [(c-icap-client, kept connections, through us, over TLS, late)]}"""
+    """{size: [{way: files/s}]} and how many had no verdict in time. Each way comes
+    first in turn and both before and after its neighbours, and begins with nothing
+    left to be written."""
     conf = "scan { server %s; ca %s; wait 25s; connections %d; }\n"
-    plain, tls = (relay(work, bench.build, bench.sink_port, name,
-                        conf % (url, lab.ca, CONNECTIONS))
-                  for name, url in (("in-clear", lab.plain), ("by-tls", lab.server)))
-    found = {}
+    relays = {name: relay(work, bench.build, bench.sink_port, name,
+                          conf % (url, lab.ca, CONNECTIONS))
+              for name, url in (("in-clear", lab.plain), ("by-tls", lab.server))}
+    loops = {"client": client_loop, "kept": kept_loop,
+             "unit": functools.partial(unit_loop, bench.build)}
+    ways, found, late = [*loops, *relays], {}, 0
+
+    def one(way, turn, count, size):
+        if way in relays:
+            os.sync()
+            return through(bench, relays[way], count, size)
+        where = files(work, count, size, "%d-%d-%s" % (size, turn, way))
+        os.sync()
+        rate = loops[way](lab, where, count, CONNECTIONS)
+        subprocess.run(["rm", "-r", where], check=True)
+        return rate, 0
     try:
-        for sluice in (plain, tls):
+        for sluice in relays.values():
             peers.wait_for(lambda: scanning(sluice)["up"], 30, "the scanner")
         for size in SIZES:
             count = max(40, int(scale * (3000 if size < 100000 else 200)))
             for turn in range(rounds):
-                row = []
-                for n, how in enumerate((client_loop, kept_loop)):
-                    where = files(work, count, size, "%d-%d-%d" % (size, turn, n))
-                    row.append(how(lab, where, count, CONNECTIONS))
-                    subprocess.run(["rm", "-r", where], check=True)
-                for sluice in (plain, tls):
-                    rate, late = through(bench, sluice, count, size)
-                    row += [rate, late]
+                row, first = {}, turn % len(ways)
+                order = ways[first:] + ways[:first]
+                for way in order[::-1] if turn % 2 else order:
+                    row[way], missed = one(way, turn, count, size)
+                    late += missed
                 found.setdefault(size, []).append(row)
     finally:
-        plain.stop()
-        tls.stop()
-    return found
+        for sluice in relays.values():
+            sluice.stop()
+    return found, late
 
 
-def print_throughput(found):
+def print_throughput(found, late):
     print("\n| files/s (MB/s), each another | c-icap-client, %d at once | a bare loop, "
-          "%d kept connections | through sluiced | over TLS | sluiced / client | sluiced "
-          "/ loop | asked |\n|---|---|---|---|---|---|---|---|" % (
-              CONNECTIONS, CONNECTIONS))
+          "%d kept connections | scan unit alone | unit / client (asked: 0.9) | unit / "
+          "loop | through sluiced | over TLS | sluiced / client | sluiced / loop |\n"
+          "|---|---|---|---|---|---|---|---|---|---|" % (CONNECTIONS, CONNECTIONS))
     for size, rows in found.items():
-        client, kept, ours, late, tls, late_tls = (
-            [r[n] for r in rows] for n in range(6))
-        cells = ["%.0f (%.1f)" % (statistics.median(v), statistics.median(v) * size / 1e6)
-                 for v in (client, kept, ours, tls)]
-        print("| %d kB | %s | %.2f | %.2f | 0.9 of the client |" % (
-            size // 1000, " | ".join(cells),
-            statistics.median(o / c for o, c in zip(ours, client)),
-            statistics.median(o / k for o, k in zip(ours, kept))))
-        if sum(late) + sum(late_tls) > 0:
-            print("%d of them had no verdict in time" % (sum(late) + sum(late_tls)))
+        def rate(way):
+            median = statistics.median(r[way] for r in rows)
+            return "%.0f (%.1f)" % (median, median * size / 1e6)
+
+        def ratio(way, other):
+            ratios = [r[way] / r[other] for r in rows]
+            return "%.2f (%.2f-%.2f)" % (statistics.median(ratios), min(ratios),
+                                         max(ratios))
+        print("| %d kB | %s |" % (size // 1000, " | ".join((
+            rate("client"), rate("kept"), rate("unit"), ratio("unit", "client"),
+            ratio("unit", "kept"), rate("in-clear"), rate("by-tls"),
+            ratio("in-clear", "client"), ratio("in-clear", "kept")))))
+    if late > 0:
+        print("\n%d of them had no verdict in time" % late)
 
 
 def known(bench, pair, scale, rounds):
@@ -311,7 +337,7 @@ def report(bench, scale, rounds):
                 statistics.median(b / a for a, b in rows)))
             for sluice in pair:
                 sluice.stop()
-            print_throughput(throughput(bench, work, lab, scale, rounds))
+            print_throughput(*throughput(bench, work, lab, scale, rounds))
         finally:
             lab.close()
 
