@@ -319,6 +319,18 @@ icap_pool_set_addresses(struct icap_pool *pool, const struct ip_addr *ips,
 
 /* --- the pool ----------------------------------------------------------- */
 
+static int64_t
+or_default(int64_t value, int64_t otherwise)
+{
+	return value > 0 ? value : otherwise;
+}
+
+void
+icap_pool_set_io_ms(struct icap_pool *pool, int64_t io_ms)
+{
+	pool->service.io_ms = or_default(io_ms, IO_DEFAULT_MS);
+}
+
 static void
 name_put(struct icap_pool *pool)
 {
@@ -329,12 +341,6 @@ name_put(struct icap_pool *pool)
 		   s->host, s->port, s->service);
 	icap_text_escape(pool->name, sizeof(pool->name), buf_slice(&b));
 	buf_fini(&b);
-}
-
-static int64_t
-or_default(int64_t value, int64_t otherwise)
-{
-	return value > 0 ? value : otherwise;
 }
 
 struct icap_pool *

@@ -43,6 +43,8 @@ void icap_pool_destroy(struct icap_pool **pool); /* cancels all of it */
 /* Where the name leads to now (none: requests fail as DOWN). */
 void icap_pool_set_addresses(struct icap_pool *pool, const struct ip_addr *ips,
 			     size_t count);
+/* As io_ms of its service; counts for what is under way, too. */
+void icap_pool_set_io_ms(struct icap_pool *pool, int64_t io_ms);
 
 /* What OPTIONS said last; refreshed at its TTL by icap_options_start. */
 struct icap_options {
