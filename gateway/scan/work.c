@@ -1,9 +1,10 @@
 /*
  * Jobs on the scan thread: the parts of one message, a few at a time, so that
  * one of a thousand parts does not keep the others waiting. A part that is
- * infected ends the job at once; else the worst counts: a part without a
- * verdict is worse than one that cannot be scanned, since it may yet turn out
- * infected.
+ * infected ends the job at once; the raw message, which is the last of them,
+ * only when those under way have not turned out infected, since a part has a
+ * name to tell people. Else the worst counts: a part without a verdict is worse
+ * than one that cannot be scanned, since it may yet turn out infected.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -48,10 +49,28 @@ is_mixed(const struct scan_verdict *a, const struct scan_verdict *b)
 	       strcmp(a->istag, b->istag) != 0;
 }
 
+/* The raw message; where it is infected, so is a part that has a name, most
+ * likely. */
+static bool
+is_whole(const struct scan_part *part)
+{
+	return part->begin == 0 && part->encoding == MIME_IDENTITY &&
+	       (!part->name || part->name[0] == '\0') && part->type &&
+	       strcmp(part->type, "message/rfc822") == 0;
+}
+
+static bool
+is_decided(const struct work *work)
+{
+	return work->worst.kind == SCAN_INFECTED &&
+	       !is_whole(&work->job->parts[work->worst_part]);
+}
+
 static void
 note(struct work *work, size_t part, const struct scan_verdict *verdict)
 {
-	bool worse = rank(verdict->kind) > rank(work->worst.kind);
+	bool worse = rank(verdict->kind) > rank(work->worst.kind) ||
+		     (verdict->kind == SCAN_INFECTED && !is_decided(work));
 	/* That somebody looked says more than that there was nothing. */
 	bool better_known = verdict->kind == work->worst.kind &&
 			    !work->worst.server[0] && verdict->server[0];
@@ -161,11 +180,10 @@ begin_part(struct work *work, size_t i)
 static void
 step(struct work *work)
 {
-	while (work->worst.kind != SCAN_INFECTED &&
-	       work->waiting < PARTS_AT_ONCE &&
+	while (!is_decided(work) && work->waiting < PARTS_AT_ONCE &&
 	       work->next_part < work->job->part_count)
 		begin_part(work, work->next_part++);
-	if (work->worst.kind == SCAN_INFECTED || work->waiting == 0)
+	if (is_decided(work) || work->waiting == 0)
 		end(work);
 }
 

@@ -63,10 +63,20 @@ mail_done(struct scan_job *job)
 }
 
 static inline void
+part_digest(const struct mail *mail, struct scan_part *part)
+{
+	struct digest *digest = digest_create();
+
+	digest_add(digest,
+		   slice_of(mail->text + part->begin, part->end - part->begin));
+	digest_final(digest, part->digest);
+	digest_destroy(&digest);
+}
+
+static inline void
 part_make(struct mail *mail, size_t begin, size_t n)
 {
 	struct scan_part *part = &mail->parts[mail->job.part_count++];
-	struct digest *digest = digest_create();
 
 	part->begin = begin;
 	part->end = begin + n;
@@ -74,9 +84,7 @@ part_make(struct mail *mail, size_t begin, size_t n)
 	part->encoding = MIME_IDENTITY;
 	part->name = "file.bin";
 	part->type = "application/octet-stream";
-	digest_add(digest, slice_of(mail->text + begin, n));
-	digest_final(digest, part->digest);
-	digest_destroy(&digest);
+	part_digest(mail, part);
 }
 
 static inline struct mail *

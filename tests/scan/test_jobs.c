@@ -72,6 +72,89 @@ START_TEST(verdicts)
 }
 END_TEST
 
+/* The raw message comes last, and its verdict first. */
+START_TEST(a_part_is_named_before_the_message)
+{
+	static const struct {
+		const char *label, *text, *type;
+		size_t part;
+	} rows[] = {
+	    {"only the message", "one two VIRUS", "message/rfc822", 2},
+	    {"a part too", "one a-VIRUS b-VIRUS", "message/rfc822", 1},
+	    {"the first, too", "a-VIRUS one b-VIRUS", "message/rfc822", 0},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scan_conf conf = help_conf(1);
+		struct mail *mail = mail_create(rows[i].text);
+		size_t last = mail->job.part_count - 1, end;
+		struct scan_part *whole = &mail->parts[last];
+		struct mail *same;
+		struct scan *scan;
+
+		fake_reset();
+		scan = help_start_up(&conf);
+		end = whole->end;
+		whole->begin = 0;
+		whole->name = "";
+		whole->type = rows[i].type;
+		whole->decoded_bytes = end;
+		part_digest(mail, whole);
+		/* It alone is known; the others are being asked about. */
+		same = mail_create("");
+		memcpy(same->text, mail->text, sizeof(same->text));
+		same->parts[0] = *whole;
+		same->job.part_count = 1;
+		scan_job_start(scan, &same->job);
+		mail_wait(same);
+		ck_assert_int_eq(same->job.verdict.kind, SCAN_INFECTED);
+		scan_job_start(scan, &mail->job);
+		mail_wait(mail);
+		ck_assert_int_eq(mail->job.verdict.kind, SCAN_INFECTED);
+		ck_assert_msg(mail->job.part == rows[i].part, "%s: %zu",
+			      rows[i].label, mail->job.part);
+		mail_destroy(mail);
+		mail_destroy(same);
+		scan_stop(&scan);
+	}
+}
+END_TEST
+
+/* Those that are never looked at do not take the verdict away. */
+START_TEST(the_message_is_named_when_no_part_is)
+{
+	struct scan_conf conf = help_conf(1);
+	struct mail *mail = mail_create("one b-VIRUS");
+	struct scan_part *whole = &mail->parts[1];
+	struct mail *same = mail_create("");
+	struct scan *scan;
+
+	fake_reset();
+	scan = help_start_up(&conf);
+	whole->begin = 0;
+	whole->name = "";
+	whole->type = "message/rfc822";
+	whole->decoded_bytes = whole->end;
+	part_digest(mail, whole);
+	memcpy(same->text, mail->text, sizeof(same->text));
+	same->parts[0] = *whole;
+	same->job.part_count = 1;
+	scan_job_start(scan, &same->job);
+	mail_wait(same);
+	FAKE_SET(0, manner, FAKE_MUTE);
+	scan_job_start(scan, &mail->job);
+	UNTIL(FAKE(0, scans) == 2);
+	ck_assert_int_eq(atomic_load(&mail->done), 0);
+	scan_job_cancel(scan, &mail->job);
+	mail_wait(mail);
+	ck_assert_int_eq(mail->job.verdict.kind, SCAN_INFECTED);
+	ck_assert_uint_eq(mail->job.part, 1);
+	mail_destroy(mail);
+	mail_destroy(same);
+	scan_stop(&scan);
+}
+END_TEST
+
 START_TEST(is_said_by_whom)
 {
 	struct scan_conf conf = help_conf(1);
@@ -518,6 +601,8 @@ main(void)
 
 	tcase_add_test(tcase, off_is_clean);
 	tcase_add_test(tcase, verdicts);
+	tcase_add_test(tcase, a_part_is_named_before_the_message);
+	tcase_add_test(tcase, the_message_is_named_when_no_part_is);
 	tcase_add_test(tcase, is_said_by_whom);
 	tcase_add_test(tcase, a_hundred_mails_are_one_scan);
 	tcase_add_test(tcase, another_kind_of_file_is_another_question);
