@@ -107,11 +107,13 @@ waited(struct content *content, struct waiter *waiter, size_t *part)
 	return work;
 }
 
-/* In no list. Each waiter's work goes on, or ends; content is gone. */
+/* In no list. Each waiter's work goes on, or ends; content is gone. Who wants
+ * to know afresh is told what was said now. */
 static void
-settle(struct content *content, const struct scan_verdict *verdict)
+settle(struct content *content, const struct scan_verdict *now,
+       const struct scan_verdict *verdict)
 {
-	struct scan_verdict copy = *verdict;
+	struct scan_verdict afresh = *now, copy = *verdict;
 	struct waiter *waiter;
 	struct work *work;
 	size_t part;
@@ -123,7 +125,7 @@ settle(struct content *content, const struct scan_verdict *verdict)
 	/* What ends may take other waiters out of the list. */
 	while ((waiter = TAILQ_FIRST(&content->waiters))) {
 		work = waited(content, waiter, &part);
-		work_part_done(work, part, &copy);
+		work_part_done(work, part, work->job->afresh ? &afresh : &copy);
 	}
 	free(content);
 }
@@ -133,12 +135,18 @@ keep_and_settle(struct content *content, const struct scan_server *server,
 		const struct scan_verdict *verdict)
 {
 	struct scan *scan = content->scan;
+	struct scan_verdict counts = *verdict;
 
-	verdicts_put(scan->verdicts, content->key, server->service, verdict,
-		     loop_now_ms(scan->loop));
+	if (verdicts_put(scan->verdicts, content->key, server->service, verdict,
+			 loop_now_ms(scan->loop), &counts))
+		log_event(GW_LOG_WARN, "scan-differs",
+			  LF_STR("server", server->status.name),
+			  LF_STR("verdict", scan_kind_word(verdict->kind)),
+			  LF_STR("infected-by", counts.server),
+			  LF_STR("threat", counts.threat));
 	atomic_fetch_add(&scan->scanned, 1);
 	atomic_fetch_add(&scan->scanned_bytes, content->bytes);
-	settle(content, verdict);
+	settle(content, verdict, &counts);
 }
 
 /* In no list. This server is of no use to it: another, if one is left. */
@@ -289,7 +297,7 @@ content_give_up(struct content *content)
 		memset(&verdict, 0, sizeof(verdict));
 	else if (verdict.kind != SCAN_ERROR)
 		verdict_error(&verdict, SCAN_WHY_DOWN);
-	settle(content, &verdict);
+	settle(content, &verdict, &verdict);
 }
 
 /* --- waiters -------------------------------------------------------------- */

@@ -144,11 +144,14 @@ istag_note(struct istag *istag, const char *text, int64_t now_ms)
 	bool first = istag->now[0] == '\0', changed;
 	bool quick = now_ms - istag->changed_ms < ISTAG_QUICK_MS;
 
-	if (text[0] == '\0')
+	if (text[0] == '\0' && first)
 		return false;
-	changed = strncmp(istag->now, text, sizeof(istag->now) - 1) != 0;
+	changed = text[0] != '\0' &&
+		  strncmp(istag->now, text, sizeof(istag->now) - 1) != 0;
 	istag->changes = (istag->changes << 1) & RECENT;
-	if (changed) {
+	if (text[0] == '\0') {
+		istag->changes |= 1;
+	} else if (changed) {
 		memset(istag->now, 0, sizeof(istag->now));
 		memcpy(istag->now, text, strnlen(text, sizeof(istag->now) - 1));
 		if (!first && quick)

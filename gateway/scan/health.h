@@ -62,8 +62,8 @@ struct istag {
 
 #define ISTAG_QUICK_MS 60000
 
-/* An answer came with it; "": it had none, which says nothing. True when the
- * tag is another now. */
+/* An answer came with it. "": it had none, which is as good as another each
+ * time, where there was one before. True when the tag is another now. */
 bool istag_note(struct istag *istag, const char *text, int64_t now_ms);
 
 #endif

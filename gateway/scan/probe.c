@@ -19,6 +19,7 @@
 #define SILENT_MS 15000
 #define OPTIONS_AGAIN_MS 60000 /* of a server that knows none */
 #define OPTIONS_PAUSE_MS 1000  /* of one that could not be asked */
+#define OPTIONS_GAP_MS 10000   /* between two for the sake of new tags */
 #define ADDRESS_MIN_MS 30000
 #define ADDRESS_MAX_MS 3600000
 #define ADDRESSES_MAX 16
@@ -211,7 +212,10 @@ on_options(void *arg, const struct icap_result *result)
 	server->probe_op = NULL;
 	if (result->verdict.kind != SCAN_ERROR && options->known) {
 		server->options_ms = options->expires_ms;
-		scan_server_tag(server, options->istag);
+		/* Some name it in their answers alone. */
+		if (options->istag[0] != '\0')
+			scan_server_tag(server, options->istag);
+		server->options_old = false;
 	} else if (result->status != 0 || result->error[0] == '\0') {
 		/* It has none, or nobody knows why; the canary will tell. */
 		server->options_ms = now_ms + OPTIONS_AGAIN_MS;
@@ -225,6 +229,13 @@ on_options(void *arg, const struct icap_result *result)
 	scan_server_publish(server);
 	scan_probe_tick(server);
 	content_pump(server->scan);
+}
+
+static void
+ask_options(struct scan_server *server)
+{
+	server->probe_op = icap_options_start(
+	    server->pool, canary_timeout_ms(server), on_options, server);
 }
 
 /* --- what is due ---------------------------------------------------------- */
@@ -260,12 +271,14 @@ scan_probe_tick(struct scan_server *server)
 	if (server->asked_count >= scan_server_slots(server))
 		return;
 	if (now_ms >= server->options_ms &&
-	    (due || server->health.state == SCAN_UP))
-		server->probe_op =
-		    icap_options_start(server->pool, canary_timeout_ms(server),
-				       on_options, server);
-	else if (due)
+	    (due || server->health.state == SCAN_UP)) {
+		ask_options(server);
+	} else if (due) {
 		canary(server);
+	} else if (server->options_old && now_ms >= server->options_again_ms) {
+		server->options_again_ms = now_ms + OPTIONS_GAP_MS;
+		ask_options(server);
+	}
 }
 
 void

@@ -179,10 +179,13 @@ scan_server_tag(struct scan_server *server, const char *tag)
 	struct scan *scan = server->scan;
 	struct istag *istag = &server->istag;
 	int64_t now_ms = loop_now_ms(scan->loop);
-	bool was_unsteady = istag->unsteady;
+	bool was_unsteady = istag->unsteady, renewed;
 
-	if (!istag_note(istag, tag, now_ms) && istag->unsteady == was_unsteady)
+	renewed = istag_note(istag, tag, now_ms);
+	if (!renewed && istag->unsteady == was_unsteady)
 		return;
+	if (renewed && !istag->unsteady)
+		server->options_old = icap_pool_options(server->pool)->known;
 	verdicts_service(scan->verdicts, server->service, istag->now,
 			 istag->unsteady);
 	if (istag->unsteady != was_unsteady)
@@ -226,8 +229,10 @@ is_believed(const struct scan_server *server, const char *tag)
 {
 	if (server->health.state == SCAN_BLIND)
 		return false;
-	return server->istag.unsteady || tag[0] == '\0' ||
-	       strcmp(tag, server->proven) == 0;
+	if (server->istag.unsteady)
+		return true;
+	/* Without one it is as good as the last. */
+	return strcmp(tag[0] ? tag : server->istag.now, server->proven) == 0;
 }
 
 bool
@@ -289,6 +294,7 @@ keep_or_create(struct scan *scan, struct scan_server_list *old,
 	if (!server)
 		return scan_server_create(scan, conf);
 	server->conf.weight = conf->weight;
+	icap_pool_set_io_ms(server->pool, scan->settings->conf.part_ms);
 	health_configure(&server->health, scan->settings->conf.canary_ms,
 			 loop_now_ms(scan->loop));
 	return server;

@@ -30,6 +30,10 @@ struct scan_server {
 	/* Finding and probing it. */
 	struct dns_targets_op *resolve_op;
 	int64_t resolve_ms, options_ms; /* when they are due again */
+	/* What it said of itself, it said under another tag; asked for again
+	 * behind the canary, not before that time. */
+	bool options_old;
+	int64_t options_again_ms;
 	bool addressed;
 	struct icap_op *probe_op;
 	struct health health;
@@ -65,7 +69,7 @@ uint32_t scan_server_slots(const struct scan_server *server);
 void scan_server_publish(struct scan_server *server);
 /* As settings say: keeps those that stay. */
 void scan_servers_apply(struct scan *scan);
-/* An answer came with this tag. */
+/* An answer came with this tag, or with none. */
 void scan_server_tag(struct scan_server *server, const char *istag);
 
 /* --- probe.c -------------------------------------------------------------- */

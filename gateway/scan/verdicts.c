@@ -22,6 +22,7 @@
 #define UNSCANNABLE_MS 600000
 #define BUCKETS_MIN 1024u
 #define BUCKETS_MAX (1u << 20)
+#define ORIGINS_MAX 256 /* walked with each verdict that is put */
 
 struct service {
 	uint64_t id;
@@ -39,12 +40,14 @@ struct origin {
 	bool distrusted; /* gets no more entries */
 	char server[SCAN_SERVER_SIZE];
 	char istag[SCAN_ISTAG_SIZE];
+	LIST_HEAD(, entry) entries;
 	LIST_ENTRY(origin) link;
 };
 
 struct entry {
 	struct entry *chain;
 	TAILQ_ENTRY(entry) use;
+	LIST_ENTRY(entry) same; /* of its origin */
 	struct origin *origin;
 	char *threat; /* NULL: "" */
 	int64_t made_ms;
@@ -111,6 +114,7 @@ origin_unuse(struct origin *origin)
 static void
 entry_free(struct entry *entry)
 {
+	LIST_REMOVE(entry, same);
 	origin_unuse(entry->origin);
 	free(entry->threat);
 	free(entry);
@@ -188,6 +192,35 @@ mark_origins(struct verdicts *v, uint64_t id)
 	}
 }
 
+static bool
+is_old(const struct verdicts *v, const struct origin *origin)
+{
+	return !origin->current || origin->distrusted ||
+	       origin->policy != v->conf.policy;
+}
+
+/*
+ * Tags that come and go leave more of them than there are to be. The one with
+ * the fewest verdicts goes with these; of the old ones if there are such, and
+ * there are, but for as many as there are servers. So few go at a time, and
+ * none of a server that is well because another is not.
+ */
+static void
+origin_evict(struct verdicts *v)
+{
+	struct origin *origin, *least = NULL;
+	struct entry *entry, *next;
+
+	LIST_FOREACH (origin, &v->origins, link) {
+		if (!least || is_old(v, origin) > is_old(v, least) ||
+		    (is_old(v, origin) == is_old(v, least) &&
+		     origin->uses < least->uses))
+			least = origin;
+	}
+	LIST_FOREACH_SAFE (entry, &least->entries, same, next)
+		entry_drop(v, entry);
+}
+
 static struct origin *
 origin_make(struct verdicts *v, uint64_t id, const struct scan_verdict *verdict)
 {
@@ -195,15 +228,20 @@ origin_make(struct verdicts *v, uint64_t id, const struct scan_verdict *verdict)
 	bool unsteady = service && service->unsteady;
 	const char *istag = unsteady ? "" : verdict->istag;
 	struct origin *origin;
+	size_t count = 0;
 
 	LIST_FOREACH (origin, &v->origins, link) {
+		count++;
 		if (origin->service == id && !origin->distrusted &&
 		    origin->policy == v->conf.policy &&
 		    origin->unsteady == unsteady &&
 		    strcmp(origin->istag, istag) == 0)
 			return origin;
 	}
+	if (count >= ORIGINS_MAX)
+		origin_evict(v);
 	origin = mem_zalloc(sizeof(*origin));
+	LIST_INIT(&origin->entries);
 	origin->service = id;
 	origin->policy = v->conf.policy;
 	origin->unsteady = unsteady;
@@ -371,32 +409,76 @@ entry_make(struct verdicts *v, const uint8_t digest[DIGEST_SIZE])
 	return entry;
 }
 
-void
-verdicts_put(struct verdicts *v, const uint8_t digest[DIGEST_SIZE],
-	     uint64_t service, const struct scan_verdict *verdict,
-	     int64_t now_ms)
+/* NULL: nobody else has called it infected, or does not count. */
+static struct entry *
+infected_by_another(struct verdicts *v, const uint8_t digest[DIGEST_SIZE],
+		    uint64_t service, int64_t now_ms)
+{
+	struct entry *entry = find(v, digest);
+
+	if (!entry || entry->kind != SCAN_INFECTED ||
+	    entry->origin->service == service ||
+	    is_worthless(v, entry, now_ms) ||
+	    !service_find(v, entry->origin->service))
+		return NULL;
+	return entry;
+}
+
+/* It has a tag, and this answer says nothing of it. */
+static bool
+is_nameless(struct verdicts *v, uint64_t id, const struct scan_verdict *verdict)
+{
+	const struct service *service = service_find(v, id);
+
+	return service && !service->unsteady && service->istag[0] != '\0' &&
+	       verdict->istag[0] == '\0';
+}
+
+static void
+store(struct verdicts *v, const uint8_t digest[DIGEST_SIZE], uint64_t service,
+      const struct scan_verdict *verdict, int64_t now_ms)
 {
 	struct origin *origin;
 	struct entry *entry;
 
-	if (verdict->kind == SCAN_ERROR)
-		return;
-	pthread_mutex_lock(&v->lock);
 	/* In use from here on, so that the entry that makes room for this one
 	 * does not take it along. */
 	origin = origin_make(v, service, verdict);
 	origin->uses++;
 	entry = entry_make(v, digest);
-	if (entry->origin)
+	if (entry->origin) {
+		LIST_REMOVE(entry, same);
 		origin_unuse(entry->origin);
+	}
 	entry->origin = origin;
+	LIST_INSERT_HEAD(&origin->entries, entry, same);
 	entry->kind = verdict->kind;
 	entry->why = verdict->why;
 	entry->made_ms = now_ms;
 	if (verdict->threat[0])
 		entry->threat =
 		    mem_strndup(verdict->threat, sizeof(verdict->threat) - 1);
+}
+
+bool
+verdicts_put(struct verdicts *v, const uint8_t digest[DIGEST_SIZE],
+	     uint64_t service, const struct scan_verdict *verdict,
+	     int64_t now_ms, struct scan_verdict *stands)
+{
+	struct entry *entry = NULL;
+
+	if (verdict->kind == SCAN_ERROR)
+		return false;
+	pthread_mutex_lock(&v->lock);
+	if (verdict->kind != SCAN_INFECTED)
+		entry = infected_by_another(v, digest, service, now_ms);
+	if (entry)
+		tell(entry, stands);
+	else if (verdict->kind == SCAN_INFECTED ||
+		 !is_nameless(v, service, verdict))
+		store(v, digest, service, verdict, now_ms);
 	pthread_mutex_unlock(&v->lock);
+	return entry != NULL;
 }
 
 /* --- the whole ------------------------------------------------------------ */

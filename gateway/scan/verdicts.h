@@ -35,10 +35,17 @@ void verdicts_configure(struct verdicts *verdicts,
 bool verdicts_get(struct verdicts *verdicts, const uint8_t digest[DIGEST_SIZE],
 		  int64_t now_ms, bool take, struct scan_verdict *verdict);
 
-/* ERROR is not kept; UNSCANNABLE, being about settings, for minutes only. */
-void verdicts_put(struct verdicts *verdicts, const uint8_t digest[DIGEST_SIZE],
+/*
+ * ERROR is not kept; UNSCANNABLE, being about settings, for minutes only; one
+ * without an ISTag of a service that has one, only when it is INFECTED.
+ *
+ * True: another service, which is still there, has called it INFECTED, and so
+ * it stays, as in *stands, until that one says otherwise, or the verdict is
+ * too old.
+ */
+bool verdicts_put(struct verdicts *verdicts, const uint8_t digest[DIGEST_SIZE],
 		  uint64_t service, const struct scan_verdict *verdict,
-		  int64_t now_ms);
+		  int64_t now_ms, struct scan_verdict *stands);
 
 /* What a service calls itself now; what it said under other names is old.
  * Unsteady: its ISTags mean nothing; verdicts are kept for a minute. */

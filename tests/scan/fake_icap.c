@@ -102,6 +102,14 @@ icap_pool_set_addresses(struct icap_pool *pool, const struct ip_addr *ips,
 	pool->addressed = count > 0;
 }
 
+void
+icap_pool_set_io_ms(struct icap_pool *pool, int64_t io_ms)
+{
+	pthread_mutex_lock(&lock);
+	pool->fake->io_ms = io_ms;
+	pthread_mutex_unlock(&lock);
+}
+
 const struct icap_options *
 icap_pool_options(const struct icap_pool *pool)
 {
@@ -200,7 +208,7 @@ judge_body(const struct icap_op *op, const struct fake *fake,
 			set_error(result, SCAN_WHY_SERVER, "500 no engine");
 	} else if (fake->manner == FAKE_FAILS) {
 		set_error(result, fake->why, "500 as told");
-	} else if (holds(op, "VIRUS")) {
+	} else if (holds(op, "VIRUS") && !fake->misses) {
 		verdict->kind = SCAN_INFECTED;
 		(void)snprintf(verdict->threat, sizeof(verdict->threat),
 			       "Test.Virus");
@@ -256,8 +264,9 @@ answer(struct icap_op *op, const struct fake *fake, struct icap_result *result)
 		judge_options(op, fake, result);
 	} else {
 		judge_body(op, fake, result);
-		set_tag(fake, result->verdict.istag,
-			sizeof(result->verdict.istag));
+		if (!fake->nameless)
+			set_tag(fake, result->verdict.istag,
+				sizeof(result->verdict.istag));
 	}
 }
 

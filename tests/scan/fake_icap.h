@@ -30,6 +30,8 @@ struct fake {
 	bool canary_waits;
 	const char *istag;
 	bool istag_counts; /* another with each answer */
+	bool nameless;	   /* only OPTIONS have it */
+	bool misses;	   /* calls a virus clean, but for EICAR */
 	bool other_bytes;  /* its digest is not of what it was given */
 	uint32_t connection_max;
 	int options_status;	 /* 0: has them */
@@ -37,6 +39,7 @@ struct fake {
 	/* counted */
 	unsigned scans, canaries, options, open, open_most, canceled;
 	unsigned late_reads; /* of what was said not to be read any more */
+	int64_t io_ms;
 };
 
 /* With the lock; what is changed counts for what is under way. */

@@ -488,6 +488,98 @@ START_TEST(old_ones_are_asked_again_at_a_rate)
 }
 END_TEST
 
+static bool
+calls_itself(struct scan *scan, int i, const char *istag)
+{
+	struct scan_server_status status[FAKES_MAX];
+
+	scan_servers_get(scan, status, FAKES_MAX);
+	return strcmp(status[i].istag, istag) == 0;
+}
+
+/* The second server does not know that virus. When the first one has new
+ * definitions what it found is asked about again, and the second is asked. */
+START_TEST(another_does_not_take_a_virus_back)
+{
+	struct scan_conf conf = help_conf(2);
+	struct mail *mail = mail_create("VIRUS");
+	bool clean = false;
+	struct scan *scan;
+
+	fake_reset();
+	FAKE_SET(1, misses, true);
+	scan = help_start_up(&conf);
+	ck_assert_int_eq(help_scan(scan, "VIRUS"), SCAN_INFECTED);
+	FAKE_SET(0, istag, "new");
+	UNTIL((scan_new(scan), calls_itself(scan, 0, "new")));
+	/* Whoever of the two it is. */
+	FAKE_SET(0, manner, FAKE_FAILS);
+	ck_assert_int_eq(help_scan(scan, "VIRUS"), SCAN_INFECTED);
+	/* Who wants to know afresh is told what is said now. */
+	mail->job.afresh = true;
+	scan_job_start(scan, &mail->job);
+	mail_wait(mail);
+	ck_assert_int_eq(mail->job.verdict.kind, SCAN_CLEAN);
+	mail_destroy(mail);
+	ck_assert_int_eq(help_scan(scan, "VIRUS"), SCAN_INFECTED);
+	/* It takes it back itself. */
+	FAKE_SET(0, manner, FAKE_ANSWERS);
+	FAKE_SET(0, misses, true);
+	UNTIL((clean = help_scan(scan, "VIRUS") == SCAN_CLEAN));
+	ck_assert_int_eq(help_scan(scan, "VIRUS"), SCAN_CLEAN);
+	scan_stop(&scan);
+}
+END_TEST
+
+START_TEST(options_follow_a_new_tag)
+{
+	struct scan_conf conf = help_conf(1);
+	struct scan *scan;
+
+	fake_reset();
+	scan = help_start_up(&conf);
+	ck_assert_int_eq(scan_new(scan), SCAN_CLEAN);
+	ck_assert_uint_eq(FAKE(0, options), 1);
+	FAKE_SET(0, istag, "new");
+	ck_assert_int_eq(scan_new(scan), SCAN_CLEAN);
+	UNTIL(FAKE(0, options) == 2);
+	ck_assert_uint_eq(FAKE(0, canaries), 2);
+	/* The next one so soon is not followed at once. */
+	FAKE_SET(0, istag, "newer");
+	ck_assert_int_eq(scan_new(scan), SCAN_CLEAN);
+	UNTIL(FAKE(0, canaries) == 3);
+	usleep(400000); /* a tick and more */
+	ck_assert_uint_eq(FAKE(0, options), 2);
+	scan_stop(&scan);
+}
+END_TEST
+
+/* OPTIONS have a tag, what is scanned has none. */
+START_TEST(answers_without_the_tag)
+{
+	struct scan_conf conf = help_conf(1);
+	struct scan_status status;
+	struct scan *scan;
+
+	fake_reset();
+	scan = help_start_up(&conf);
+	FAKE_SET(0, nameless, true);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(help_scan(scan, "again"), SCAN_CLEAN);
+	ck_assert_uint_eq(FAKE(0, scans), 4);
+	scan_status_get(scan, &status);
+	ck_assert(!status.istag_unsteady);
+	ck_assert_uint_eq(status.cache_count, 0);
+	/* It never has one, then: for a minute. */
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(help_scan(scan, "oncemore"), SCAN_CLEAN);
+	scan_status_get(scan, &status);
+	ck_assert(status.istag_unsteady);
+	ck_assert_uint_eq(FAKE(0, scans), 5);
+	scan_stop(&scan);
+}
+END_TEST
+
 START_TEST(a_tag_that_never_stays)
 {
 	struct scan_conf conf = help_conf(1);
@@ -552,12 +644,14 @@ START_TEST(a_reload_keeps_what_stays)
 	FAKE_SET(1, manner, FAKE_MUTE);
 	scan_job_start(scan, &mail->job);
 	UNTIL(FAKE(0, scans) == 2 && FAKE(1, scans) == 2);
-	/* The second goes, a third comes. */
+	/* The second goes, a third comes, and all have less time. */
+	conf.part_ms = 12345;
 	conf.servers =
 	    (const struct scan_server_conf[]){help_servers[0], help_servers[2]};
 	ck_assert_int_eq(scan_reload(scan, &conf, error, sizeof(error)), 0);
 	UNTIL(FAKE(2, canaries) == 1);
 	ck_assert_uint_eq(FAKE(0, canaries), 1);
+	ck_assert_int_eq(FAKE(0, io_ms), 12345);
 	ck_assert_uint_eq(FAKE(1, canceled), 2);
 	FAKE_SET(0, manner, FAKE_ANSWERS);
 	mail_wait(mail);
@@ -634,6 +728,9 @@ main(void)
 	tcase_add_test(tcase, a_new_tag_is_proved_first);
 	tcase_add_test(tcase, a_new_tag_that_is_blind);
 	tcase_add_test(tcase, old_ones_are_asked_again_at_a_rate);
+	tcase_add_test(tcase, another_does_not_take_a_virus_back);
+	tcase_add_test(tcase, options_follow_a_new_tag);
+	tcase_add_test(tcase, answers_without_the_tag);
 	tcase_add_test(tcase, a_tag_that_never_stays);
 	tcase_add_test(tcase, a_blind_canary_with_one_tag_too_many);
 	tcase_add_test(tcase, a_reload_keeps_what_stays);

@@ -35,7 +35,7 @@ static void
 put(struct verdicts *verdicts, unsigned n, uint64_t service,
     enum scan_kind kind, const char *istag, int64_t now_ms)
 {
-	struct scan_verdict verdict = {.kind = kind};
+	struct scan_verdict verdict = {.kind = kind}, stands;
 
 	(void)snprintf(verdict.istag, sizeof(verdict.istag), "%s", istag);
 	(void)snprintf(verdict.server, sizeof(verdict.server), "av%d",
@@ -45,7 +45,8 @@ put(struct verdicts *verdicts, unsigned n, uint64_t service,
 			       n);
 	if (kind == SCAN_UNSCANNABLE)
 		verdict.why = SCAN_WHY_ENCRYPTED;
-	verdicts_put(verdicts, digest_of(n), service, &verdict, now_ms);
+	verdicts_put(verdicts, digest_of(n), service, &verdict, now_ms,
+		     &stands);
 }
 
 /* -1: to be scanned */
@@ -187,6 +188,133 @@ START_TEST(of_two_services)
 }
 END_TEST
 
+/* A virus is known under AV1's tag "a"; what AV1's tag is then, and what is
+ * said of it next, and when. */
+START_TEST(another_does_not_take_a_virus_back)
+{
+	static const struct {
+		const char *label, *tag; /* NULL: it is gone */
+		uint64_t service;
+		enum scan_kind kind;
+		int64_t later_ms;
+		uint32_t policy;
+		bool stands;
+	} rows[] = {
+	    {"another, same tag", "a", AV2, SCAN_CLEAN, 1, 7, true},
+	    {"another, new tag", "b", AV2, SCAN_CLEAN, 1, 7, true},
+	    {"another cannot look", "b", AV2, SCAN_UNSCANNABLE, 1, 7, true},
+	    {"another finds it too", "b", AV2, SCAN_INFECTED, 1, 7, false},
+	    {"itself, same tag", "a", AV1, SCAN_CLEAN, 1, 7, false},
+	    {"itself, new tag", "b", AV1, SCAN_CLEAN, 1, 7, false},
+	    {"a day later", "b", AV2, SCAN_CLEAN, DAY_MS, 7, false},
+	    {"it is not asked any more", NULL, AV2, SCAN_CLEAN, 1, 7, false},
+	    {"another policy", "a", AV2, SCAN_CLEAN, 1, 8, false},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct verdicts *verdicts = verdicts_create(&usual);
+		struct verdicts_conf conf = usual;
+		struct scan_verdict said = {.kind = rows[i].kind, .istag = "z"};
+		struct scan_verdict stands = {.kind = SCAN_CLEAN};
+		int64_t now_ms = NOW + rows[i].later_ms;
+
+		verdicts_service(verdicts, AV1, "a", false);
+		verdicts_service(verdicts, AV2, "z", false);
+		put(verdicts, 1, AV1, SCAN_INFECTED, "a", NOW);
+		if (rows[i].tag)
+			verdicts_service(verdicts, AV1, rows[i].tag, false);
+		else
+			verdicts_service_gone(verdicts, AV1);
+		conf.policy = rows[i].policy;
+		verdicts_configure(verdicts, &conf);
+		if (rows[i].service == AV1 && rows[i].tag)
+			(void)snprintf(said.istag, sizeof(said.istag), "%s",
+				       rows[i].tag);
+		ck_assert_msg(verdicts_put(verdicts, digest_of(1),
+					   rows[i].service, &said, now_ms,
+					   &stands) == rows[i].stands,
+			      "%s", rows[i].label);
+		if (rows[i].stands) {
+			ck_assert_int_eq(stands.kind, SCAN_INFECTED);
+			ck_assert_str_eq(stands.server, "av1");
+			ck_assert_str_eq(stands.threat, "T-1");
+			/* Not younger for it. */
+			ck_assert_int_eq(get(verdicts, 1, NOW + DAY_MS), -1);
+		} else {
+			ck_assert_msg(get(verdicts, 1, now_ms) ==
+					  (int)rows[i].kind,
+				      "%s", rows[i].label);
+		}
+		verdicts_destroy(&verdicts);
+	}
+}
+END_TEST
+
+START_TEST(one_without_a_tag_is_not_kept)
+{
+	static const struct {
+		const char *label, *tag, *said;
+		bool unsteady;
+		enum scan_kind kind;
+		int then;
+	} rows[] = {
+	    {"has none", "", "", false, SCAN_CLEAN, SCAN_CLEAN},
+	    {"has one, says it", "a", "a", false, SCAN_CLEAN, SCAN_CLEAN},
+	    {"has one, does not say it", "a", "", false, SCAN_CLEAN, -1},
+	    {"could not look", "a", "", false, SCAN_UNSCANNABLE, -1},
+	    {"has many", "a", "", true, SCAN_CLEAN, SCAN_CLEAN},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct verdicts_conf conf = usual;
+		struct verdicts *verdicts;
+
+		conf.rescans_per_s = 0; /* whatever is known counts */
+		verdicts = verdicts_create(&conf);
+		verdicts_service(verdicts, AV1, rows[i].tag, rows[i].unsteady);
+		put(verdicts, 1, AV1, rows[i].kind, rows[i].said, NOW);
+		put(verdicts, 2, AV1, SCAN_INFECTED, rows[i].said, NOW);
+		ck_assert_msg(get(verdicts, 1, NOW) == rows[i].then, "%s",
+			      rows[i].label);
+		ck_assert_int_eq(get(verdicts, 2, NOW), SCAN_INFECTED);
+		verdicts_destroy(&verdicts);
+	}
+}
+END_TEST
+
+/* A server that calls itself something else with each answer, slowly enough
+ * not to be found out, beside one that is well. */
+START_TEST(tags_are_capped)
+{
+	struct verdicts_conf conf = usual;
+	struct verdicts *verdicts;
+	unsigned known = 0;
+	char tag[16];
+
+	conf.count_max = 20000;
+	conf.rescans_per_s = 0;
+	verdicts = verdicts_create(&conf);
+	verdicts_service(verdicts, AV2, "z", false);
+	for (unsigned i = 0; i < 1000; i++)
+		put(verdicts, 10000 + i, AV2, SCAN_CLEAN, "z", NOW);
+	for (unsigned i = 0; i < 5000; i++) {
+		(void)snprintf(tag, sizeof(tag), "t%u", i);
+		verdicts_service(verdicts, AV1, tag, false);
+		put(verdicts, i, AV1, SCAN_CLEAN, tag, NOW);
+	}
+	for (unsigned i = 0; i < 5000; i++)
+		known += get(verdicts, i, NOW) == SCAN_CLEAN;
+	ck_assert_uint_ge(known, 200);
+	ck_assert_uint_le(known, 256);
+	ck_assert_int_eq(get(verdicts, 4999, NOW), SCAN_CLEAN);
+	for (unsigned i = 0; i < 1000; i++)
+		ck_assert_int_eq(get(verdicts, 10000 + i, NOW), SCAN_CLEAN);
+	ck_assert_uint_eq(verdicts_count(verdicts), 1000 + known);
+	ck_assert_uint_eq(verdicts_flush(verdicts), 1000 + known);
+	verdicts_destroy(&verdicts);
+}
+END_TEST
+
 START_TEST(the_blind_are_not_believed)
 {
 	struct verdicts *verdicts = verdicts_create(&usual);
@@ -277,12 +405,12 @@ static void *
 hammer(void *arg)
 {
 	struct verdicts *verdicts = arg;
-	struct scan_verdict verdict = {.kind = SCAN_CLEAN};
+	struct scan_verdict verdict = {.kind = SCAN_CLEAN}, stands;
 	uint8_t digest[DIGEST_SIZE] = {0};
 
 	for (unsigned i = 0; i < 2000; i++) {
 		memcpy(digest, &(unsigned){i % 50}, sizeof(unsigned));
-		verdicts_put(verdicts, digest, AV1, &verdict, NOW);
+		verdicts_put(verdicts, digest, AV1, &verdict, NOW, &stands);
 		(void)verdicts_get(verdicts, digest, NOW, true, &verdict);
 		if (i % 100 == 0)
 			(void)verdicts_flush(verdicts);
@@ -322,6 +450,9 @@ main(void)
 	tcase_add_test(tcase, another_tag_is_asked_about_at_a_rate);
 	tcase_add_test(tcase, a_look_uses_nothing_up);
 	tcase_add_test(tcase, of_two_services);
+	tcase_add_test(tcase, another_does_not_take_a_virus_back);
+	tcase_add_test(tcase, one_without_a_tag_is_not_kept);
+	tcase_add_test(tcase, tags_are_capped);
 	tcase_add_test(tcase, the_blind_are_not_believed);
 	tcase_add_test(tcase, another_policy_knows_nothing);
 	tcase_add_test(tcase, is_capped);
