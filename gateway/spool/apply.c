@@ -292,26 +292,35 @@ rcpt_apply(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	return 0;
 }
 
-static void
-flags_set(struct spool *spool, struct store_txn *txn, uint64_t id,
-	  uint16_t flags)
+/* What an outcome says of the message as a whole. GW_ENOENT: it is gone. */
+static int
+msg_change(struct spool *spool, struct store_txn *txn,
+	   const struct spool_outcome *op)
 {
 	uint8_t key[KEY_ID_SIZE];
 	struct spool_msg msg;
-	struct slice value;
+	size_t n;
+	char *p;
+	int err = msg_get(txn, op->id, &msg);
 
-	if (msg_get(txn, id, &msg) != 0 ||
-	    store_get(txn, STORE_MESSAGE, key_id(id, key), &value) != 0)
-		return;
-	buf_clear(&spool->scratch);
-	buf_add_slice(&spool->scratch, value);
-	if (spool->scratch.overflow) {
-		store_fail(txn, GW_ETOOBIG);
-		return;
+	if (err != 0)
+		return err;
+	msg.flags |= op->set_flags;
+	if (op->set_campaign != 0) {
+		msg.campaign = op->set_campaign;
+		msg.lane = LANE_BULK;
 	}
-	record_msg_set_flags(spool->scratch.p, msg.flags | flags);
-	store_put(txn, STORE_MESSAGE, key_id(id, key),
-		  buf_slice(&spool->scratch));
+	/* Anew, not in place: it may be of an older form. */
+	n = record_msg_size(&msg);
+	buf_clear(&spool->scratch);
+	p = buf_reserve(&spool->scratch, n);
+	if (p == NULL) {
+		store_fail(txn, GW_ETOOBIG);
+		return 0;
+	}
+	record_msg_encode(&msg, p);
+	store_put(txn, STORE_MESSAGE, key_id(op->id, key), slice_of(p, n));
+	return 0;
 }
 
 static bool
@@ -391,6 +400,7 @@ apply_outcome(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	      struct spool_outcome *op)
 {
 	bool final = false;
+	int err;
 
 	op->err = outcome_mark(spool, batch, txn, op);
 	if (op->err != 0)
@@ -398,8 +408,16 @@ apply_outcome(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	for (size_t i = 0; i < op->rcpt_count; i++)
 		final |= op->rcpts[i].state >= RCPT_DELIVERED;
 	outcome_resub(spool, txn, op);
-	if ((!final || !msg_leave(spool, txn, op->id)) && op->set_flags != 0)
-		flags_set(spool, txn, op->id, op->set_flags);
+	if (!final || !msg_leave(spool, txn, op->id)) {
+		err = op->set_flags != 0 || op->set_campaign != 0
+			  ? msg_change(spool, txn, op)
+			  : 0;
+		/* Nothing else was to be done: then nothing was. */
+		if (err != 0 && op->rcpt_count == 0 && op->set_campaign != 0) {
+			op->err = err;
+			return;
+		}
+	}
 	generated_put(spool, batch, txn, op->dsn, op->dsn_body);
 	generated_put(spool, batch, txn, op->extra, op->extra_body);
 	store_apply(txn, op->changes, op->change_count);

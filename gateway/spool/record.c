@@ -17,11 +17,12 @@
  * byte of NUL inside is refused: the text a peer sees in a log would not be
  * the text that is sent.
  *
- * The message's fixed part comes first, so that flags and body reference can
- * be changed in place.
+ * The message's fixed part comes first, so that the body reference can be
+ * changed in place.
  */
 
-#define MSG_VERSION 1
+#define MSG_VERSION 2
+#define MSG_VERSION_ALONE 1 /* without a campaign */
 #define RCPT_VERSION 2
 #define RCPT_VERSION_UNASKED 1 /* without what its domain is */
 #define SEGMENT_VERSION 1
@@ -37,7 +38,7 @@ enum { /* offsets within a message record */
        MSG_REF_AT = 3,
        MSG_REF_SIZE = 24 + DIGEST_SIZE,
        MSG_REST_AT = MSG_REF_AT + MSG_REF_SIZE,
-       MSG_FIXED = MSG_REST_AT + 1 + 1 + 8 + 16 + 1 + DIGEST_SIZE,
+       MSG_FIXED = MSG_REST_AT + 1 + 1 + 8 + 16 + 1 + DIGEST_SIZE + 8,
        RCPT_FIXED = 1 + 1 + 1 + 1 + 1 + 2 + 4 + 8,
 };
 
@@ -137,12 +138,6 @@ record_msg_size(const struct spool_msg *msg)
 }
 
 void
-record_msg_set_flags(void *p, uint16_t flags)
-{
-	put_u16((uint8_t *)p + MSG_FLAGS_AT, flags);
-}
-
-void
 record_msg_set_ref(void *p, const struct spool_ref *ref)
 {
 	uint8_t *b = (uint8_t *)p + MSG_REF_AT;
@@ -159,7 +154,7 @@ record_msg_encode(const struct spool_msg *msg, void *p)
 	uint8_t *b = p;
 
 	put_u8(b, MSG_VERSION);
-	record_msg_set_flags(b, msg->flags);
+	put_u16(b + MSG_FLAGS_AT, msg->flags);
 	record_msg_set_ref(b, &msg->body);
 	b = put_u8(b + MSG_REST_AT, msg->ret);
 	b = put_u8(b, msg->lane);
@@ -167,6 +162,7 @@ record_msg_encode(const struct spool_msg *msg, void *p)
 	b = put_raw(b, msg->client.b, sizeof(msg->client.b));
 	b = put_u8(b, msg->has_resub_key);
 	b = put_raw(b, msg->resub_key, DIGEST_SIZE);
+	b = put_u64(b, msg->campaign);
 	b = put_str(b, msg->cred);
 	b = put_str(b, msg->session);
 	b = put_str(b, msg->mail_from);
@@ -193,10 +189,11 @@ record_msg_decode(struct slice s, struct spool_msg *msg)
 {
 	struct slice client;
 	struct reader r;
-	uint8_t has_key;
+	uint8_t version, has_key;
 
 	reader_init(&r, s);
-	if (reader_u8(&r) != MSG_VERSION)
+	version = reader_u8(&r);
+	if (version != MSG_VERSION && version != MSG_VERSION_ALONE)
 		return GW_ECORRUPT;
 	msg->flags = reader_u16(&r);
 	get_ref(&r, &msg->body);
@@ -209,6 +206,7 @@ record_msg_decode(struct slice s, struct spool_msg *msg)
 	has_key = reader_u8(&r);
 	msg->has_resub_key = has_key == 1;
 	get_digest(&r, msg->resub_key);
+	msg->campaign = version == MSG_VERSION ? reader_u64(&r) : 0;
 	msg->cred = get_str(&r, true);
 	msg->session = get_str(&r, true);
 	msg->mail_from = get_str(&r, true);

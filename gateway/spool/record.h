@@ -21,7 +21,6 @@ size_t record_msg_size(const struct spool_msg *msg);
 void record_msg_encode(const struct spool_msg *msg, void *p);
 int record_msg_decode(struct slice s, struct spool_msg *msg);
 /* Change one field of an encoded message; the record has been decoded. */
-void record_msg_set_flags(void *p, uint16_t flags);
 void record_msg_set_ref(void *p, const struct spool_ref *ref);
 
 /* Recipient, queued or held. Decoding borrows and leaves index alone. */

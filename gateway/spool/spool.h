@@ -126,7 +126,7 @@ struct spool_outcome {
 	size_t rcpt_count;
 	uint16_t set_flags; /* MSG_DELAYED */
 	/* Not 0: the message is of this campaign from now on, and in LANE_BULK;
-	 * rcpt_count may be 0 then. */
+	 * rcpt_count may be 0 then: GW_ENOENT says that the message is gone. */
 	uint64_t set_campaign;
 	struct spool_msg *dsn;	     /* taken; NULL: none. accepted gets it */
 	struct spool_body *dsn_body; /* taken */

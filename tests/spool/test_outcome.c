@@ -259,6 +259,47 @@ START_TEST(test_nobody)
 }
 END_TEST
 
+/* A message becomes one of a campaign after the fact, with nobody's state
+ * changed, and stays it. */
+START_TEST(test_set_campaign)
+{
+	struct store_change change = {STORE_QUARANTINE, STORE_PUT,
+				      SLICE_LIT("entry"), SLICE_LIT("x")};
+	struct spool_outcome op = {
+	    .set_campaign = 77, .changes = &change, .change_count = 1};
+	struct spool_msg *msg;
+
+	op.id = fixture_submit(f.spool, 40, 1, 2, 0).id;
+	ck_assert_int_eq(fixture_outcome_of(f.spool, &op), 0);
+	ck_assert(change_is_there());
+	for (int again = 0; again < 2; again++) {
+		ck_assert_int_eq(spool_load(f.spool, op.id, &msg), 0);
+		ck_assert_uint_eq(msg->campaign, 77);
+		ck_assert_uint_eq(msg->lane, LANE_BULK);
+		ck_assert_uint_eq(msg->rcpt_count, 2);
+		spool_msg_destroy(&msg);
+		ck_assert_int_eq(load_check(op.id, 40, 1), 0);
+		fixture_close(&f);
+		fixture_open(&f);
+	}
+}
+END_TEST
+
+/* One that was gone meanwhile is nobody's. */
+START_TEST(test_set_campaign_gone)
+{
+	struct store_change change = {STORE_QUARANTINE, STORE_PUT,
+				      SLICE_LIT("entry"), SLICE_LIT("x")};
+	struct spool_outcome op = {
+	    .set_campaign = 77, .changes = &change, .change_count = 1};
+
+	op.id = fixture_submit(f.spool, 40, 1, 1, 0).id;
+	ck_assert_int_eq(fixture_outcome(f.spool, op.id, 0, RCPT_DELIVERED), 0);
+	ck_assert_int_eq(fixture_outcome_of(f.spool, &op), GW_ENOENT);
+	ck_assert(!change_is_there());
+}
+END_TEST
+
 /* --- several at once */
 
 static struct {
@@ -400,6 +441,8 @@ main(void)
 	tcase_add_loop_test(tc, test_along, 0, sizeof(rows) / sizeof(rows[0]));
 	tcase_add_test(tc, test_quarantined);
 	tcase_add_test(tc, test_nobody);
+	tcase_add_test(tc, test_set_campaign);
+	tcase_add_test(tc, test_set_campaign_gone);
 	tcase_add_test(tc, test_large_changes);
 	tcase_add_test(tc, test_bad_change_alone);
 	tcase_add_loop_test(tc, test_not_durable, 0, 2);

@@ -23,6 +23,7 @@ msg_full(void)
 	msg->envid = "QQ+2Bx";
 	msg->ret = RET_HDRS;
 	msg->lane = LANE_BULK;
+	msg->campaign = UINT64_C(0x8000000000000007);
 	msg->flags = MSG_UTF8 | MSG_DELAYED;
 	msg->prefix = SLICE_LIT("Received: x\r\n\0y\r\n");
 	msg->body = (struct spool_ref){.segment = 3, .offset = 4, .length = 5};
@@ -130,7 +131,7 @@ START_TEST(test_damage)
 			ck_assert(err == 0 || err == GW_ECORRUPT);
 			p[at] ^= (char)(1 << bit);
 		}
-	p[0]++; /* another version */
+	p[0] = 99; /* another version */
 	ck_assert_int_eq(decode(_i, slice_of(p, n)), GW_ECORRUPT);
 	free(p);
 }
@@ -156,15 +157,40 @@ START_TEST(test_message_round)
 	ck_assert_mem_eq(out.resub_key, in->resub_key, DIGEST_SIZE);
 	ck_assert(out.has_resub_key);
 	ck_assert_int_eq(out.lane, LANE_BULK);
+	ck_assert(out.campaign == UINT64_C(0x8000000000000007));
 	ck_assert_int_eq(out.ret, RET_HDRS);
 	ck_assert_int_eq(out.flags, in->flags);
 	ck_assert(out.accepted_wall_ms == in->accepted_wall_ms);
-	record_msg_set_flags(p, MSG_EIGHTBIT);
 	record_msg_set_ref(p, &moved);
 	ck_assert_int_eq(record_msg_decode(slice_of(p, n), &out), 0);
-	ck_assert_int_eq(out.flags, MSG_EIGHTBIT);
 	ck_assert_mem_eq(&out.body, &moved, sizeof(moved));
 	ck_assert_str_eq(out.envid, in->envid);
+	free(p);
+	spool_msg_destroy(&in);
+}
+END_TEST
+
+/* What was written before there were campaigns is still read. */
+START_TEST(test_message_alone)
+{
+	enum {
+		BEFORE =
+		    1 + 2 + 24 + DIGEST_SIZE + 1 + 1 + 8 + 16 + 1 + DIGEST_SIZE
+	};
+	struct spool_msg *in = msg_full(), out;
+	size_t n = record_msg_size(in);
+	char *p = mem_alloc(n);
+
+	memset(&out, 0, sizeof(out));
+	record_msg_encode(in, p);
+	p[0] = 1;
+	memmove(p + BEFORE, p + BEFORE + 8, n - BEFORE - 8);
+	out.campaign = 5;
+	ck_assert_int_eq(record_msg_decode(slice_of(p, n - 8), &out), 0);
+	ck_assert(out.campaign == 0);
+	ck_assert_str_eq(out.cred, in->cred);
+	ck_assert(slice_eq(out.prefix, in->prefix));
+	ck_assert_int_eq(record_msg_decode(slice_of(p, n), &out), GW_ECORRUPT);
 	free(p);
 	spool_msg_destroy(&in);
 }
@@ -268,6 +294,7 @@ main(void)
 
 	tcase_add_loop_test(tc, test_damage, 0, 5);
 	tcase_add_test(tc, test_message_round);
+	tcase_add_test(tc, test_message_alone);
 	tcase_add_test(tc, test_recipient_round);
 	tcase_add_test(tc, test_recipient_of_before);
 	tcase_add_test(tc, test_trash_keys);
