@@ -196,7 +196,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_set_timeout(tc, 40);
+	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, test_hosts, 0, COUNT(cases));
 	tcase_add_loop_test(tc, test_same_host, 0, 2);
 	tcase_add_test(tc, test_flood_of_hidden_records);

@@ -51,8 +51,11 @@ on_asked(void *arg, const struct dns_domain_result *result)
 static void
 asker_round(struct asker *asker, bool leave)
 {
+	/* nobody is silent: only a machine that is busy */
 	struct dns_opts opts = {.servers = asker->server,
-				.cache = asker->cache};
+				.cache = asker->cache,
+				.timeout_ms = 5000,
+				.tries = 5};
 	struct loop *loop = loop_create();
 	struct dns *dns = dns_create(loop, &opts);
 	struct asked *asked = mem_array(ASKED, sizeof(*asked));
