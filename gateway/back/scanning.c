@@ -26,8 +26,9 @@
 #define EXAMS_A_SERVER 8
 #define SERVERS_MAX 8
 #define EXAMS_MAX 512 /* those included that the disk is being told of */
-#define WAIT_MS 30000 /* doubling */
-#define WAIT_MAX_MS (15 * 60 * 1000)
+#define WAIT_MS 3000  /* doubling */
+#define WAIT_DOWN_MAX_MS 30000
+#define WAIT_ALONE_MAX_MS (15 * 60 * 1000)
 #define FAILS_MAX 16 /* in a row */
 #define PAUSE_MS 5000
 #define LOOK_MS 1000
@@ -39,7 +40,7 @@ struct pending {
 	struct job_list jobs;
 	struct exam *exam; /* or NULL */
 	int64_t due_ms;
-	unsigned tries;
+	unsigned tries, downs; /* failed alone; found nobody */
 	uint32_t accepted_wall_s;
 	uint64_t kept_id; /* of a file whose record failed; written again */
 };
@@ -215,14 +216,15 @@ exam_take_jobs(struct exam *exam)
 	}
 }
 
-static int64_t
-wait_ms(unsigned tries)
+int64_t
+scanning_wait_ms(unsigned tries, bool down)
 {
+	int64_t max_ms = down ? WAIT_DOWN_MAX_MS : WAIT_ALONE_MAX_MS;
 	int64_t ms = WAIT_MS;
 
-	while (tries-- > 1 && ms < WAIT_MAX_MS)
+	while (tries-- > 1 && ms < max_ms)
 		ms *= 2;
-	return ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS;
+	return ms < max_ms ? ms : max_ms;
 }
 
 static void
@@ -244,17 +246,19 @@ next_due_ms(struct scanning *scanning, struct pending *pending,
 	switch (how) {
 	case EXAM_DONE:
 		scanning->fails = 0;
-		pending->tries = 0;
+		pending->tries = pending->downs = 0;
 		return 0;
 	case EXAM_AGAIN:
 		return 0;
 	case EXAM_DOWN:
 		note_fail(scanning);
-		return now_ms + WAIT_MS;
+		pending->downs++;
+		return now_ms + scanning_wait_ms(pending->downs, true);
 	case EXAM_LATER:
 		note_fail(scanning);
 		pending->tries++;
-		return now_ms + wait_ms(pending->tries);
+		pending->downs = 0;
+		return now_ms + scanning_wait_ms(pending->tries, false);
 	}
 	return 0;
 }

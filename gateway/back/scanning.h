@@ -22,6 +22,10 @@ void scanning_remove(struct relay *relay, struct job *job);
 /* Any of them; NULL: none. */
 struct job *scanning_any(struct relay *relay);
 
+/* How long one waits that has failed so often: because nobody answered, or it
+ * alone. */
+int64_t scanning_wait_ms(unsigned tries, bool down);
+
 bool scanning_slice(struct relay *relay); /* true: there is more to do now */
 void scanning_tick(struct relay *relay);
 /* Nothing begins any more; what is under way comes back soon. */

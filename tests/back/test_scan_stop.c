@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/back/scanning.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "tests/back/scanner.h"
@@ -208,9 +209,50 @@ START_TEST(test_broken)
 	UNTIL(&w, status_of(&w).scan_waiting == 5, "these wait");
 	ck_assert_uint_eq(scanner.asked, 25);
 	scanner_set_up(true);
-	UNTIL(&w, scanner.asked == 30, "tried once more when told");
+	UNTIL(&w, scanner.asked >= 30, "tried once more when told");
 	UNTIL(&w, status_of(&w).scan_waiting == 5, "and wait again");
 	close_scanned(&w);
+}
+END_TEST
+
+/* Nobody says that anything is better. */
+START_TEST(test_again_by_itself)
+{
+	struct letter bad = letter_of(broken, "bad@a.test");
+	struct world w;
+
+	open_scanned(&w);
+	world_start(&w);
+	world_accept(&w, &bad);
+	UNTIL(&w, scanner.asked == 1, "asked");
+	UNTIL(&w, scanner.asked == 2, "three seconds later");
+	close_scanned(&w);
+}
+END_TEST
+
+START_TEST(test_waits)
+{
+	static const struct {
+		unsigned tries;
+		int64_t down_ms, alone_ms;
+	} rows[] = {
+	    {1, 3000, 3000},
+	    {2, 6000, 6000},
+	    {3, 12000, 12000},
+	    {4, 24000, 24000},
+	    {5, 30000, 48000},
+	    {8, 30000, 384000},
+	    {9, 30000, 768000},
+	    {10, 30000, 900000},
+	    {4000000000, 30000, 900000},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ck_assert_int_eq(scanning_wait_ms(rows[i].tries, true),
+				 rows[i].down_ms);
+		ck_assert_int_eq(scanning_wait_ms(rows[i].tries, false),
+				 rows[i].alone_ms);
+	}
 }
 END_TEST
 
@@ -455,6 +497,8 @@ main(void)
 	tcase_add_test(tc, test_up_unheard);
 	tcase_add_test(tc, test_down_meanwhile);
 	tcase_add_test(tc, test_broken);
+	tcase_add_test(tc, test_waits);
+	tcase_add_test(tc, test_again_by_itself);
 	tcase_add_test(tc, test_off);
 	tcase_add_test(tc, test_none);
 	tcase_add_loop_test(tc, test_bypass, 0, 2);
