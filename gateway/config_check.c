@@ -413,6 +413,7 @@ config_check(struct config_reading *r, struct config *c)
 	config_check_limits(r, c);
 	config_check_dns(r, c);
 	config_check_scan(r, c);
+	config_check_bulk(r, c);
 	if (c->http.on && !ip_is_loopback(&c->http.addr.ip))
 		config_warn(r->problems, config_place_of(&c->block, "http"),
 			    "the metrics are for everybody who reaches this "

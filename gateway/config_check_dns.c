@@ -71,7 +71,7 @@ check_mx(struct config_reading *r, const struct config *c)
 {
 	const struct config_block *b = &c->mx.block;
 	const char *set = config_any_set(b);
-	bool used = false;
+	bool used = c->bulk.via.kind == CONFIG_VIA_MX;
 
 	for (size_t i = 0; i < c->routes.count; i++)
 		used |= config_route(c, i)->via.kind == CONFIG_VIA_MX;

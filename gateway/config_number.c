@@ -31,9 +31,12 @@ config_value_range(const struct config_row *row, struct buf *out)
 	switch (row->kind) {
 	case CONFIG_COUNT:
 	case CONFIG_COUNT_OR:
+	case CONFIG_COUNTS:
 	case CONFIG_SIZE:
 	case CONFIG_TIME:
 	case CONFIG_TIMES:
+	case CONFIG_PER_HOUR:
+	case CONFIG_PER_MIN:
 	case CONFIG_RATES:
 	case CONFIG_VOLUME:
 	case CONFIG_AT_ONCE:
@@ -72,7 +75,14 @@ config_value_range(const struct config_row *row, struct buf *out)
 	case CONFIG_OVER:
 	case CONFIG_ICAP:
 	case CONFIG_TOKEN:
+	case CONFIG_WHEN:
+	case CONFIG_SHARES:
+	case CONFIG_DATE:
 		break;
+	case CONFIG_PERCENT:
+		buf_printf(out, "%" PRIu64 "%% to %" PRIu64 "%%", row->min,
+			   row->max);
+		return true;
 	}
 	return false;
 }

@@ -32,6 +32,7 @@
 #define MX(f) .field = offsetof(struct config_mx, f)
 #define SCAN(f) .field = offsetof(struct config_scan, f)
 #define LIMIT(f) .field = offsetof(struct config_limit, f)
+#define BULK(f) .field = offsetof(struct config_bulk, f)
 #define CLASS(f) .field = offsetof(struct config_class, f)
 
 #define COUNT_MAX ((uint64_t)1000000000)
@@ -59,6 +60,7 @@ static const char *const methods[] = {"respmod", "reqmod", NULL};
 static const char *const infected[] = {"reject",  "quarantine",	      "clean",
 				       "discard", "discard-silently", NULL};
 static const char *const downs[] = {"hold", "open", "reject", NULL};
+static const char *const off_on[] = {"off", "on", NULL};
 static const char *const unscannables[] = {"reject", "hold", "pass", NULL};
 
 static const struct config_row rows[] = {
@@ -157,6 +159,10 @@ static const struct config_row rows[] = {
      "Who looks for viruses in attachments, and what happens to them; without "
      "a 'server' nobody does.",
      TOP(scan), .size = sizeof(struct config_scan)},
+    {"bulk", CONFIG_BLOCK, 0, NULL, 0, 0, NULL,
+     "Mass mailings: which mail is one, and how it leaves without being in "
+     "anybody's way.",
+     TOP(bulk), .size = sizeof(struct config_bulk)},
     {"log", CONFIG_BLOCK, 0, NULL, 0, 0, NULL,
      "Where the one line of each decision goes.", TOP(log),
      .size = sizeof(struct config_log)},
@@ -187,6 +193,8 @@ static const struct config_row rows[] = {
     {"listen.insecure-auth", CONFIG_SWITCH, 0, "off", 0, 0, NULL,
      "Whether a login is taken without TLS; only on loopback.",
      LISTEN(insecure_auth)},
+    {"listen.bulk", CONFIG_SWITCH, 0, "off", 0, 0, NULL,
+     "Whether all that comes in here is of a mass mailing.", LISTEN(bulk)},
 
     /* --- auth --- */
     {"auth.backend", CONFIG_BACKEND, CONFIG_REQUIRED | CONFIG_RESTART, NULL, 0,
@@ -344,6 +352,10 @@ static const struct config_row rows[] = {
     {"class.unscannable", CONFIG_CHOICE, 0, NULL, 0, 0, NULL,
      "Instead of the one in 'scan'.", .choices = unscannables,
      CLASS(unscannable)},
+    {"class.bulk", CONFIG_SWITCH, 0, "off", 0, 0, NULL,
+     "Whether all that these logins send is of a mass mailing.", CLASS(bulk)},
+    {"class.confirm", CONFIG_CHOICE, 0, NULL, 0, 0, NULL,
+     "Instead of the one in 'bulk'.", .choices = off_on, CLASS(confirm)},
 
     /* --- dns --- */
     {"dns.resolver", CONFIG_RESOLVER, CONFIG_REPEAT, NULL, 1, 16, "addresses",
@@ -507,6 +519,84 @@ static const struct config_row rows[] = {
      "The name of the key with which this gateway says so itself; without that "
      "it only believes the others.",
      SCAN(token_sign)},
+
+    /* --- bulk --- */
+    {"bulk.when", CONFIG_WHEN, CONFIG_REPEAT, NULL, 0, 1000000, NULL,
+     "Mail is of a mass mailing when it has more recipients than this in one "
+     "message, or the same text goes to more than this within a time; 0 is "
+     "never.",
+     BULK(when)},
+    {"bulk.headers", CONFIG_SWITCH, 0, "off", 0, 0, NULL,
+     "Whether a List-* field, or Precedence with bulk, list or junk, makes it "
+     "one.",
+     BULK(headers)},
+    {"bulk.suffix", CONFIG_TEXT, 0, NULL, 1, 32, NULL,
+     "What a sender adds to the login, behind a '+', to make it one.",
+     BULK(suffix)},
+    {"bulk.rate", CONFIG_PER_HOUR, 0, "none", 1, 100000000,
+     "recipients an hour",
+     "How fast each campaign goes, at most; 'sluice campaign rate' changes it "
+     "for one.",
+     BULK(rate)},
+    {"bulk.connections", CONFIG_COUNT, 0, "0", 0, 100000, "connections",
+     "How many connections each campaign has at once, at most; 0 is no such "
+     "limit.",
+     BULK(connections)},
+    {"bulk.site-rate", CONFIG_PER_MIN, 0, "30/m", 1, 1000000,
+     "recipients a minute", "How fast they go to one receiving site, at most.",
+     BULK(site_rate)},
+    {"bulk.site-connections", CONFIG_COUNT, 0, "3", 0, 10000, "connections",
+     "Connections to one receiving site at once; 0 is as many as others have.",
+     BULK(site_connections)},
+    {"bulk.per-connection", CONFIG_COUNT, 0, "50", 0, 1000000, "messages",
+     "Messages before a fresh connection is made; 0 is as many as others "
+     "send.",
+     BULK(per_connection)},
+    {"bulk.reserved", CONFIG_PERCENT, 0, "70%", 1, 99, NULL,
+     "The share of the connections that is kept for people's own mail.",
+     BULK(reserved)},
+    {"bulk.lookups", CONFIG_COUNT, 0, "0", 0, 10000, "domains",
+     "Domains asked about at once for them; 0 is a quarter of "
+     "'dns.in-flight'.",
+     BULK(lookups)},
+    {"bulk.retry", CONFIG_TIMES, 0, "15m 30m 1h 2h", 1 * SECOND, 7 * DAY, NULL,
+     "The waits after the first, second and further failures; the last "
+     "repeats.",
+     BULK(retry)},
+    {"bulk.expire", CONFIG_TIME, 0, "1d", 1 * SECOND, 30 * DAY, NULL,
+     "When a recipient is given up.", BULK(expire_ms)},
+    {"bulk.via", CONFIG_VIA, 0, NULL, 0, 0, NULL,
+     "A next hop of their own, for what the default route would get.",
+     BULK(via)},
+    {"bulk.preflight", CONFIG_SWITCH, 0, "on", 0, 0, NULL,
+     "Whether a campaign is looked at before its first delivery: what is "
+     "wrong with it, and how long it will take.",
+     BULK(preflight)},
+    {"bulk.confirm", CONFIG_SWITCH, 0, "off", 0, 0, NULL,
+     "Whether it then waits for 'sluice campaign resume'.", BULK(confirm)},
+    {"bulk.stop", CONFIG_SHARES, CONFIG_REPEAT, "bounces 8% complaints 0.3%", 0,
+     1000, NULL,
+     "A campaign stops by itself when so many of its recipients bounced, or "
+     "complained; 0% is never.",
+     BULK(stop)},
+    {"bulk.warn", CONFIG_SHARES, CONFIG_REPEAT, "bounces 4%", 0, 1000, NULL,
+     "The same, for a warning in the log and to whom 'alert' names.",
+     BULK(warn)},
+    {"bulk.stop-min", CONFIG_COUNT, 0, "200", 1, 1000000, "recipients",
+     "After so many recipients at the earliest.", BULK(stop_min)},
+    {"bulk.guard", CONFIG_COUNT, 0, "4000", 0, 100000000, "recipients",
+     "So many a day to the private mailboxes of one large provider, then the "
+     "campaign stops and asks; who reaches 5,000 is for ever a bulk sender to "
+     "them; 0 is never.",
+     BULK(guard)},
+    {"bulk.warm-up", CONFIG_COUNTS, 0, NULL, 1, 100000000, "recipients",
+     "So many a day to one receiving site on the first, second and further "
+     "days of a new address of ours; the last stays.",
+     BULK(warmup)},
+    {"bulk.warm-up-from", CONFIG_DATE, 0, NULL, 0, 0, NULL,
+     "The first of these days.", BULK(warmup_from_wall_s)},
+    {"bulk.keep", CONFIG_TIME, 0, "40d", 1 * HOUR, 3650 * DAY, NULL,
+     "How long a campaign that has ended can be looked at.", BULK(keep_ms)},
 
     /* --- log --- */
     {"log.to", CONFIG_TARGET, 0, "stderr", 0, 0, NULL,

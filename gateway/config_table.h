@@ -47,6 +47,13 @@ enum config_kind {
 	CONFIG_OVER,	 /* struct config_over */
 	CONFIG_ICAP,	 /* struct config_scan_servers */
 	CONFIG_TOKEN,	 /* struct config_token_keys */
+	CONFIG_WHEN,	 /* struct config_when */
+	CONFIG_PER_HOUR, /* uint64_t: 1000/h; 0: none */
+	CONFIG_PER_MIN,	 /* uint64_t: 30/m; 0: none */
+	CONFIG_PERCENT,	 /* uint64_t: 70% */
+	CONFIG_SHARES,	 /* struct config_shares */
+	CONFIG_COUNTS,	 /* struct config_counts */
+	CONFIG_DATE,	 /* int64_t, its beginning in UTC; 0: not given */
 };
 
 enum config_row_flags {

@@ -79,6 +79,7 @@ struct config_listen {
 	int line_endings; /* enum config_endings */
 	struct config_prefixes proxy;
 	bool insecure_auth;
+	bool bulk;
 };
 
 struct config_backend {
@@ -228,6 +229,46 @@ enum config_unverified { /* as enum domain_unverified */
 			 CONFIG_UNVERIFIED_DEFER
 };
 
+/* Mass mailings. What a file does not say of `when` and `headers` makes none:
+ * without the block nothing is one by its looks. */
+struct config_when { /* when recipients 50; when same-body 100/h */
+	uint64_t recipients, same; /* 0: never */
+	int64_t same_ms;
+	struct config_place recipients_at, same_at;
+};
+
+struct config_shares { /* stop bounces 8% complaints 0.3% */
+	unsigned v[2]; /* bounces, complaints: in tenths of a per cent */
+	struct config_place at[2]; /* file NULL: the default */
+};
+
+struct config_counts {
+	uint64_t *v;
+	size_t count;
+};
+
+struct config_bulk {
+	struct config_block block;
+	struct config_when when;
+	bool headers;
+	const char *suffix; /* NULL: none */
+	bool confirm, preflight;
+	uint64_t rate; /* recipients an hour, as below; 0: any */
+	uint64_t connections;
+	uint64_t site_rate; /* a minute */
+	uint64_t site_connections, per_connection;
+	uint64_t reserved; /* per cent */
+	uint64_t lookups;  /* 0: a quarter */
+	struct config_times retry;
+	int64_t expire_ms;
+	struct config_via via; /* a relay of no name: as all mail */
+	struct config_shares stop, warn;
+	uint64_t stop_min, guard;
+	struct config_counts warmup; /* none: no plan */
+	int64_t warmup_from_wall_s;  /* 0: not given */
+	int64_t keep_ms;
+};
+
 struct config_class { /* class NAME { observe on; from-binding off; } */
 	struct config_block block;
 	bool observe;
@@ -238,6 +279,8 @@ struct config_class { /* class NAME { observe on; from-binding off; } */
 	/* -1, both: as in `scan` */
 	int down;	 /* enum config_down */
 	int unscannable; /* enum config_unscannable */
+	bool bulk;
+	int confirm; /* -1: as in `bulk` */
 };
 
 /* Bits of dns.targets, in the order of its words. */
@@ -375,6 +418,7 @@ struct config {
 	struct config_dns dns;
 	struct config_mx mx;
 	struct config_scan scan;
+	struct config_bulk bulk;
 	uint64_t connections;
 	uint64_t connections_per_address; /* 0: no cap */
 	uint64_t message_size;

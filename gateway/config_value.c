@@ -151,6 +151,20 @@ shape_of(enum config_kind kind)
 		return &config_shape_icap;
 	case CONFIG_TOKEN:
 		return &config_shape_token;
+	case CONFIG_WHEN:
+		return &config_shape_when;
+	case CONFIG_PER_HOUR:
+		return &config_shape_per_hour;
+	case CONFIG_PER_MIN:
+		return &config_shape_per_min;
+	case CONFIG_PERCENT:
+		return &config_shape_percent;
+	case CONFIG_SHARES:
+		return &config_shape_shares;
+	case CONFIG_COUNTS:
+		return &config_shape_counts;
+	case CONFIG_DATE:
+		return &config_shape_date;
 	}
 	return &shape_block;
 }

@@ -1,0 +1,104 @@
+/*
+ * What `bulk` means together. An error is what would stop all mail to
+ * somebody, or promise what nothing keeps; odd but harmless is a warning.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/mem.h"
+#include "gateway/config_int.h"
+#include "policy/limits.h"
+
+static void
+check_via(struct config_reading *r, const struct config *c)
+{
+	const struct config_bulk *bulk = &c->bulk;
+	const char *relay = bulk->via.relay;
+	const char **names;
+	size_t n = 0;
+
+	if (bulk->via.kind != CONFIG_VIA_RELAY || relay == NULL ||
+	    config_relay_find(c, relay) != NULL)
+		return;
+	names = mem_array(c->relays.count + 1, sizeof(*names));
+	for (; n < c->relays.count; n++)
+		names[n] = c->relays.v[n]->name;
+	names[n++] = "mx";
+	config_error(r->problems, config_place_of(&bulk->block, "via"),
+		     "there is no 'relay %s'%s",
+		     config_word_text(r->arena, relay),
+		     config_nearest(r->arena, relay, names, n));
+	free(names);
+}
+
+/* A '+' or '@' in it could not be told from the login's own. */
+static void
+check_suffix(struct config_reading *r, const struct config_bulk *bulk)
+{
+	if (bulk->suffix == NULL || config_is_name(bulk->suffix))
+		return;
+	config_error(r->problems, config_place_of(&bulk->block, "suffix"),
+		     "'suffix' takes letters, digits, '.', '_' and '-'");
+}
+
+static void
+check_warmup(struct config_reading *r, const struct config_bulk *bulk)
+{
+	bool plan = config_is_set(&bulk->block, "warm-up");
+	bool from = config_is_set(&bulk->block, "warm-up-from");
+
+	if (plan && !from)
+		config_error(r->problems,
+			     config_place_of(&bulk->block, "warm-up"),
+			     "'warm-up' needs its first day: write "
+			     "'warm-up-from 2026-12-31;'");
+	if (from && !plan)
+		config_warn(r->problems,
+			    config_place_of(&bulk->block, "warm-up-from"),
+			    "'warm-up-from' does nothing without 'warm-up'");
+}
+
+static void
+check_shares(struct config_reading *r, const struct config_bulk *bulk)
+{
+	if (bulk->warn.v[1] != 0)
+		config_error(r->problems, config_place_of(&bulk->block, "warn"),
+			     "'warn' takes 'bounces' alone: complaints come "
+			     "too seldom to warn of them first");
+	if (bulk->stop.v[0] != 0 && bulk->warn.v[0] >= bulk->stop.v[0] &&
+	    config_is_set(&bulk->block, "warn"))
+		config_warn(r->problems, config_place_of(&bulk->block, "warn"),
+			    "'warn' does nothing: 'stop' is sooner");
+}
+
+static bool
+is_bulk_by_name(const struct config *c)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < c->listens.count; i++)
+		found |= config_listen(c, i)->bulk;
+	for (size_t i = 0; i < c->classes.count; i++)
+		found |= ((const struct config_class *)c->classes.v[i])->bulk;
+	for (size_t i = 0; i < c->limits.count; i++)
+		found |= ((const struct config_limit *)c->limits.v[i])
+			     ->over.action == LIMIT_BULK;
+	return found || c->bulk.suffix != NULL;
+}
+
+void
+config_check_bulk(struct config_reading *r, const struct config *c)
+{
+	const struct config_bulk *bulk = &c->bulk;
+
+	check_via(r, c);
+	check_suffix(r, bulk);
+	check_warmup(r, bulk);
+	check_shares(r, bulk);
+	if (bulk->block.at.line > 0 && !bulk->headers &&
+	    bulk->when.recipients == 0 && bulk->when.same == 0 &&
+	    !is_bulk_by_name(c))
+		config_warn(r->problems, bulk->block.at,
+			    "'bulk' makes nothing a mass mailing: it needs "
+			    "'when', 'headers' or 'suffix'");
+}
