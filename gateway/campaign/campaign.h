@@ -62,9 +62,10 @@ enum campaign_why {
 const char *campaign_state_word(enum campaign_state state);
 const char *campaign_why_word(enum campaign_why why);
 
-#define CAMPAIGN_NAME_SIZE 128	 /* of the subject, UTF-8, cut */
-#define CAMPAIGN_REASON_SIZE 160 /* why stopped, or what pre-flight warns of \
-				  */
+#define CAMPAIGN_NAME_SIZE 128 /* of the subject, UTF-8, cut */
+#define CAMPAIGN_REASON_SIZE                            \
+	160 /* why stopped, or what pre-flight warns of \
+	     */
 
 struct campaigns_conf { /* the `bulk` block; zeroed: nothing is bulk by shape */
 	uint32_t recipients;  /* more in one message are one; 0: never */
@@ -76,6 +77,8 @@ struct campaigns_conf { /* the `bulk` block; zeroed: nothing is bulk by shape */
 	/* Stop rules, per mille, of at least stop_min recipients; 0: none. */
 	uint32_t stop_bounced, warn_bounced, stop_complaints, stop_min;
 	int64_t keep_s; /* what ended is forgotten; 0: 40 days */
+	/* Each begins as CHECKING; who checks says when it is over. */
+	bool preflight;
 };
 
 struct campaigns *campaigns_create(void);
@@ -113,13 +116,17 @@ struct campaign_join { /* what came of it; zeroed is none */
 	/* To be committed with the message; in the caller's arena. */
 	struct store_change changes[CAMPAIGN_JOIN_CHANGES];
 	size_t change_count;
-	uint64_t ticket; /* internal */
+	/* internal */
+	uint64_t ticket, message;
+	uint32_t count;
 };
 
 /* Its key is credential and fuzzy body digest (design: a gap of an hour ends
  * it); what is bulk but alike to nothing is a campaign of its own. Counts the
- * message at once, so that of many at a time exactly one begins the campaign;
- * campaign_join_end follows in any case. */
+ * message at once (MESSAGES; RECIPIENTS, those at dead domains among them), so
+ * that of many at a time exactly one begins the campaign; campaign_join_end
+ * follows in any case. What is alike to one that was canceled within the hour
+ * is bulk and waits for a person: its client may still be sending. */
 void campaign_join(struct campaigns *campaigns,
 		   const struct campaign_mail *mail, int64_t now_wall_s,
 		   struct arena *arena, struct campaign_join *join);
@@ -131,9 +138,22 @@ void campaign_join_end(struct campaigns *campaigns, struct campaign_join *join,
  */
 
 /* Earlier messages of the same body that were accepted as personal mail: to be
- * moved over. Each id is given once; up to max; 0: there are no more. */
+ * moved over. Each id is given once; up to max; 0: there are no more now (ask
+ * again with the campaign's next message: a commit may have been under way). */
 size_t campaign_take_adopted(struct campaigns *campaigns, uint64_t id,
 			     uint64_t *ids, size_t max);
+/* They are counted when they are moved: changes to be committed with the move
+ * (or alone, when queued is 0: all of it is final already). queued: recipients
+ * that were not final; the others count as delivered. Writes up to
+ * CAMPAIGN_ADOPT_CHANGES, in arena; once the commit is done campaign_adopted
+ * follows. message: one that campaign_take_adopted gave. */
+#define CAMPAIGN_ADOPT_CHANGES 3
+size_t campaign_adopt_changes(struct campaigns *campaigns, uint64_t id,
+			      uint64_t message, uint32_t queued,
+			      struct arena *arena,
+			      struct store_change *changes);
+void campaign_adopted(struct campaigns *campaigns, uint64_t id,
+		      uint64_t message, uint32_t queued);
 
 struct campaign_terms {
 	enum campaign_state state;
@@ -152,6 +172,11 @@ void campaign_count_change(uint64_t id, enum campaign_count count, int64_t n,
  * the change is then to be committed (campaign_state_change). */
 bool campaign_count(struct campaigns *campaigns, uint64_t id,
 		    enum campaign_count count, int64_t n, int64_t now_wall_s);
+
+/* Whether it is over: 0: no (recipients are left, or it is neither running nor
+ * held up); else the wall time from which it is if no further message comes. A
+ * campaign of many small messages is given a while after each. */
+int64_t campaign_over_wall_s(struct campaigns *campaigns, uint64_t id);
 
 struct campaign_failure { /* a recipient that did not get it: for the report */
 	uint64_t campaign, message;
@@ -187,8 +212,10 @@ struct campaign_order {
 };
 /* In memory at once; change is to be committed. 0; GW_ENOENT; GW_EINVAL: not
  * from its present state (what ended stays ended; RUNNING from WAITING,
- * PAUSED, STOPPED and CHECKING; CANCELED from all but DONE; PAUSED from
- * CANCELED is an undo). */
+ * PAUSED, STOPPED and CHECKING; WAITING from CHECKING; CANCELED from all but
+ * DONE; PAUSED from CANCELED is an undo). The same state, while it has not
+ * ended, changes the terms alone. A rule stops a campaign once: not again
+ * after a person let it run on. */
 int campaign_order(struct campaigns *campaigns,
 		   const struct campaign_order *order, int64_t now_wall_s,
 		   struct arena *arena, struct store_change *change);
@@ -225,8 +252,10 @@ struct campaigns_status {
 };
 void campaigns_status_get(struct campaigns *campaigns,
 			  struct campaigns_status *status);
-/* What ended long ago is forgotten, some at a time: changes to be committed.
- * Returns how many changes; 0: nothing (more) to do. */
+/* What ended long ago is forgotten, some at a time: changes to be committed
+ * before it is asked again. Returns how many changes; 0: nothing (more) to do.
+ * max: at least CAMPAIGN_EXPIRE_MIN. */
+#define CAMPAIGN_EXPIRE_MIN 64
 size_t campaigns_expire(struct campaigns *campaigns, struct store_env *env,
 			int64_t now_wall_s, struct arena *arena,
 			struct store_change *changes, size_t max);
