@@ -399,15 +399,14 @@ read_date(struct config_reading *r, const struct config_row *row,
 	  const struct config_node *node, void *field)
 {
 	const struct config_word *word = &node->words[1];
-	struct tm tm = {0}, back;
+	struct tm tm = {0};
 	const char *end = strptime(word->text, "%Y-%m-%d", &tm);
+	int day = tm.tm_mday;
 	int64_t wall_s = end != NULL && *end == '\0' ? timegm(&tm) : 0;
-	time_t t = (time_t)wall_s;
 
 	(void)row;
-	/* 31 February is not 3 March */
-	if (wall_s > 0 && gmtime_r(&t, &back) != NULL &&
-	    back.tm_mday == tm.tm_mday) {
+	/* timegm() makes 3 March of 31 February */
+	if (wall_s > 0 && tm.tm_mday == day) {
 		*(int64_t *)field = wall_s;
 		return true;
 	}
