@@ -42,4 +42,9 @@ bool binding_ok(enum binding binding, const struct binding_who *who,
 typedef bool binding_address_fn(void *arg, struct slice address);
 bool binding_addresses(struct slice value, binding_address_fn *fn, void *arg);
 
+/* The domain of the only address in a From value, key form, NUL-terminated;
+ * false: there are none or several, or it cannot be read. */
+#define BINDING_DOMAIN_SIZE 256
+bool binding_author(struct slice value, char out[BINDING_DOMAIN_SIZE]);
+
 #endif

@@ -18,6 +18,7 @@
  */
 #include <string.h>
 
+#include "gateway/base/address.h"
 #include "gateway/base/buf.h"
 #include "policy/binding.h"
 
@@ -462,4 +463,31 @@ binding_addresses(struct slice value, binding_address_fn *fn, void *arg)
 	if (!bytes_ok(value) || !read_value(value, NULL, NULL))
 		return false;
 	return read_value(value, fn, arg);
+}
+
+struct author {
+	struct slice domain; /* in out */
+	char *out;
+	size_t count;
+};
+
+static bool
+on_author(void *arg, struct slice address)
+{
+	struct author *author = arg;
+	size_t n = address_domain_fold(address_domain(address), author->out,
+				       BINDING_DOMAIN_SIZE - 1);
+
+	author->out[n] = '\0';
+	author->domain = slice_of(author->out, n);
+	return ++author->count == 1;
+}
+
+bool
+binding_author(struct slice value, char out[BINDING_DOMAIN_SIZE])
+{
+	struct author author = {.out = out};
+
+	return value.n > 0 && binding_addresses(value, on_author, &author) &&
+	       author.count == 1 && author.domain.n > 0;
 }

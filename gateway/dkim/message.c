@@ -197,7 +197,9 @@ dkim_message_from(const struct dkim_message *m)
 {
 	struct slice value;
 
-	return count(m, SLICE_LIT("From"), &value) == 1 ? value : SLICE_NONE;
+	if (count(m, SLICE_LIT("From"), &value) != 1 || value.n < 2)
+		return SLICE_NONE;
+	return slice_head(value, value.n - 2);
 }
 
 bool

@@ -30,8 +30,8 @@ bool dkim_message_bad(const struct dkim_message *message);
 uint64_t dkim_message_header_bytes(const struct dkim_message *message);
 /* The fields, each line with its CRLF; borrowed. */
 struct slice dkim_message_header(const struct dkim_message *message);
-/* The value of From behind its colon, folded as it came; none: there is no
- * such field, or more than one. */
+/* The value of From behind its colon, folded as it came, without its CRLF;
+ * none: there is no such field, or more than one. */
 struct slice dkim_message_from(const struct dkim_message *message);
 bool dkim_message_has(const struct dkim_message *message, const char *name);
 /* After the end. */

@@ -2,7 +2,8 @@
  * THE order of checks, from accept to the final dot. Whoever adds a check adds
  * a step to a list here and nowhere else; a step decides one thing. What a
  * step looks at is in checks_block.c, checks_domain.c, checks_limit.c,
- * checks_message.c, checks_scan.c, checks_sender.c and checks_token.c.
+ * checks_message.c, checks_scan.c, checks_sender.c, checks_sign.c and
+ * checks_token.c.
  *
  * A step of the dot that must wait starts an operation and returns WAIT; its
  * done function stores one fact and calls checks_resume, and the driver goes
@@ -17,7 +18,8 @@
  * limits: what a scan refuses leaves no trace there, and what waited for its
  * verdict is measured by the time at which it goes on, not by the one at which
  * the wait began. It is committed behind the scan, so that an infected one
- * leaves nothing on disk.
+ * leaves nothing on disk. The signature comes last, over all the fields that we
+ * add.
  */
 #include "gateway/front/checks.h"
 
@@ -402,6 +404,19 @@ step_limits(struct transaction *t)
 }
 
 static enum step_result
+step_sign(struct transaction *t)
+{
+	return check_sign_ask(t);
+}
+
+static enum step_result
+step_signed(struct transaction *t)
+{
+	check_signed(t);
+	return STEP_NEXT;
+}
+
+static enum step_result
 step_resubmission(struct transaction *t)
 {
 	check_message_resubmission(t);
@@ -460,9 +475,9 @@ step_answer(struct transaction *t)
 }
 
 static step_fn *const dot_steps[] = {
-    step_header,       step_digest,  step_block,  step_sender,
-    step_scan,	       step_verdict, step_limits, step_trace,
-    step_resubmission, step_commit,  step_answer,
+    step_header,       step_digest, step_block,	 step_sender, step_scan,
+    step_verdict,      step_limits, step_trace,	 step_sign,   step_signed,
+    step_resubmission, step_commit, step_answer,
 };
 
 void

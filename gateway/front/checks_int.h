@@ -84,6 +84,16 @@ bool check_token(const struct transaction *t, struct inspection *inspection);
 void check_token_sign(struct transaction *t,
 		      const struct inspection *inspection);
 
+/* --- checks_sign.c: DKIM ---------------------------------------------------
+ */
+
+/* A message begins; bytes of it, as they stream by. */
+void check_sign_begin(struct transaction *t);
+void check_sign_add(struct transaction *t, struct slice bytes);
+/* WAIT: it is being signed. Our fields are made. */
+enum step_result check_sign_ask(struct transaction *t);
+void check_signed(struct transaction *t);
+
 /* --- checks_message.c: what a message gets -------------------------------- */
 
 void check_message_trace(struct transaction *t);

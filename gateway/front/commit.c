@@ -32,6 +32,7 @@ struct commit {
 	enum limit_action action;
 	uint32_t scan_hold; /* HOLD_SCAN, HOLD_UNSCANNABLE or 0 */
 	char *cred, *mail_from, *message_id; /* for the log */
+	char *dkim;
 	struct slice *domains; /* of the recipients, for top; one allocation */
 };
 
@@ -87,6 +88,7 @@ commit_start(struct transaction *t)
 	commit->mail_from = mem_strdup(t->msg->mail_from);
 	if (header_has_message_id(t->header))
 		commit->message_id = slice_dup(header_message_id(t->header));
+	commit->dkim = mem_strdup(t->sign.domain);
 	commit->domains = copy_domains(t->msg);
 	commit->action = t->charge.action;
 	commit->scan_hold = t->scan.hold;
@@ -165,6 +167,7 @@ log_answer(const struct commit *commit, bool client_gone)
 		  LF_STR("held", held_word(commit->scan_hold)),
 		  LF_U64("bytes", commit->bytes),
 		  LF_STR("message_id", commit->message_id),
+		  LF_STR("dkim", commit->dkim),
 		  LF_STR("first", duplicate ? first : NULL),
 		  LF_I64("us", clock_mono_us() - commit->dot_us),
 		  LF_STR("client_gone", client_gone ? "yes" : NULL));
@@ -222,6 +225,7 @@ commit_free(struct commit *commit)
 	free(commit->cred);
 	free(commit->mail_from);
 	free(commit->message_id);
+	free(commit->dkim);
 	free(commit->domains);
 	free(commit);
 }

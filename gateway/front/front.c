@@ -84,6 +84,7 @@ front_start(struct front **front, const struct front_opts *opts, char *error,
 	f->shared.dns_cache = opts->dns_cache;
 	f->shared.domains = opts->domains;
 	f->shared.scan = opts->scan;
+	f->shared.signer = opts->signer;
 	f->shared.utf8_fn = opts->utf8_fn;
 	f->shared.utf8_arg = opts->utf8_arg;
 	f->shared.crowd = crowd_create();
@@ -161,6 +162,8 @@ status_add(struct front_status *status, const struct counters *c)
 	SUM(scan_pending);
 	SUM(scan_open);
 	SUM(scan_token);
+	SUM(dkim_signed);
+	SUM(dkim_failed);
 }
 
 static double

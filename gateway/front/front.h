@@ -8,6 +8,7 @@
 #include "dns/lookup.h"
 #include "gateway/auth/auth.h"
 #include "gateway/base/addr.h"
+#include "gateway/dkim/pool.h"
 #include "gateway/net/tls.h"
 #include "gateway/scan/scan.h"
 #include "gateway/scan/token.h"
@@ -82,6 +83,11 @@ struct front_conf {
 	size_t token_key_count;
 	int64_t token_age_s;
 	const char *token_sign; /* the id of one of the keys */
+	/* Whose mail is signed; shared; NULL: nobody's. */
+	struct dkim_keys *dkim;
+	/* Of List-Unsubscribe in a campaign's signed mail that has none, with
+	 * {campaign} and {message}; NULL: none is added. */
+	const char *unsubscribe;
 	const struct front_listener *listeners;
 	size_t listener_count;
 	struct tls_ctx *tls; /* shared; NULL: no TLS listener */
@@ -99,8 +105,9 @@ struct front_opts {
 	/* NULL, both: no domain is asked about. */
 	struct dns_cache *dns_cache;
 	struct domains *domains;
-	struct scan *scan;     /* NULL: nothing is scanned */
-	unsigned thread_count; /* 0: one a core */
+	struct scan *scan;	  /* NULL: nothing is scanned */
+	struct dkim_pool *signer; /* NULL: nothing is signed */
+	unsigned thread_count;	  /* 0: one a core */
 	const struct front_conf *conf;
 	/* May SMTPUTF8 be offered now? Any thread. */
 	bool (*utf8_fn)(void *arg);
@@ -141,7 +148,8 @@ struct front_status {
 	uint64_t scan_clean, scan_infected, scan_unscannable, scan_pending;
 	uint64_t scan_token; /* of scan_clean: by the word of another gateway */
 	uint64_t scan_open;  /* let out unscanned: a bypass, `down open` */
-	double scan_wait_p99_ms; /* of those that had to wait */
+	double scan_wait_p99_ms;	   /* of those that had to wait */
+	uint64_t dkim_signed, dkim_failed; /* messages */
 	/* final dot -> 250, milliseconds, of the last minute-or-so */
 	double dot_p50_ms, dot_p99_ms;
 };

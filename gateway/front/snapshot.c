@@ -125,6 +125,9 @@ snapshot_create(const struct front_conf *conf)
 	copy_internal(snapshot, conf);
 	copy_dns(snapshot, conf);
 	copy_tokens(snapshot, conf);
+	dkim_keys_share(conf->dkim);
+	snapshot->conf.unsubscribe =
+	    arena_dup(snapshot->arena, slice_str(conf->unsubscribe));
 	if (conf->scan_wait_ms == 0)
 		snapshot->conf.scan_wait_ms = SCAN_WAIT_MS;
 	atomic_init(&snapshot->users, 1);
@@ -150,6 +153,7 @@ snapshot_release(struct snapshot **snapshot)
 		return;
 	tls_ctx_destroy(&s->conf.tls);
 	wipe_tokens(s);
+	dkim_keys_release(&s->conf.dkim);
 	arena_destroy(&s->arena);
 	free(s);
 }

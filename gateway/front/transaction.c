@@ -15,6 +15,7 @@
 #include "gateway/front/checks_int.h"
 #include "gateway/front/inspection.h"
 #include "gateway/front/recipients.h"
+#include "gateway/front/signing.h"
 #include "policy/reply.h"
 
 #define BACKLOG_POLL_MS 5
@@ -72,6 +73,8 @@ transaction_destroy(struct transaction **transaction)
 	header_scan_destroy(&t->header);
 	attachments_destroy(&t->scan.attachments);
 	inspection_destroy(&t->scan.inspection); /* may take the body */
+	signing_leave(&t->sign.signing);
+	dkim_message_destroy(&t->sign.message);
 	spool_body_destroy(&t->body);
 	spool_msg_destroy(&t->msg);
 	free(t);
@@ -246,6 +249,7 @@ transaction_data(void *arg, uint32_t ticket)
 	if (is_scanned(session))
 		t->scan.attachments =
 		    attachments_create(session->snapshot->conf.scan_text);
+	check_sign_begin(t);
 	session_clock_body(session);
 	session_reply(session, ticket, REPLY_DATA);
 }
@@ -274,6 +278,7 @@ transaction_body(void *arg, struct slice bytes)
 		header_scan_add(t->header, bytes);
 	if (t->scan.attachments != NULL)
 		attachments_add(t->scan.attachments, bytes);
+	check_sign_add(t, bytes);
 	spool_body_add(t->body, bytes);
 	if (!spool_body_backlogged(t->body, NULL, NULL))
 		return true;

@@ -39,7 +39,9 @@ struct domain_tally { /* what domains did to a message, for its log */
 };
 
 struct attachments;
+struct dkim_message;
 struct inspection;
+struct signing;
 
 struct scan_watch {			 /* what is known of its viruses */
 	struct attachments *attachments; /* NULL: nobody looks for any */
@@ -48,6 +50,14 @@ struct scan_watch {			 /* what is known of its viruses */
 	bool pending;			 /* held because there was no verdict */
 	uint64_t ref;			 /* of the decision */
 	const char *token; /* the field that says it is clean, or NULL */
+};
+
+struct sign_watch {			/* what is known for its signature */
+	struct dkim_message *message;	/* NULL: it gets none */
+	const struct dkim_domain *from; /* of its From, in the snapshot; or
+					   NULL: not known yet */
+	struct signing *signing;	/* under way */
+	const char *domain;		/* it is signed for; or NULL */
 };
 
 struct transaction {
@@ -63,6 +73,7 @@ struct transaction {
 	struct domain_tally tally;
 	struct rcpt_charge charge;
 	struct scan_watch scan;
+	struct sign_watch sign;
 	uint8_t digest[DIGEST_SIZE]; /* of the body, at the dot */
 	bool committing;
 	uint32_t dot_ticket;

@@ -20,6 +20,7 @@
 #include "gateway/front/commit.h"
 #include "gateway/front/inspection.h"
 #include "gateway/front/session.h"
+#include "gateway/front/signing.h"
 
 #define STOP_SWEEP_MS 50
 #define LINGER_MS 2000
@@ -258,7 +259,7 @@ on_stop_sweep(void *arg)
 	TAILQ_FOREACH_SAFE (session, &worker->sessions, all, next)
 		session_stop(session, force);
 	if (TAILQ_EMPTY(&worker->sessions) && worker->commits == 0 &&
-	    worker->scans == 0) {
+	    worker->scans == 0 && worker->signings == 0) {
 		loop_stop(worker->loop);
 		return;
 	}
@@ -316,6 +317,9 @@ on_note(void *arg, struct queue_item *item)
 		return;
 	case NOTE_SCAN:
 		inspection_done(note);
+		return;
+	case NOTE_SIGN:
+		signing_done(note);
 		return;
 	case NOTE_CONF:
 		conf = (struct note_conf *)note;

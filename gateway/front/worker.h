@@ -34,6 +34,7 @@ struct counters {
 	_Atomic uint64_t domain_refused, domain_dropped, domain_unverified;
 	_Atomic uint64_t scan_clean, scan_infected, scan_unscannable;
 	_Atomic uint64_t scan_pending, scan_open, scan_token;
+	_Atomic uint64_t dkim_signed, dkim_failed;
 };
 
 #define COUNT(worker, what) COUNT_ADD(worker, what, 1)
@@ -57,11 +58,12 @@ struct shared {
 	struct dns_cache *dns_cache; /* NULL, both: no domain is asked */
 	struct domains *domains;     /* about */
 	struct scan *scan;	     /* NULL: nothing is scanned */
+	struct dkim_pool *signer;    /* NULL: nothing is signed */
 	bool (*utf8_fn)(void *arg);
 	void *utf8_arg;
 };
 
-enum note_kind { NOTE_COMMIT, NOTE_SCAN, NOTE_CONF, NOTE_STOP };
+enum note_kind { NOTE_COMMIT, NOTE_SCAN, NOTE_SIGN, NOTE_CONF, NOTE_STOP };
 
 /* First member of everything that is pushed to an inbox. */
 struct note {
@@ -118,6 +120,7 @@ struct worker {
 	struct session *by_id;
 	unsigned commits;      /* under way in the store */
 	unsigned scans;	       /* and on the scan thread */
+	unsigned signings;     /* and being signed */
 	int64_t full_until_ms; /* the store said full: refuse MAIL until */
 	bool stopping;
 	int64_t stop_at_ms; /* end even what is in a transaction */
