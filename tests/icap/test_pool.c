@@ -102,7 +102,7 @@ START_TEST(idle_ones_go)
 	w.service.idle_ms = 50;
 	world_pool(&w);
 	scan_many(&w, scans, 4);
-	ck_assert_uint_ge(icap_server_seen(w.server)->open, 1);
+	ck_assert_uint_ge(icap_server_seen(w.server)->open_most, 1);
 	TURN_UNTIL(w.loop, icap_server_seen(w.server)->open == 0, "idle");
 	scan_many(&w, scans, 4);
 	world_stop(&w);
