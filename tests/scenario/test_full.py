@@ -99,7 +99,8 @@ def disk_full(work):
     case.equal(hops.js(sluice, "status")["disk"]["full"], True)
     case.contains(sluice.ctl("status").stdout, "FULL: answering 452")
     # told once; the certificate of these tests is good for 30 days
-    hops.wait(lambda: os.path.exists(work / "paged"), "the page", 30)
+    hops.wait(lambda: os.path.exists(work / "paged") and
+              os.path.getsize(work / "paged") > 0, "the page", 30)
     with open(work / "paged") as f:
         case.equal(f.read(),
                    "disk: the spool is full: mail is refused with 452\n")
