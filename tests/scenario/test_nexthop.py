@@ -97,7 +97,7 @@ def faults_at_each_step(work):
         caps = ("8BITMIME",) if label == "no-pipelining" else sink.CAPS
         sinks[label] = Sink(faults, caps=caps)
     sluice = hops.gateway(
-        work, {n: (s, "timeout %s;" % ("2s" if hops.PATIENCE == 1 else "8s"))
+        work, {n: (s, "timeout %s;" % ("5s" if hops.PATIENCE == 1 else "8s"))
                for n, s in sinks.items()}, "retry { after 1h; expire 1d; }\n")
     session = talk.session(sluice)
     ids, contents = {}, {}
