@@ -85,6 +85,7 @@ front_start(struct front **front, const struct front_opts *opts, char *error,
 	f->shared.domains = opts->domains;
 	f->shared.scan = opts->scan;
 	f->shared.signer = opts->signer;
+	f->shared.campaigns = opts->campaigns;
 	f->shared.utf8_fn = opts->utf8_fn;
 	f->shared.utf8_arg = opts->utf8_arg;
 	f->shared.crowd = crowd_create();

@@ -8,6 +8,7 @@
 #include "dns/lookup.h"
 #include "gateway/auth/auth.h"
 #include "gateway/base/addr.h"
+#include "gateway/campaign/campaign.h"
 #include "gateway/dkim/pool.h"
 #include "gateway/net/tls.h"
 #include "gateway/scan/scan.h"
@@ -37,6 +38,7 @@ struct front_listener { /* one `listen` block and one of its addresses */
 	bool normalise; /* bare CR and LF become CRLF instead of 521 */
 	const struct ip_prefix *proxy; /* who may send a PROXY header, must */
 	size_t proxy_count;
+	bool bulk; /* what comes here is part of a campaign */
 };
 
 struct front_class { /* one `class` block */
@@ -44,6 +46,15 @@ struct front_class { /* one `class` block */
 	int binding; /* enum binding; -1: as front_conf says */
 	/* enum scan_down, enum scan_unscannable; -1: as front_conf says */
 	int scan_down, scan_unscannable;
+	bool bulk;    /* its mail is part of a campaign, whatever it looks */
+	bool confirm; /* its campaigns wait for a person */
+};
+
+struct front_bulk { /* zeroed: nothing becomes part of a campaign */
+	bool on;
+	/* "bulk": ann+bulk logs in as ann, and all that she sends there is
+	 * part of a campaign; NULL: none. */
+	const char *suffix;
 };
 
 /* An immutable value; front copies it deeply and swaps it as a whole: live
@@ -88,6 +99,7 @@ struct front_conf {
 	/* Of List-Unsubscribe in a campaign's signed mail that has none, with
 	 * {campaign} and {message}; NULL: none is added. */
 	const char *unsubscribe;
+	struct front_bulk bulk;
 	const struct front_listener *listeners;
 	size_t listener_count;
 	struct tls_ctx *tls; /* shared; NULL: no TLS listener */
@@ -105,9 +117,10 @@ struct front_opts {
 	/* NULL, both: no domain is asked about. */
 	struct dns_cache *dns_cache;
 	struct domains *domains;
-	struct scan *scan;	  /* NULL: nothing is scanned */
-	struct dkim_pool *signer; /* NULL: nothing is signed */
-	unsigned thread_count;	  /* 0: one a core */
+	struct scan *scan;	     /* NULL: nothing is scanned */
+	struct dkim_pool *signer;    /* NULL: nothing is signed */
+	struct campaigns *campaigns; /* NULL: there are none */
+	unsigned thread_count;	     /* 0: one a core */
 	const struct front_conf *conf;
 	/* May SMTPUTF8 be offered now? Any thread. */
 	bool (*utf8_fn)(void *arg);

@@ -120,6 +120,8 @@ snapshot_create(const struct front_conf *conf)
 	    arena_dup(snapshot->arena, slice_str(conf->auth_domain));
 	snapshot->conf.contact =
 	    arena_dup(snapshot->arena, slice_str(conf->contact));
+	snapshot->conf.bulk.suffix =
+	    arena_dup(snapshot->arena, slice_str(conf->bulk.suffix));
 	copy_listeners(snapshot, conf);
 	copy_classes(snapshot, conf);
 	copy_internal(snapshot, conf);

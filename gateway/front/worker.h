@@ -59,6 +59,7 @@ struct shared {
 	struct domains *domains;     /* about */
 	struct scan *scan;	     /* NULL: nothing is scanned */
 	struct dkim_pool *signer;    /* NULL: nothing is signed */
+	struct campaigns *campaigns; /* NULL: there are none */
 	bool (*utf8_fn)(void *arg);
 	void *utf8_arg;
 };
