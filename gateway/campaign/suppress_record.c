@@ -46,7 +46,10 @@ suppress_key(struct slice address, char out[SUPPRESS_KEY_MAX])
 	out[local.n] = '@';
 	n = address_domain_fold(domain, out + local.n + 1,
 				SUPPRESS_KEY_MAX - local.n - 1);
-	return n > 0 ? local.n + 1 + n : 0;
+	/* "b..": no domain, and its key would have a key of its own. */
+	if (n == 0 || out[local.n + n] == '.')
+		return 0;
+	return local.n + 1 + n;
 }
 
 /* UTF-8 is not cut within a character. */
