@@ -124,6 +124,8 @@ make_front(struct plan *plan, const struct config *c,
 	    .token_key_count = c->scan.token_keys.count,
 	    .token_age_s = c->scan.cache_age_ms / 1000,
 	    .token_sign = c->scan.token_sign,
+	    .dkim = c->dkim_keys,
+	    .unsubscribe = c->bulk.unsubscribe,
 	    .listeners = listeners,
 	    .listener_count = count,
 	    .tls = c->tls_ctx,
@@ -227,7 +229,7 @@ make_routes(struct plan *plan, const struct config *c)
 {
 	struct back_conf *back = &plan->back;
 	struct back_hop *hops = plan_array(
-	    plan->arena, c->relays.count + c->routes.count, sizeof(*hops));
+	    plan->arena, c->relays.count + c->routes.count + 1, sizeof(*hops));
 	struct back_route *routes =
 	    plan_array(plan->arena, c->routes.count, sizeof(*routes));
 
@@ -243,6 +245,11 @@ make_routes(struct plan *plan, const struct config *c)
 		    .hop = hop_of(plan, c, hops, &back->hop_count, &route->via),
 		};
 	}
+	plan_bulk(&back->bulk, c, plan->arena);
+	back->bulk.own_hop = plan_has_bulk_hop(c);
+	if (back->bulk.own_hop)
+		back->bulk.hop =
+		    hop_of(plan, c, hops, &back->hop_count, &c->bulk.via);
 	plan_hop_tokens(hops, back->hop_count, c);
 	back->hops = hops;
 	back->routes = routes;
@@ -302,6 +309,7 @@ plan_make(struct plan *plan, const struct config *c,
 	make_back(plan, c, kept);
 	plan_limits(&plan->limits, c, started->auth.domain, plan->arena);
 	plan_scan(&plan->scan, c, &plan->dns.resolver, plan->arena);
+	plan_campaigns(&plan->campaigns, c);
 	plan->control = (struct control_conf){
 	    .alert_mail = c->alert.mail,
 	    .alert_exec = c->alert.exec,

@@ -24,6 +24,7 @@ struct plan {
 	struct control_conf control;
 	struct limits_conf limits;
 	struct scan_conf scan;
+	struct campaigns_conf campaigns;
 	struct plan_dns dns;
 	struct arena *arena;
 };
@@ -42,6 +43,12 @@ void plan_dns(struct plan_dns *plan, const struct config *config,
 	      const char *auth_domain, struct arena *arena);
 struct back_hop plan_mx(const struct config *config);
 enum back_tls plan_tls(int tls); /* of enum config_relay_tls */
+/* The parts about mass mailings; whether they have a next hop of their own is
+ * plan_make's. */
+void plan_campaigns(struct campaigns_conf *conf, const struct config *config);
+bool plan_has_bulk_hop(const struct config *config);
+void plan_bulk(struct back_bulk *bulk, const struct config *config,
+	       struct arena *arena);
 /* The part about scanning. */
 void plan_scan(struct scan_conf *conf, const struct config *config,
 	       const struct dns_opts *dns, struct arena *arena);

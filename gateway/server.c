@@ -3,9 +3,10 @@
  *
  * Start: log, sockets, directories, privileges, guard, spool, logins, limits
  * and blocks out of the spool, quarantine and scanning, which look at mail for
- * the others, back, front, control, READY. Everything that root may read
- * (certificates, password files) was read with the configuration, before the
- * drop; authorities' files (`ca`) are opened after it, and again at a reload.
+ * the others, campaigns, back, front, control, READY. Everything that root may
+ * read (certificates, password files) was read with the configuration, before
+ * the drop; authorities' files (`ca`) are opened after it, and again at a
+ * reload.
  *
  * Stop: control, then the front (on a thread of its own, so that the main loop
  * goes on answering the watchdog and a second signal), then the guard's ticks,
@@ -323,6 +324,22 @@ start_scan(struct server *s, const struct plan *plan)
 	return 0;
 }
 
+/* Before those who ask them. */
+static int
+load_campaigns(struct server *s, const struct plan *plan)
+{
+	struct store_env *store = spool_store(s->spool);
+
+	s->campaigns = campaigns_create();
+	s->suppress = suppress_create();
+	campaigns_configure(s->campaigns, &plan->campaigns);
+	if (campaigns_load(s->campaigns, store) != 0)
+		return fail("campaigns", "the spool cannot be read");
+	if (suppress_load(s->suppress, store) != 0)
+		return fail("suppressed addresses", "the spool cannot be read");
+	return 0;
+}
+
 static int
 start_mail(struct server *s, const struct plan *plan)
 {
@@ -336,6 +353,8 @@ start_mail(struct server *s, const struct plan *plan)
 	    .domains = names_domains(s->names),
 	    .scan = s->scan,
 	    .quarantine = s->quarantine,
+	    .campaigns = s->campaigns,
+	    .suppress = s->suppress,
 	    .dead_domain = dead_met,
 	    .dead_domain_arg = &s->dead,
 	    .conf = &plan->back,
@@ -396,6 +415,8 @@ start_control(struct server *s, const struct plan *plan)
 	    .domains = names_domains(s->names),
 	    .scan = s->scan,
 	    .quarantine = s->quarantine,
+	    .campaigns = s->campaigns,
+	    .suppress = s->suppress,
 	    .users_local = !s->config->auth.backend.dovecot,
 	    .host = {.reload = server_reload,
 		     .show = server_show,
@@ -452,6 +473,8 @@ start(struct server *s)
 	if (code == 0)
 		code = start_scan(s, &plan);
 	if (code == 0)
+		code = load_campaigns(s, &plan);
+	if (code == 0)
 		code = start_mail(s, &plan);
 	if (code == 0)
 		code = start_control(s, &plan);
@@ -481,6 +504,8 @@ end(struct server *s)
 		spool_close(&s->spool);
 	names_destroy(&s->names);
 	guard_destroy(&s->guard);
+	campaigns_destroy(&s->campaigns);
+	suppress_destroy(&s->suppress);
 	for (size_t i = 0; i < s->parked_count; i++)
 		spool_msg_destroy(&s->parked[i]);
 	free(s->parked);

@@ -25,6 +25,8 @@ struct server {
 	struct names *names;
 	struct scan *scan;
 	struct quarantine *quarantine;
+	struct campaigns *campaigns;
+	struct suppress *suppress;
 	struct dead dead; /* what back tells */
 	struct auth_pool *auth;
 	struct front *front;

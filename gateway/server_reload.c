@@ -105,6 +105,7 @@ adopt(struct server *s, struct config *next, struct plan *plan,
 		return GW_EINVAL;
 	}
 	guard_reload(s->guard, &plan->limits);
+	campaigns_configure(s->campaigns, &plan->campaigns);
 	names_reload(s->names, &plan->dns.names);
 	front_reload(s->front, &plan->front);
 	control_reload(s->control, &plan->control);

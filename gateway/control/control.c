@@ -299,6 +299,8 @@ control_create(struct control **controlp, const struct control_opts *opts,
 	control->domains = opts->domains;
 	control->scan = opts->scan;
 	control->quarantine = opts->quarantine;
+	control->campaigns = opts->campaigns;
+	control->suppress = opts->suppress;
 	control->users_local = opts->users_local;
 	control->host = opts->host;
 	control->start_wall_s = clock_wall_s();

@@ -74,6 +74,9 @@ struct control_opts {
 	/* NULL, both: nothing is scanned, nothing quarantined. */
 	struct scan *scan;
 	struct quarantine *quarantine;
+	/* NULL, both: no mass mailings. */
+	struct campaigns *campaigns;
+	struct suppress *suppress;
 	bool users_local; /* `user` commands act on the store */
 	struct control_host host;
 	const struct control_conf *conf;

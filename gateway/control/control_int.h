@@ -30,6 +30,8 @@ struct control {
 	struct resolver *resolver;     /* NULL without dns_cache */
 	struct scan *scan;	       /* NULL: nothing is scanned */
 	struct quarantine *quarantine; /* NULL: there is none */
+	struct campaigns *campaigns;   /* NULL, both: no mass mailings */
+	struct suppress *suppress;
 	bool users_local;
 	struct control_host host;
 	struct control_conf conf; /* strings are ours */
