@@ -14,6 +14,8 @@ const struct config_listen *config_listen(const struct config *c, size_t i);
 const struct config_relay *config_relay(const struct config *c, size_t i);
 const struct config_route *config_route(const struct config *c, size_t i);
 /* By name; NULL when there is none. */
+/* Something makes mail one of a mass mailing. */
+bool config_has_bulk(const struct config *c);
 const struct config_relay *config_relay_find(const struct config *c,
 					     const char *name);
 

@@ -72,18 +72,31 @@ check_shares(struct config_reading *r, const struct config_bulk *bulk)
 }
 
 static bool
-is_bulk_by_name(const struct config *c)
+has_bulk_limit(const struct config *c)
 {
-	bool found = false;
+	for (size_t i = 0; i < c->limits.count; i++) {
+		const struct config_over *over =
+		    &((const struct config_limit *)c->limits.v[i])->over;
+
+		if (over->action == LIMIT_BULK ||
+		    (over->action == LIMIT_PACE && over->then == LIMIT_BULK))
+			return true;
+	}
+	return false;
+}
+
+bool
+config_has_bulk(const struct config *c)
+{
+	const struct config_bulk *bulk = &c->bulk;
+	bool found = bulk->headers || bulk->when.recipients > 0 ||
+		     bulk->when.same > 0 || bulk->suffix != NULL;
 
 	for (size_t i = 0; i < c->listens.count; i++)
 		found |= config_listen(c, i)->bulk;
 	for (size_t i = 0; i < c->classes.count; i++)
 		found |= ((const struct config_class *)c->classes.v[i])->bulk;
-	for (size_t i = 0; i < c->limits.count; i++)
-		found |= ((const struct config_limit *)c->limits.v[i])
-			     ->over.action == LIMIT_BULK;
-	return found || c->bulk.suffix != NULL;
+	return found || has_bulk_limit(c);
 }
 
 void
@@ -95,9 +108,7 @@ config_check_bulk(struct config_reading *r, const struct config *c)
 	check_suffix(r, bulk);
 	check_warmup(r, bulk);
 	check_shares(r, bulk);
-	if (bulk->block.at.line > 0 && !bulk->headers &&
-	    bulk->when.recipients == 0 && bulk->when.same == 0 &&
-	    !is_bulk_by_name(c))
+	if (bulk->block.at.line > 0 && !config_has_bulk(c))
 		config_warn(r->problems, bulk->block.at,
 			    "'bulk' makes nothing a mass mailing: it needs "
 			    "'when', 'headers' or 'suffix'");

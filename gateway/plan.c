@@ -65,6 +65,9 @@ front_classes(struct arena *arena, const struct config *c)
 			class->unscannable < 0
 			    ? -1
 			    : (int)plan_unscannable(class->unscannable),
+		    .bulk = class->bulk,
+		    .confirm = class->confirm < 0 ? c->bulk.confirm
+						  : class->confirm != 0,
 		};
 	}
 	return classes;
@@ -93,6 +96,7 @@ make_front(struct plan *plan, const struct config *c,
 		    .normalise = l->line_endings == CONFIG_NORMALISE,
 		    .proxy = l->proxy.v,
 		    .proxy_count = l->proxy.count,
+		    .bulk = l->bulk,
 		};
 	}
 	*front = (struct front_conf){
@@ -124,6 +128,9 @@ make_front(struct plan *plan, const struct config *c,
 	    .token_key_count = c->scan.token_keys.count,
 	    .token_age_s = c->scan.cache_age_ms / 1000,
 	    .token_sign = c->scan.token_sign,
+	    .bulk = {.on = config_has_bulk(c),
+		     .suffix = c->bulk.suffix,
+		     .confirm = c->bulk.confirm},
 	    .dkim = c->dkim_keys,
 	    .unsubscribe = c->bulk.unsubscribe,
 	    .listeners = listeners,

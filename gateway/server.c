@@ -370,6 +370,7 @@ start_mail(struct server *s, const struct plan *plan)
 	    .dns_cache = names_cache(s->names),
 	    .domains = names_domains(s->names),
 	    .scan = s->scan,
+	    .campaigns = s->campaigns,
 	    .thread_count = (unsigned)s->config->threads,
 	    .conf = &plan->front,
 	    .utf8_fn = offers_utf8,

@@ -55,6 +55,7 @@ struct front_bulk { /* zeroed: nothing becomes part of a campaign */
 	/* "bulk": ann+bulk logs in as ann, and all that she sends there is
 	 * part of a campaign; NULL: none. */
 	const char *suffix;
+	bool confirm; /* of logins whose class is none of these */
 };
 
 /* An immutable value; front copies it deeply and swaps it as a whole: live
