@@ -403,6 +403,12 @@ icap_pool_options(const struct icap_pool *pool)
 	return &pool->options;
 }
 
+const char *
+icap_pool_profile(const struct icap_pool *pool)
+{
+	return pool->terms.profile->name;
+}
+
 int64_t
 icap_pool_expires_wall_s(const struct icap_pool *pool)
 {

@@ -57,6 +57,8 @@ struct icap_options {
 	char service[128]; /* Service:, escaped */
 };
 const struct icap_options *icap_pool_options(const struct icap_pool *pool);
+/* The row of icap/profile.h that it goes by; static. */
+const char *icap_pool_profile(const struct icap_pool *pool);
 /* notAfter of the certificate seen last; 0: none. */
 int64_t icap_pool_expires_wall_s(const struct icap_pool *pool);
 

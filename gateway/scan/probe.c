@@ -64,6 +64,7 @@ on_resolved(void *arg, const struct dns_targets *targets)
 	} else if (!server->addressed) {
 		/* Old addresses are as good as any; without one it is down. */
 		probe_failed(server, targets->text);
+		scan_testing_fail(server, targets->text);
 		server->resolve_ms = server->health.due_ms;
 	}
 	content_pump(server->scan);
@@ -81,6 +82,7 @@ resolve(struct scan_server *server)
 	if (!server->scan->dns) {
 		server->resolve_ms = now_of(server) + ADDRESS_MIN_MS;
 		probe_failed(server, "the resolver cannot be used");
+		scan_testing_fail(server, "the resolver cannot be used");
 		return;
 	}
 	server->resolve_op =
@@ -153,6 +155,7 @@ on_canary(void *arg, const struct icap_result *result)
 	bool changed;
 
 	server->probe_op = NULL;
+	scan_testing_note(server, SCAN_TEST_EICAR, result);
 	if (is_busy(server, &result->verdict)) {
 		health_busy(&server->health, now_of(server));
 		content_pump(server->scan);
@@ -210,6 +213,7 @@ on_options(void *arg, const struct icap_result *result)
 	int64_t now_ms = now_of(server);
 
 	server->probe_op = NULL;
+	scan_testing_note(server, SCAN_TEST_OPTIONS, result);
 	if (result->verdict.kind != SCAN_ERROR && options->known) {
 		server->options_ms = options->expires_ms;
 		/* Some name it in their answers alone. */
@@ -256,6 +260,25 @@ look_at_silence(struct scan_server *server, int64_t now_ms)
 	}
 }
 
+/* The next step of a test by hand. */
+static void
+test(struct scan_server *server)
+{
+	server->testing.under_way = true;
+	server->testing.since_ms = now_of(server);
+	switch (server->testing.step) {
+	case SCAN_TEST_OPTIONS:
+		ask_options(server);
+		break;
+	case SCAN_TEST_EICAR:
+		canary(server);
+		break;
+	case SCAN_TEST_CLEAN:
+		scan_testing_clean(server, canary_timeout_ms(server));
+		break;
+	}
+}
+
 void
 scan_probe_tick(struct scan_server *server)
 {
@@ -270,6 +293,10 @@ scan_probe_tick(struct scan_server *server)
 	due = health_is_due(&server->health, now_ms);
 	if (server->asked_count >= scan_server_slots(server))
 		return;
+	if (server->testing.wanted) {
+		test(server);
+		return;
+	}
 	if (now_ms >= server->options_ms &&
 	    (due || server->health.state == SCAN_UP)) {
 		ask_options(server);

@@ -292,6 +292,12 @@ scan_known(struct scan *scan, struct scan_job *job)
 	return work_known(scan, job);
 }
 
+bool
+scan_known_virus(struct scan *scan, struct scan_job *job)
+{
+	return work_known_virus(scan, job);
+}
+
 static void
 take_job(struct scan *scan, struct item *item)
 {
@@ -388,6 +394,24 @@ scan_status_get(struct scan *scan, struct scan_status *status)
 	status->shared = atomic_load(&scan->shared);
 	status->parts_scanned = atomic_load(&scan->scanned);
 	status->bytes_scanned = atomic_load(&scan->scanned_bytes);
+}
+
+static void
+take_test(struct scan *scan, struct item *item)
+{
+	if (!scan->stopping)
+		scan_testing_begin(scan, item->id);
+}
+
+uint64_t
+scan_test_start(struct scan *scan)
+{
+	struct item *item = item_create(take_test);
+	uint64_t number = atomic_fetch_add(&scan->last_test, 1) + 1;
+
+	item->id = number;
+	queue_push(scan->queue, &item->queue);
+	return number;
 }
 
 static void

@@ -105,6 +105,9 @@ struct scan_job {
 /* True: every part is known and clean, or there are none; job is not taken and
  * verdict is filled in. Any thread, no waiting: the fast path. */
 bool scan_known(struct scan *scan, struct scan_job *job);
+/* True: a part is known to be infected, and verdict and part are filled in, for
+ * who does without scanning (a bypass). Any thread, no waiting. */
+bool scan_known_virus(struct scan *scan, struct scan_job *job);
 void scan_job_start(struct scan *scan, struct scan_job *job); /* any thread */
 /*
  * Any thread: done comes soon, with CANCELED if nothing else is known. What has
@@ -153,13 +156,43 @@ struct scan_status {
 };
 void scan_status_get(struct scan *scan, struct scan_status *status);
 
+/* --- a test by hand ------------------------------------------------------ */
+
+enum scan_test_step { SCAN_TEST_OPTIONS, SCAN_TEST_EICAR, SCAN_TEST_CLEAN };
+#define SCAN_TEST_STEPS 3
+
+struct scan_test_answer {
+	bool ended;
+	int64_t ms; /* it took; 0: it was not even asked */
+	enum scan_kind kind;
+	char threat[SCAN_THREAT_SIZE];
+	char error[160]; /* of ERROR */
+};
+
+struct scan_test { /* of one server */
+	char name[SCAN_SERVER_SIZE];
+	enum scan_health health;     /* now */
+	const char *profile;	     /* static; NULL: no OPTIONS yet */
+	char istag[SCAN_ISTAG_SIZE]; /* as in OPTIONS */
+	int32_t preview;	     /* -1: none */
+	struct scan_test_answer answers[SCAN_TEST_STEPS];
+};
+
+/* All servers are asked, whatever is known of them. Returns the test's number.
+ * Any thread, as below. */
+uint64_t scan_test_start(struct scan *scan);
+/* How it stands: copies up to max, returns how many servers there are to it. */
+size_t scan_test_get(struct scan *scan, uint64_t number, struct scan_test *out,
+		     size_t max, bool *ended);
+
 /* Told on the scan thread when `up` changed, or a verdict may have: held
  * messages are worth another try. Set once, before jobs. */
 typedef void scan_changed_fn(void *arg, bool up);
 void scan_on_change(struct scan *scan, scan_changed_fn *fn, void *arg);
 
-/* While a bypass lasts front and back let everything go unscanned; audited by
- * whoever sets it. 0: none. */
+/* While a bypass lasts front and back let everything go unscanned, but what is
+ * known to be infected: it is for a scanner that is broken, not for viruses.
+ * Audited by whoever sets it. 0: none. */
 void scan_bypass_set(struct scan *scan, int64_t until_wall_s);
 bool scan_bypassed(struct scan *scan, int64_t now_wall_s); /* any thread */
 /* Forgets all verdicts; returns how many. */

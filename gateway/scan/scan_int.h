@@ -87,7 +87,7 @@ struct scan {
 	_Atomic bool on;
 	_Atomic uint64_t bytes_max;
 	_Atomic int64_t bypass_until_wall_s;
-	_Atomic uint64_t last_id;
+	_Atomic uint64_t last_id, last_test;
 	_Atomic uint64_t jobs, hits, misses, shared, scanned, scanned_bytes;
 	/* The list itself and status of each; up and its time. Written by the
 	 * scan thread alone, which reads without it. */
@@ -95,6 +95,7 @@ struct scan {
 	struct scan_server_list servers;
 	bool up, unsteady;
 	int64_t down_since_wall_s;
+	uint64_t tested; /* the last test that has begun */
 	/* Held while fn runs, so that it never runs after it was taken away. */
 	pthread_mutex_t change_lock;
 	scan_changed_fn *changed;
@@ -121,6 +122,7 @@ void work_part_done(struct work *work, size_t part,
 void verdict_error(struct scan_verdict *verdict, enum scan_why why);
 /* The other thread's half of scan_known. */
 bool work_known(struct scan *scan, struct scan_job *job);
+bool work_known_virus(struct scan *scan, struct scan_job *job);
 
 /* --- content.c ------------------------------------------------------------ */
 
@@ -150,6 +152,10 @@ void content_forget_tried(struct scan *scan);
 /* Gives servers what they have room for; ends what nobody can be asked. Where
  * something may have changed, and never before a list is as it should be. */
 void content_pump(struct scan *scan);
+
+/* --- testing.c ------------------------------------------------------------ */
+
+void scan_testing_begin(struct scan *scan, uint64_t number);
 
 /* --- scan.c --------------------------------------------------------------- */
 

@@ -18,6 +18,15 @@
 TAILQ_HEAD(content_list, content);
 TAILQ_HEAD(scan_server_list, scan_server);
 
+/* A test by hand: testing.c. Written with scan->lock. */
+struct testing {
+	bool wanted, under_way;
+	uint64_t number;
+	enum scan_test_step step;
+	int64_t since_ms; /* of the step under way */
+	struct scan_test test;
+};
+
 struct scan_server {
 	struct scan *scan;
 	struct arena *arena; /* conf's strings */
@@ -38,6 +47,7 @@ struct scan_server {
 	struct icap_op *probe_op;
 	struct health health;
 	struct istag istag;
+	struct testing testing;
 	char proven[SCAN_ISTAG_SIZE]; /* the tag of its last good canary */
 	uint64_t canaries;	      /* begun */
 	char eicar[EICAR_SIZE];
@@ -77,5 +87,14 @@ void scan_server_tag(struct scan_server *server, const char *istag);
 /* Begins what is due: look-up, OPTIONS, canary. */
 void scan_probe_tick(struct scan_server *server);
 void scan_probe_end(struct scan_server *server);
+
+/* --- testing.c ------------------------------------------------------------ */
+
+/* The step that is under way, if it is that one, has ended. */
+void scan_testing_note(struct scan_server *server, enum scan_test_step step,
+		       const struct icap_result *result);
+/* It cannot be asked: that is the end of its test. */
+void scan_testing_fail(struct scan_server *server, const char *error);
+void scan_testing_clean(struct scan_server *server, int64_t timeout_ms);
 
 #endif

@@ -387,6 +387,23 @@ verdicts_get(struct verdicts *v, const uint8_t digest[DIGEST_SIZE],
 	return counts;
 }
 
+bool
+verdicts_virus(struct verdicts *v, const uint8_t digest[DIGEST_SIZE],
+	       int64_t now_ms, struct scan_verdict *verdict)
+{
+	const struct entry *entry;
+	bool is;
+
+	pthread_mutex_lock(&v->lock);
+	entry = find(v, digest);
+	is = entry && entry->kind == SCAN_INFECTED &&
+	     !is_worthless(v, entry, now_ms);
+	if (is)
+		tell(entry, verdict);
+	pthread_mutex_unlock(&v->lock);
+	return is;
+}
+
 static struct entry *
 entry_make(struct verdicts *v, const uint8_t digest[DIGEST_SIZE])
 {

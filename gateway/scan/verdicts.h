@@ -35,6 +35,12 @@ void verdicts_configure(struct verdicts *verdicts,
 bool verdicts_get(struct verdicts *verdicts, const uint8_t digest[DIGEST_SIZE],
 		  int64_t now_ms, bool take, struct scan_verdict *verdict);
 
+/* True: it is known to be infected, under whatever ISTag, and the verdict is
+ * not too old. Nothing changes. */
+bool verdicts_virus(struct verdicts *verdicts,
+		    const uint8_t digest[DIGEST_SIZE], int64_t now_ms,
+		    struct scan_verdict *verdict);
+
 /*
  * ERROR is not kept; UNSCANNABLE, being about settings, for minutes only; one
  * without an ISTag of a service that has one, only when it is INFECTED.

@@ -285,3 +285,22 @@ work_known(struct scan *scan, struct scan_job *job)
 	atomic_fetch_add(&scan->hits, cached);
 	return true;
 }
+
+bool
+work_known_virus(struct scan *scan, struct scan_job *job)
+{
+	uint8_t key[DIGEST_SIZE];
+
+	for (size_t i = 0; i < job->part_count; i++) {
+		if (job->parts[i].decoded_bytes == 0)
+			continue;
+		scan_key(&job->parts[i], key);
+		if (!verdicts_virus(scan->verdicts, key, clock_mono_ms(),
+				    &job->verdict))
+			continue;
+		job->part = i;
+		job->cached = 1;
+		return true;
+	}
+	return false;
+}

@@ -116,6 +116,12 @@ icap_pool_options(const struct icap_pool *pool)
 	return &pool->options;
 }
 
+const char *
+icap_pool_profile(const struct icap_pool *pool)
+{
+	return pool->options.known ? "generic" : "none";
+}
+
 int64_t
 icap_pool_expires_wall_s(const struct icap_pool *pool)
 {

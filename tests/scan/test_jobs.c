@@ -473,6 +473,35 @@ START_TEST(late_ones_come_behind)
 }
 END_TEST
 
+START_TEST(a_virus_is_known)
+{
+	struct scan_conf conf = help_conf(1);
+	struct mail *mail = mail_create("one two VIRUS");
+	struct mail *clean = mail_create("one two");
+	struct scan *scan;
+
+	fake_reset();
+	scan = help_start_up(&conf);
+	ck_assert(!scan_known_virus(scan, &mail->job));
+	ck_assert_int_eq(help_scan(scan, "one two"), SCAN_CLEAN);
+	ck_assert_int_eq(help_scan(scan, "VIRUS"), SCAN_INFECTED);
+	/* Whatever else is not known, or would be asked about again. */
+	FAKE_SET(0, istag, "new");
+	ck_assert_int_eq(help_scan(scan, "three"), SCAN_CLEAN);
+	FAKE_SET(0, manner, FAKE_MUTE);
+	ck_assert(scan_known_virus(scan, &mail->job));
+	ck_assert_int_eq(mail->job.verdict.kind, SCAN_INFECTED);
+	ck_assert_str_eq(mail->job.verdict.threat, "Test.Virus");
+	ck_assert_uint_eq(mail->job.part, 2);
+	ck_assert(!scan_known_virus(scan, &clean->job));
+	scan_flush(scan);
+	ck_assert(!scan_known_virus(scan, &mail->job));
+	mail_destroy(mail);
+	mail_destroy(clean);
+	scan_stop(&scan);
+}
+END_TEST
+
 START_TEST(its_time_is_over)
 {
 	struct scan_conf conf = help_conf(1);
@@ -614,6 +643,7 @@ main(void)
 	tcase_add_test(tcase, an_unreadable_copy_hurts_its_own);
 	tcase_add_test(tcase, other_bytes_are_not_believed);
 	tcase_add_test(tcase, late_ones_come_behind);
+	tcase_add_test(tcase, a_virus_is_known);
 	tcase_add_test(tcase, its_time_is_over);
 	tcase_add_test(tcase, stops_with_work_under_way);
 	tcase_add_test(tcase, bypass);

@@ -631,6 +631,111 @@ END_TEST
 
 /* --- reload --------------------------------------------------------------- */
 
+/* Each row of the first server; the second one is well. */
+START_TEST(a_test_by_hand)
+{
+	static const struct {
+		const char *label;
+		enum scan_kind canary, kinds[SCAN_TEST_STEPS];
+		enum fake_manner manner;
+		enum scan_health health;
+	} rows[] = {
+	    {"well",
+	     SCAN_INFECTED,
+	     {SCAN_CLEAN, SCAN_INFECTED, SCAN_CLEAN},
+	     FAKE_ANSWERS,
+	     SCAN_UP},
+	    {"blind",
+	     SCAN_CLEAN,
+	     {SCAN_CLEAN, SCAN_CLEAN, SCAN_CLEAN},
+	     FAKE_ANSWERS,
+	     SCAN_BLIND},
+	    {"fails",
+	     SCAN_INFECTED,
+	     {SCAN_CLEAN, SCAN_INFECTED, SCAN_ERROR},
+	     FAKE_FAILS,
+	     SCAN_UP},
+	    {"dead",
+	     SCAN_INFECTED,
+	     {SCAN_ERROR, SCAN_ERROR, SCAN_ERROR},
+	     FAKE_DEAD,
+	     SCAN_DOWN},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scan_conf conf = help_conf(2);
+		struct scan_test tests[FAKES_MAX];
+		struct scan *scan;
+		bool ended;
+		uint64_t n;
+
+		fake_reset();
+		scan = help_start_up(&conf);
+		FAKE_SET(0, manner, rows[i].manner);
+		FAKE_SET(0, canary, rows[i].canary);
+		n = scan_test_start(scan);
+		UNTIL(
+		    (scan_test_get(scan, n, tests, FAKES_MAX, &ended), ended));
+		ck_assert_uint_eq(
+		    scan_test_get(scan, n, tests, FAKES_MAX, &ended), 2);
+		for (int s = 0; s < SCAN_TEST_STEPS; s++) {
+			const struct scan_test_answer *a = &tests[0].answers[s];
+
+			ck_assert_msg(a->ended && a->kind == rows[i].kinds[s] &&
+					  (a->error[0] != '\0') ==
+					      (a->kind == SCAN_ERROR),
+				      "%s: %d: %d %s", rows[i].label, s,
+				      a->kind, a->error);
+		}
+		ck_assert_str_eq(tests[0].name, "127.0.0.1:1344/av");
+		ck_assert_str_eq(tests[1].istag, "tag-2");
+		ck_assert_str_eq(tests[1].profile, "generic");
+		ck_assert_int_eq(tests[1].answers[1].kind, SCAN_INFECTED);
+		UNTIL(help_health(scan, 0) == rows[i].health);
+		/* It was down, and a test finds it well: it is up. */
+		FAKE_SET(0, manner, FAKE_ANSWERS);
+		FAKE_SET(0, canary, SCAN_INFECTED);
+		n = scan_test_start(scan);
+		UNTIL(
+		    (scan_test_get(scan, n, tests, FAKES_MAX, &ended), ended));
+		ck_assert_int_eq(tests[0].answers[1].kind, SCAN_INFECTED);
+		ck_assert_int_eq(help_health(scan, 0), SCAN_UP);
+		scan_stop(&scan);
+	}
+}
+END_TEST
+
+/* One that answers nothing keeps nobody but itself; two who test share it. */
+START_TEST(a_test_that_does_not_end)
+{
+	struct scan_conf conf = help_conf(2);
+	struct scan_test tests[FAKES_MAX];
+	struct scan *scan;
+	bool ended = false;
+	uint64_t n, m;
+
+	fake_reset();
+	scan = help_start_up(&conf);
+	FAKE_SET(0, manner, FAKE_FROZEN);
+	n = scan_test_start(scan);
+	m = scan_test_start(scan);
+	UNTIL((scan_test_get(scan, m, tests, FAKES_MAX, &ended),
+	       tests[1].answers[SCAN_TEST_CLEAN].ended));
+	ck_assert(!ended && !tests[0].answers[SCAN_TEST_OPTIONS].ended);
+	FAKE_SET(0, manner, FAKE_ANSWERS);
+	UNTIL((scan_test_get(scan, m, tests, FAKES_MAX, &ended), ended));
+	ck_assert_uint_eq(scan_test_get(scan, n, tests, FAKES_MAX, &ended), 2);
+	ck_assert(ended);
+	/* Without servers there is nothing to wait for. */
+	conf.server_count = 0;
+	ck_assert_int_eq(scan_reload(scan, &conf, (char[100]){0}, 100), 0);
+	n = scan_test_start(scan);
+	UNTIL((m = scan_test_get(scan, n, tests, FAKES_MAX, &ended), ended));
+	ck_assert_uint_eq(m, 0);
+	scan_stop(&scan);
+}
+END_TEST
+
 START_TEST(a_reload_keeps_what_stays)
 {
 	struct scan_conf conf = help_conf(2);
@@ -733,6 +838,8 @@ main(void)
 	tcase_add_test(tcase, answers_without_the_tag);
 	tcase_add_test(tcase, a_tag_that_never_stays);
 	tcase_add_test(tcase, a_blind_canary_with_one_tag_too_many);
+	tcase_add_test(tcase, a_test_by_hand);
+	tcase_add_test(tcase, a_test_that_does_not_end);
 	tcase_add_test(tcase, a_reload_keeps_what_stays);
 	tcase_add_test(tcase, what_cannot_be);
 	suite_add_tcase(suite, tcase);
