@@ -378,10 +378,12 @@ def in_proportion_to_what_it_touches(work):
         print("     %-34s %6.0f ms" % (words, took * 1000))
     print("     meanwhile the slowest answer took %.0f ms, of %d recipients" % (
         slowest[0] * 1000, rcpts * mails))
+    # a machine that has much else to do is slow at bob's as well
+    most = max(1.0 * hops.PATIENCE, times["undo of all"] / 8)
     for words in ("hold --cred alice --yes", "release --cred alice --yes",
                   "purge --cred alice --yes", "undo"):
-        assert times[words] < 2.0 * hops.PATIENCE, (words, times)
-    assert slowest[0] < 1.0 * hops.PATIENCE, slowest
+        assert times[words] < 2 * most, (words, times)
+    assert slowest[0] < most, slowest
     case.equal(len(hops.js(sluice, "queue", "list", "--cred", "alice")), 50)
     hops.ledger(sluice, accepted=mails * rcpts + 50, queued=mails * rcpts + 50)
     sluice.stop()
