@@ -50,6 +50,12 @@ function(sluice_unit name)
 	target_link_libraries(sluice_${name} PUBLIC sluice_flags ${U_LINKS})
 endfunction()
 
+# There are more tests at once than processors, since most of them wait. These
+# do not.
+set(SLUICE_BUSY_TESTS auth/local auth/repeat back/catalog gateway/config_values
+	mime/limits ratelimit/gcra ratelimit/keys ratelimit/threads
+	ratelimit/window)
+
 # sluice_tests(UNIT [LINKS ...]): each test_*.c of tests/UNIT is one program
 # and one ctest entry named UNIT/MODULE.
 function(sluice_tests unit)
@@ -69,5 +75,9 @@ function(sluice_tests unit)
 			LABELS unit TIMEOUT 300
 			# Check's own 4 s are too few on a busy machine
 			ENVIRONMENT CK_DEFAULT_TIMEOUT=120)
+		if(${unit}/${module} IN_LIST SLUICE_BUSY_TESTS)
+			set_tests_properties(${unit}/${module} PROPERTIES
+				PROCESSORS 3 COST 50)
+		endif()
 	endforeach()
 endfunction()

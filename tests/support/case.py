@@ -19,12 +19,18 @@ def case(function):
     return function
 
 
-def main():
-    only = sys.argv[1:]
-    unknown = set(only) - {story.__name__ for story in stories}
+def chosen_of(words):
+    """NAME...: these stories. --but NAME...: all others."""
+    but = words[:1] == ["--but"]
+    names = set(words[1:] if but else words)
+    unknown = names - {story.__name__ for story in stories}
     if unknown:
         sys.exit("no such story: %s" % ", ".join(sorted(unknown)))
-    chosen = [s for s in stories if not only or s.__name__ in only]
+    return [s for s in stories if not names or (s.__name__ in names) != but]
+
+
+def main():
+    chosen = chosen_of(sys.argv[1:])
     failed = []
     for story in chosen:
         began = time.monotonic()
