@@ -392,6 +392,7 @@ check_system(struct config_reading *r, struct config *c)
 				config_place_of(&relay->block, "ca"));
 	}
 	config_check_tokens(r, c);
+	config_read_dkim(r, c);
 	if (c->user != NULL && getpwnam(c->user) == NULL)
 		config_error(r->problems, config_place_of(&c->block, "user"),
 			     "there is no user '%s' in this system", c->user);
@@ -414,6 +415,7 @@ config_check(struct config_reading *r, struct config *c)
 	config_check_dns(r, c);
 	config_check_scan(r, c);
 	config_check_bulk(r, c);
+	config_check_dkim(r, c);
 	if (c->http.on && !ip_is_loopback(&c->http.addr.ip))
 		config_warn(r->problems, config_place_of(&c->block, "http"),
 			    "the metrics are for everybody who reaches this "

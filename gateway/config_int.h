@@ -102,7 +102,7 @@ struct config_shape {
 		      struct buf *out);
 };
 /* config_number.c, _text.c, _addr.c, _hop.c, _limit.c, _icap.c,
- * _token.c, _bulk.c */
+ * _token.c, _bulk.c, _dkim.c */
 extern const struct config_shape config_shape_count, config_shape_count_or,
     config_shape_size, config_shape_time, config_shape_times;
 extern const struct config_shape config_shape_switch, config_shape_choice,
@@ -117,7 +117,8 @@ extern const struct config_shape config_shape_backend, config_shape_host,
     config_shape_login, config_shape_via, config_shape_target;
 extern const struct config_shape config_shape_rates, config_shape_volume,
     config_shape_at_once, config_shape_bits, config_shape_over;
-extern const struct config_shape config_shape_icap, config_shape_token;
+extern const struct config_shape config_shape_icap, config_shape_token,
+    config_shape_selector;
 /* config_bulk.c */
 extern const struct config_shape config_shape_when, config_shape_per_hour,
     config_shape_per_min, config_shape_percent, config_shape_shares,
@@ -155,6 +156,9 @@ void config_check(struct config_reading *r, struct config *config);
 void config_check_limits(struct config_reading *r, struct config *config);
 void config_check_dns(struct config_reading *r, const struct config *config);
 void config_check_scan(struct config_reading *r, const struct config *config);
+void config_check_dkim(struct config_reading *r, const struct config *config);
+/* Reads its keys. */
+void config_read_dkim(struct config_reading *r, struct config *config);
 void config_check_bulk(struct config_reading *r, const struct config *config);
 /* An authorities' file can be used; else told at `at`. */
 void config_check_ca(struct config_reading *r, const char *path,

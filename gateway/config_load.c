@@ -11,6 +11,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/secret.h"
 #include "gateway/config_int.h"
+#include "gateway/dkim/keys.h"
 
 /* Names of blocks seen, by row: "relay" "hub". */
 struct seen {
@@ -375,6 +376,7 @@ config_destroy(struct config **config)
 			secret_wipe(key->secret, key->secret_bytes);
 	}
 	tls_ctx_destroy(&c->tls_ctx);
+	dkim_keys_release(&c->dkim_keys);
 	arena_destroy(&c->arena);
 	free(c);
 }

@@ -75,6 +75,7 @@ config_value_range(const struct config_row *row, struct buf *out)
 	case CONFIG_OVER:
 	case CONFIG_ICAP:
 	case CONFIG_TOKEN:
+	case CONFIG_SELECTOR:
 	case CONFIG_WHEN:
 	case CONFIG_SHARES:
 	case CONFIG_DATE:

@@ -75,6 +75,10 @@ static const struct {
     {"bulk.site-rate", "20/m", true},
     {"bulk.site-connections", "2", true},
     {"bulk.via", "hub", false},
+    {"dkim.selector", "s2026 /etc/sluice/dkim-s2026.pem", true},
+    {"dkim.selector", "s2026e /etc/sluice/dkim-s2026e.pem", true},
+    {"bulk.unsubscribe", "\"https://example.com/u?c={campaign}&m={message}\"",
+     false},
     {"bulk.warm-up", "50 100 200 500 1000", false},
     {"bulk.warm-up-from", "2026-12-01", false},
     {"alert.mail", "postmaster@example.com", false},
@@ -129,6 +133,10 @@ static const struct {
      "An alarm in the log: three times what an hour usually brings.",
      "per site;\n\trecipients 2000/h;\n\tover defer;\n\tobserve on;"},
     {"class", "service", NULL, NULL},
+    {"dkim", "example.com",
+     "'openssl genrsa -out FILE 2048' and 'openssl genpkey -algorithm ed25519 "
+     "-out FILE' make keys; chmod 640 them.",
+     NULL},
 };
 
 #define EXAMPLES (sizeof(examples) / sizeof(examples[0]))
@@ -238,8 +246,36 @@ ship_rows(const char *scope, struct buf *out)
 }
 
 static void
+ship_named(const struct config_row *row, const char *name, const char *rest,
+	   struct buf *out)
+{
+	buf_printf(out, "%s %s {\n", row->path, name);
+	if (rest != NULL)
+		buf_printf(out, "\t%s\n", rest);
+	else
+		ship_rows(row->path, out);
+	buf_add_str(out, "}\n");
+}
+
+static void
+put_lines(struct buf *out, struct slice text, const char *prefix)
+{
+	struct slice line;
+
+	while (slice_split(&text, '\n', &line)) {
+		buf_add_str(out, prefix);
+		buf_add_slice(out, line);
+		buf_add_byte(out, '\n');
+	}
+}
+
+static void
 ship_block(const struct config_row *row, struct buf *out)
 {
+	struct buf text = {.cap = 65536};
+	/* its key files are still to be made */
+	const char *prefix = strcmp(row->path, "dkim") == 0 ? "#" : "";
+
 	buf_add_byte(out, '\n');
 	ship_comment(row, "# ", out);
 	if (row->kind == CONFIG_BLOCK) {
@@ -253,12 +289,9 @@ ship_block(const struct config_row *row, struct buf *out)
 			continue;
 		if (blocks[i].about != NULL)
 			fold(out, "# ", blocks[i].about, false);
-		buf_printf(out, "%s %s {\n", row->path, blocks[i].name);
-		if (blocks[i].rest != NULL)
-			buf_printf(out, "\t%s\n", blocks[i].rest);
-		else
-			ship_rows(row->path, out);
-		buf_add_str(out, "}\n");
+		ship_named(row, blocks[i].name, blocks[i].rest, &text);
+		put_lines(out, buf_slice(&text), prefix);
+		buf_fini(&text);
 	}
 }
 

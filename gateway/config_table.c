@@ -32,6 +32,7 @@
 #define MX(f) .field = offsetof(struct config_mx, f)
 #define SCAN(f) .field = offsetof(struct config_scan, f)
 #define LIMIT(f) .field = offsetof(struct config_limit, f)
+#define DKIM(f) .field = offsetof(struct config_dkim, f)
 #define BULK(f) .field = offsetof(struct config_bulk, f)
 #define CLASS(f) .field = offsetof(struct config_class, f)
 
@@ -61,6 +62,7 @@ static const char *const infected[] = {"reject",  "quarantine",	      "clean",
 				       "discard", "discard-silently", NULL};
 static const char *const downs[] = {"hold", "open", "reject", NULL};
 static const char *const off_on[] = {"off", "on", NULL};
+static const char *const signed_lanes[] = {"all", "bulk", NULL};
 static const char *const unscannables[] = {"reject", "hold", "pass", NULL};
 
 static const struct config_row rows[] = {
@@ -159,6 +161,9 @@ static const struct config_row rows[] = {
      "Who looks for viruses in attachments, and what happens to them; without "
      "a 'server' nobody does.",
      TOP(scan), .size = sizeof(struct config_scan)},
+    {"dkim", CONFIG_NAMED, 0, NULL, 0, 1000, "blocks",
+     "A domain whose mail is signed: what has one address there in From.",
+     TOP(dkims), .size = sizeof(struct config_dkim)},
     {"bulk", CONFIG_BLOCK, 0, NULL, 0, 0, NULL,
      "Mass mailings: which mail is one, and how it leaves without being in "
      "anybody's way.",
@@ -520,6 +525,21 @@ static const struct config_row rows[] = {
      "it only believes the others.",
      SCAN(token_sign)},
 
+    /* --- dkim --- */
+    {"dkim.selector", CONFIG_SELECTOR, CONFIG_REQUIRED | CONFIG_REPEAT, NULL, 1,
+     4, "keys",
+     "A name below _domainkey in the domain's DNS, and the private key whose "
+     "public half stands there, PEM: RSA of 2048 to 4096 bits, or Ed25519. "
+     "Each signs; 'sluice dkim show' says what to publish.",
+     DKIM(selectors)},
+    {"dkim.lanes", CONFIG_CHOICE, 0, "all", 0, 0, NULL,
+     "Whether all mail is signed, or mass mailings alone.",
+     .choices = signed_lanes, DKIM(lanes)},
+    {"dkim.subdomains", CONFIG_SWITCH, 0, "off", 0, 0, NULL,
+     "Whether mail from the domains below it that have no block of their own "
+     "is signed too.",
+     DKIM(subdomains)},
+
     /* --- bulk --- */
     {"bulk.when", CONFIG_WHEN, CONFIG_REPEAT, NULL, 0, 1000000, NULL,
      "Mail is of a mass mailing when it has more recipients than this in one "
@@ -597,6 +617,11 @@ static const struct config_row rows[] = {
      "The first of these days.", BULK(warmup_from_wall_s)},
     {"bulk.keep", CONFIG_TIME, 0, "40d", 1 * HOUR, 3650 * DAY, NULL,
      "How long a campaign that has ended can be looked at.", BULK(keep_ms)},
+    {"bulk.unsubscribe", CONFIG_TEXT, 0, NULL, 1, 500, NULL,
+     "The https address where readers unsubscribe with one click, with "
+     "{campaign} and {message} filled in; it is added, as List-Unsubscribe "
+     "(RFC 8058), to mass mail that is signed and has none.",
+     BULK(unsubscribe)},
 
     /* --- log --- */
     {"log.to", CONFIG_TARGET, 0, "stderr", 0, 0, NULL,

@@ -47,6 +47,7 @@ enum config_kind {
 	CONFIG_OVER,	 /* struct config_over */
 	CONFIG_ICAP,	 /* struct config_scan_servers */
 	CONFIG_TOKEN,	 /* struct config_token_keys */
+	CONFIG_SELECTOR, /* struct config_selectors */
 	CONFIG_WHEN,	 /* struct config_when */
 	CONFIG_PER_HOUR, /* uint64_t: 1000/h; 0: none */
 	CONFIG_PER_MIN,	 /* uint64_t: 30/m; 0: none */

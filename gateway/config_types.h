@@ -247,6 +247,25 @@ struct config_counts {
 	size_t count;
 };
 
+/* selector s2026 /etc/sluice/dkim-s2026.pem */
+struct config_selector {
+	const char *name;
+	const char *file;
+	struct config_place at;
+};
+
+struct config_selectors {
+	struct config_selector *v;
+	size_t count;
+};
+
+struct config_dkim { /* dkim example.com { ... } */
+	struct config_block block;
+	struct config_selectors selectors;
+	int lanes; /* 0: all, 1: bulk */
+	bool subdomains;
+};
+
 struct config_bulk {
 	struct config_block block;
 	struct config_when when;
@@ -267,6 +286,7 @@ struct config_bulk {
 	struct config_counts warmup; /* none: no plan */
 	int64_t warmup_from_wall_s;  /* 0: not given */
 	int64_t keep_ms;
+	const char *unsubscribe; /* the address for it; NULL: none is added */
 };
 
 struct config_class { /* class NAME { observe on; from-binding off; } */
@@ -406,7 +426,7 @@ struct config {
 	const char *user;	      /* NULL: no change */
 	struct config_names internal; /* ".example.com": and all below */
 	struct config_blocks listens, relays, routes; /* see below */
-	struct config_blocks limits, classes;
+	struct config_blocks limits, classes, dkims;
 	bool observe;	     /* no limit changes anything */
 	int binding;	     /* `from-binding`; enum config_binding */
 	const char *contact; /* whom replies send people to, or NULL */
@@ -432,6 +452,7 @@ struct config {
 	uint64_t threads; /* 0: one a core */
 	uint64_t delivery_connections;
 	struct tls_ctx *tls_ctx; /* from `tls`; NULL without, or unchecked */
+	struct dkim_keys *dkim_keys; /* from `dkim`, the same */
 	struct arena *arena;
 };
 

@@ -151,6 +151,8 @@ shape_of(enum config_kind kind)
 		return &config_shape_icap;
 	case CONFIG_TOKEN:
 		return &config_shape_token;
+	case CONFIG_SELECTOR:
+		return &config_shape_selector;
 	case CONFIG_WHEN:
 		return &config_shape_when;
 	case CONFIG_PER_HOUR:
