@@ -529,8 +529,8 @@ static const struct config_row rows[] = {
     {"dkim.selector", CONFIG_SELECTOR, CONFIG_REQUIRED | CONFIG_REPEAT, NULL, 1,
      4, "keys",
      "A name below _domainkey in the domain's DNS, and the private key whose "
-     "public half stands there, PEM: RSA of 2048 to 4096 bits, or Ed25519. "
-     "Each signs; 'sluice dkim show' says what to publish.",
+     "public half stands there, PEM: RSA of 2048 to 4096 bits, or Ed25519; "
+     "each signs, and 'sluice dkim show' says what to publish.",
      DKIM(selectors)},
     {"dkim.lanes", CONFIG_CHOICE, 0, "all", 0, 0, NULL,
      "Whether all mail is signed, or mass mailings alone.",
