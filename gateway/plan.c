@@ -294,6 +294,7 @@ make_back(struct plan *plan, const struct config *c, const char *postmaster)
 	back->scan_text = c->scan.texts;
 	back->scan_replacement = c->scan.replacement;
 	back->scan_subject = c->scan.subject != NULL ? c->scan.subject : "";
+	back->dkim = c->dkim_keys;
 	back->quarantine_s = c->scan.quarantine_ms / 1000;
 }
 

@@ -321,6 +321,8 @@ start_scan(struct server *s, const struct plan *plan)
 		return fail("quarantine", error);
 	if (scan_start(&s->scan, &opts, error, sizeof(error)) != 0)
 		return fail("scan", error);
+	if (dkim_pool_create(&s->signer, 0) != 0)
+		return fail("dkim", "no thread");
 	return 0;
 }
 
@@ -353,6 +355,7 @@ start_mail(struct server *s, const struct plan *plan)
 	    .domains = names_domains(s->names),
 	    .scan = s->scan,
 	    .quarantine = s->quarantine,
+	    .signer = s->signer,
 	    .campaigns = s->campaigns,
 	    .suppress = s->suppress,
 	    .dead_domain = dead_met,
@@ -370,6 +373,7 @@ start_mail(struct server *s, const struct plan *plan)
 	    .dns_cache = names_cache(s->names),
 	    .domains = names_domains(s->names),
 	    .scan = s->scan,
+	    .signer = s->signer,
 	    .campaigns = s->campaigns,
 	    .thread_count = (unsigned)s->config->threads,
 	    .conf = &plan->front,
@@ -494,6 +498,7 @@ end(struct server *s)
 		guard_stop(s->guard);
 	if (s->back != NULL)
 		stop_back(s, BACK_GRACE_MS);
+	dkim_pool_destroy(&s->signer);
 	if (s->scan != NULL)
 		scan_stop(&s->scan);
 	if (s->quarantine != NULL)

@@ -25,6 +25,7 @@ struct server {
 	struct names *names;
 	struct scan *scan;
 	struct quarantine *quarantine;
+	struct dkim_pool *signer;
 	struct campaigns *campaigns;
 	struct suppress *suppress;
 	struct dead dead; /* what back tells */

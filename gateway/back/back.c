@@ -104,6 +104,7 @@ back_start(struct back **backp, const struct back_opts *opts, char *error,
 	back->relay.dns_cache = opts->dns_cache;
 	back->relay.domains = opts->domains;
 	back->relay.scan = opts->scan;
+	back->relay.signer = opts->signer;
 	back->relay.quarantine = opts->quarantine;
 	back->relay.dead_domain = opts->dead_domain;
 	back->relay.dead_domain_arg = opts->dead_domain_arg;

@@ -10,6 +10,7 @@
 #include "gateway/campaign/campaign.h"
 #include "gateway/campaign/pace.h"
 #include "gateway/campaign/suppress.h"
+#include "gateway/dkim/pool.h"
 #include "gateway/scan/quarantine.h"
 #include "gateway/scan/scan.h"
 #include "gateway/spool/spool.h"
@@ -127,6 +128,8 @@ struct back_conf {
 	const char *scan_subject; /* prefix of a cleaned message's; NULL, "" */
 	int64_t quarantine_s;	  /* 0: 40 days */
 	struct back_bulk bulk;
+	/* Whose mail is signed; shared; NULL: nobody's. */
+	struct dkim_keys *dkim;
 };
 
 /* A recipient domain turned out to be dead behind the 250: a fact about the
@@ -145,6 +148,7 @@ struct back_opts {
 	/* NULL, both: what is pending-scan stays held. */
 	struct scan *scan;
 	struct quarantine *quarantine;
+	struct dkim_pool *signer; /* NULL: nothing is signed */
 	/* NULL, both: no campaigns, nobody is suppressed. */
 	struct campaigns *campaigns;
 	struct suppress *suppress;

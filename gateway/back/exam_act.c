@@ -16,6 +16,7 @@
 
 #include "gateway/back/exam.h"
 #include "gateway/back/held.h"
+#include "gateway/back/signature.h"
 #include "gateway/back/summary.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
@@ -311,14 +312,44 @@ on_committed(struct spool_outcome *op)
 }
 
 static void
+hand_in(struct exam *exam)
+{
+	exam->task.in.take = committed_take;
+	spool_outcome_start(exam->relay->spool, &exam->op);
+}
+
+static void
+signed_take(struct relay *relay, struct inbound *in)
+{
+	(void)relay;
+	hand_in((struct exam *)in);
+}
+
+/* On a thread that signs. */
+static void
+on_signed(void *arg)
+{
+	struct exam *exam = arg;
+
+	queue_push(exam->relay->queue, &exam->task.in.item);
+}
+
+static void
 commit(struct exam *exam)
 {
+	struct relay *relay = exam->relay;
+
 	fill_outcome(exam);
 	exam->op.done = on_committed;
 	exam->op.err = 0;
 	exam->op.next = NULL;
-	exam->task.in.take = committed_take;
-	spool_outcome_start(exam->relay->spool, &exam->op);
+	if ((!exam->op.dsn && !exam->op.extra) || !relay->signer) {
+		hand_in(exam);
+		return;
+	}
+	exam->task.in.take = signed_take;
+	signature_start(relay->signer, relay->settings->conf.dkim, &exam->op,
+			on_signed, exam);
 }
 
 /* --- slices --------------------------------------------------------------- */

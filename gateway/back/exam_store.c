@@ -14,6 +14,7 @@
 
 #include "gateway/back/clean.h"
 #include "gateway/back/exam.h"
+#include "gateway/back/signature.h"
 #include "gateway/back/virus_notice.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
@@ -286,6 +287,7 @@ copy_msg(const struct spool_msg *from)
 	msg->flags = from->flags;
 	if (prefix)
 		msg->prefix = slice_of(prefix, from->prefix.n);
+	signature_drop(msg);
 	for (uint32_t i = 0; i < from->rcpt_count; i++)
 		copy_rcpt(msg, &from->rcpts[i]);
 	return msg;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "gateway/back/delivery.h"
+#include "gateway/back/signature.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
@@ -197,13 +198,43 @@ on_committed(struct spool_outcome *op)
 }
 
 static void
-commit(struct outcome *outcome)
+hand_in(struct outcome *outcome)
 {
 	outcome->in.take = outcome_take;
 	outcome->op.done = on_committed;
 	outcome->op.err = 0;
 	outcome->op.next = NULL;
 	spool_outcome_start(outcome->relay->spool, &outcome->op);
+}
+
+static void
+signed_take(struct relay *relay, struct inbound *in)
+{
+	(void)relay;
+	hand_in((struct outcome *)in);
+}
+
+/* On a thread that signs. */
+static void
+on_signed(void *arg)
+{
+	struct outcome *outcome = arg;
+
+	queue_push(outcome->relay->queue, &outcome->in.item);
+}
+
+static void
+commit(struct outcome *outcome)
+{
+	struct relay *relay = outcome->relay;
+
+	if (outcome->op.dsn == NULL || relay->signer == NULL) {
+		hand_in(outcome);
+		return;
+	}
+	outcome->in.take = signed_take;
+	signature_start(relay->signer, relay->settings->conf.dkim, &outcome->op,
+			on_signed, outcome);
 }
 
 void

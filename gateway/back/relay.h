@@ -50,6 +50,7 @@ struct relay {
 	struct domains *domains;     /* or NULL */
 	struct scan *scan;	     /* or NULL, both */
 	struct quarantine *quarantine;
+	struct dkim_pool *signer; /* or NULL */
 	back_dead_domain_fn *dead_domain;
 	void *dead_domain_arg;
 	struct dns *dns;

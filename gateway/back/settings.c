@@ -138,6 +138,7 @@ copy_conf(struct settings *settings, const struct back_conf *from)
 	}
 	conf->scan_replacement = copy_str(arena, from->scan_replacement);
 	conf->scan_subject = copy_str(arena, from->scan_subject);
+	conf->dkim = dkim_keys_share(from->dkim);
 	if (conf->quarantine_s <= 0)
 		conf->quarantine_s = QUARANTINE_S;
 	if (conf->expire_s <= 0)
@@ -260,6 +261,7 @@ settings_destroy(struct settings **settings)
 		tls_ctx_destroy(&s->tls[i]);
 	free(s->tls);
 	routing_destroy(&s->routing);
+	dkim_keys_release(&s->conf.dkim);
 	arena_destroy(&s->arena);
 	free(s);
 }

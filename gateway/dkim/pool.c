@@ -40,6 +40,13 @@ take(struct dkim_pool *pool)
 	return job;
 }
 
+static void
+sign(struct dkim_job *job)
+{
+	buf_init(&job->fields, DKIM_FIELDS_MAX);
+	job->err = dkim_sign(&job->signing, &job->fields);
+}
+
 static void *
 run(void *arg)
 {
@@ -47,8 +54,10 @@ run(void *arg)
 	struct dkim_job *job;
 
 	while ((job = take(pool)) != NULL) {
-		buf_init(&job->fields, DKIM_FIELDS_MAX);
-		job->err = dkim_sign(&job->signing, &job->fields);
+		if (job->run != NULL)
+			job->run(job);
+		else
+			sign(job);
 		job->done(job);
 	}
 	return NULL;

@@ -15,6 +15,8 @@ struct dkim_pool;
 struct dkim_job {
 	/* in */
 	struct dkim_signing signing;
+	/* Not NULL: is run instead, and sees to everything but done. */
+	void (*run)(struct dkim_job *job);
 	void (*done)(struct dkim_job *job); /* on a thread of the pool: hand it
 					       over, nothing else */
 	/* out */
