@@ -4,13 +4,17 @@
  * parts are to be cut out, the others are asked for again until all that are
  * infected are known: one question tells of one.
  *
- * An error is no verdict: the message stays held and is examined again.
+ * An error is no verdict: the message stays held and is examined again. During
+ * a bypass it is walked as well, so that a virus that is known does not leave;
+ * it is quarantined then, even where parts are to be cut out: that takes more
+ * verdicts.
  */
 #include "gateway/back/exam.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
 #include "gateway/base/log.h"
@@ -319,15 +323,32 @@ walk_failed(struct exam *exam)
 	exam_end(&exam, exam->err == GW_ECANCELED ? EXAM_AGAIN : EXAM_LATER);
 }
 
+/* Nobody is asked: what is known to be infected stays all the same. */
+static void
+settle_bypassed(struct exam *exam)
+{
+	if (exam->virus) {
+		exam->bypassed = false;
+		exam->verdict = exam->job.verdict;
+		exam->part = exam->job.part;
+	}
+	settle(exam);
+}
+
 static void
 walked_take(struct relay *relay, struct inbound *in)
 {
 	struct exam *exam = (struct exam *)in;
+	/* Over by now: not one more leaves unscanned. */
+	bool over =
+	    exam->bypassed && !scan_bypassed(relay->scan, clock_wall_s());
 
-	if (relay->stopping || exam->cancelled)
+	if (relay->stopping || exam->cancelled || over)
 		exam_end(&exam, EXAM_AGAIN);
 	else if (exam->err != 0)
 		walk_failed(exam);
+	else if (exam->bypassed)
+		settle_bypassed(exam);
 	else if (exam->known)
 		settle(exam);
 	else
@@ -337,10 +358,6 @@ walked_take(struct relay *relay, struct inbound *in)
 void
 exam_start(struct exam *exam)
 {
-	if (exam->bypassed) {
-		settle(exam);
-		return;
-	}
 	exam->task.in.take = walked_take;
 	exam->task.run = exam_walk;
 	disk_start(exam->relay->disk, &exam->task);

@@ -67,6 +67,7 @@ struct exam {
 	int64_t began_ms;
 	bool known;    /* nobody was asked */
 	bool bypassed; /* nor is to be */
+	bool virus;    /* is known to be in it, bypassed or not */
 
 	/* acted on: */
 	enum exam_act act;
@@ -100,7 +101,7 @@ const char *exam_part_name(const struct exam *exam);
 /* --- exam_walk.c: on the disk's thread -------------------------------------
  */
 
-/* exam->err; known: all of it is known to be clean. */
+/* exam->err; known: all of it is known to be clean; virus, when bypassed. */
 void exam_walk(struct disk_task *task);
 int64_t exam_read(void *exam, uint64_t offset, void *p, size_t n);
 

@@ -139,6 +139,10 @@ exam_walk(struct disk_task *task)
 	job->client = exam->msg->client;
 	job->login = exam->msg->cred;
 	job->late = true;
+	if (exam->bypassed) {
+		exam->virus = scan_known_virus(exam->relay->scan, job);
+		return;
+	}
 	exam->known = scan_known(exam->relay->scan, job);
 	if (exam->known)
 		exam->verdict = job->verdict;

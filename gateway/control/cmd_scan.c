@@ -112,7 +112,8 @@ bypass_set(struct call *call)
 	} else if (bypass->until_wall_s != 0) {
 		buf_printf(out,
 			   "Until %s mail goes out unscanned, also what waits "
-			   "for its scan now.\n",
+			   "for its scan now; what is known to be infected "
+			   "does not.\n",
 			   until);
 	} else {
 		buf_add_str(out, "Mail is scanned again.\n");

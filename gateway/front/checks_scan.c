@@ -9,7 +9,8 @@
  * among those known. So there is one place that does such things, whether the
  * verdict came before the 250 or behind it.
  *
- * Nothing is asked about a message without attachments: it costs the walk.
+ * Nothing is asked about a message without attachments: it costs the walk. Nor
+ * during a bypass; but what is known to be infected is so then, too.
  */
 #include <stdio.h>
 #include <string.h>
@@ -245,11 +246,14 @@ check_scan_ask(struct transaction *t)
 
 	if (!has_to_be_asked(t))
 		return STEP_NEXT;
+	i = t->scan.inspection = inspection_create(t);
 	if (is_bypassed(session)) {
-		let_out(t, "bypass");
+		if (!scan_known_virus(session->worker->shared->scan, &i->job)) {
+			inspection_destroy(&t->scan.inspection);
+			let_out(t, "bypass");
+		}
 		return STEP_NEXT;
 	}
-	i = t->scan.inspection = inspection_create(t);
 	flaw = attachments_flaw(i->attachments);
 	if (flaw != SCAN_WHY_NONE &&
 	    unscannable_of(session) == SCAN_UNSCANNABLE_REJECT) {

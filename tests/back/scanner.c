@@ -25,6 +25,7 @@ static scan_changed_fn *changed;
 static void *changed_arg;
 
 bool __wrap_scan_known(struct scan *scan, struct scan_job *job);
+bool __wrap_scan_known_virus(struct scan *scan, struct scan_job *job);
 void __wrap_scan_job_start(struct scan *scan, struct scan_job *job);
 void __wrap_scan_job_cancel(struct scan *scan, struct scan_job *job);
 size_t __wrap_scan_servers_get(struct scan *scan,
@@ -161,6 +162,16 @@ __wrap_scan_known(struct scan *scan, struct scan_job *job)
 	job->part = 0;
 	scanner.known++;
 	return job->part_count == 0 || scanner.knows || !scanner.on;
+}
+
+bool
+__wrap_scan_known_virus(struct scan *scan, struct scan_job *job)
+{
+	(void)scan;
+	memset(&job->verdict, 0, sizeof(job->verdict));
+	for (size_t i = 0; scanner.knows_evil && i < job->part_count; i++)
+		look_at(job, i);
+	return job->verdict.kind == SCAN_INFECTED;
 }
 
 void

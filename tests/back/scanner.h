@@ -18,6 +18,7 @@ struct scanner {
 	_Atomic unsigned most;	  /* of waiting, ever */
 	_Atomic unsigned known;	  /* questions of scan_known */
 	_Atomic bool knows;	  /* all is clean */
+	_Atomic bool knows_evil;  /* that EVIL is a virus */
 };
 extern struct scanner scanner;
 

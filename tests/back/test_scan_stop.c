@@ -318,6 +318,39 @@ START_TEST(test_bypass)
 }
 END_TEST
 
+/* What is known to be infected does not leave, and nobody is asked for what
+ * would be cut out. */
+START_TEST(test_bypass_knows)
+{
+	struct letter clean = letter_of(good, "p@a.test");
+	struct letter infected = letter_of(evil, "q@a.test");
+	struct spool_ledger ledger;
+	struct world w;
+
+	infected.owner = NULL;
+	open_scanned(&w);
+	w.conf.scan_infected =
+	    _i == 0 ? SCAN_INFECTED_REJECT : SCAN_INFECTED_CLEAN;
+	scanner.up = false;
+	scanner.knows_evil = true;
+	world_start(&w);
+	world_accept_many(&w, &infected, 5);
+	world_accept_many(&w, &clean, 5);
+	UNTIL(&w, status_of(&w).scan_waiting == 10, "pending");
+	scanner.bypass = true;
+	UNTIL(&w, status_of(&w).delivered == 5, "the others go");
+	UNTIL(
+	    &w,
+	    (ledger = world_ledger(&w), ledger.by_state[RCPT_QUARANTINED] == 5),
+	    "kept");
+	ck_assert_uint_eq(scanner.asked, 0);
+	for (size_t i = 0; i < sink_count(w.sink); i++)
+		ck_assert_ptr_null(strstr(sink_mail(w.sink, i)->body, "EVIL"));
+	scanner.bypass = false;
+	close_scanned(&w);
+}
+END_TEST
+
 /* Behind its end nothing leaves unscanned, however early. */
 START_TEST(test_bypass_ends)
 {
@@ -502,6 +535,7 @@ main(void)
 	tcase_add_test(tc, test_off);
 	tcase_add_test(tc, test_none);
 	tcase_add_loop_test(tc, test_bypass, 0, 2);
+	tcase_add_loop_test(tc, test_bypass_knows, 0, 2);
 	tcase_add_test(tc, test_bypass_ends);
 	tcase_add_loop_test(tc, test_restart, 0,
 			    sizeof(stops) / sizeof(stops[0]));

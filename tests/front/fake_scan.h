@@ -28,6 +28,7 @@ struct scan {
 	bool off, paused, stop;
 	bool verdict_wins; /* over a cancellation */
 	bool known;	   /* everything is, and clean */
+	bool virus;	   /* everything is, and infected */
 	int64_t bypass_until_wall_s;
 	struct scan_verdict verdict;
 	size_t part;
@@ -81,6 +82,19 @@ scan_known(struct scan *scan, struct scan_job *job)
 		job->cached = (uint32_t)job->part_count;
 	}
 	return known;
+}
+
+bool
+scan_known_virus(struct scan *scan, struct scan_job *job)
+{
+	bool virus;
+
+	pthread_mutex_lock(&scan->lock);
+	virus = scan->virus;
+	if (virus)
+		job->verdict = scan->verdict;
+	pthread_mutex_unlock(&scan->lock);
+	return virus;
 }
 
 bool

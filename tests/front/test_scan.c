@@ -670,7 +670,18 @@ START_TEST(bypassed)
 	ck_assert_int_eq(world.holds, 0);
 	ck_assert_uint_eq(fake_scan_count(scan, &scan->started), 0);
 	ck_assert_uint_eq(status().scan_open, 2);
+	/* What is known to be infected is refused even now. */
 	pthread_mutex_lock(&scan->lock);
+	scan->virus = true;
+	pthread_mutex_unlock(&scan->lock);
+	send_mail(&client, WITH_ZIP, "550");
+	send_mail(&client, PLAIN, "250");
+	world_accepts(&world, 4);
+	ck_assert_uint_eq(status().scan_open, 2);
+	ck_assert_uint_eq(status().scan_infected, 1);
+	ck_assert_uint_eq(fake_scan_count(scan, &scan->started), 0);
+	pthread_mutex_lock(&scan->lock);
+	scan->virus = false;
 	scan->bypass_until_wall_s = 0;
 	pthread_mutex_unlock(&scan->lock);
 	/* begun while one waits */
@@ -683,7 +694,7 @@ START_TEST(bypassed)
 	pthread_mutex_unlock(&scan->lock);
 	fake_scan_pause(scan, false);
 	client_next(&client, "250", "dot");
-	world_accepts(&world, 4);
+	world_accepts(&world, 5);
 	ck_assert_int_eq(world.holds, 0);
 	close_all();
 }
