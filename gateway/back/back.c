@@ -106,6 +106,8 @@ back_start(struct back **backp, const struct back_opts *opts, char *error,
 	back->relay.scan = opts->scan;
 	back->relay.signer = opts->signer;
 	back->relay.quarantine = opts->quarantine;
+	back->relay.campaigns = opts->campaigns;
+	back->relay.suppress = opts->suppress;
 	back->relay.dead_domain = opts->dead_domain;
 	back->relay.dead_domain_arg = opts->dead_domain_arg;
 	back->relay.stats = &back->stats;

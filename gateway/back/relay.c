@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/back/campaign_report.h"
 #include "gateway/back/chores.h"
 #include "gateway/back/conn_slots.h"
 #include "gateway/back/delivery.h"
@@ -353,6 +354,7 @@ relay_start(struct relay *relay)
 	relay->age = mem_zalloc(sizeof(*relay->age));
 	relay->lookups = lookups_create();
 	relay->summaries = summaries_create();
+	relay->reports = campaign_reports_create(relay);
 	relay->hostmem = hostmem_create(0);
 	relay->slots = conn_slots_create(relay);
 	relay->dns = dns_create(relay->loop, &dns);

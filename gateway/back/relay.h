@@ -22,10 +22,12 @@ struct held;
 struct hostmem;
 struct lookups;
 struct disk;
+struct feeder;
 struct maildir_worker;
 struct outcome;
 struct rebuild;
 struct scanning;
+struct campaign_reports;
 struct chores;
 struct domains;
 struct conn_slots;
@@ -50,7 +52,10 @@ struct relay {
 	struct domains *domains;     /* or NULL */
 	struct scan *scan;	     /* or NULL, both */
 	struct quarantine *quarantine;
-	struct dkim_pool *signer; /* or NULL */
+	struct dkim_pool *signer;    /* or NULL */
+	struct campaigns *campaigns; /* or NULL */
+	struct suppress *suppress;   /* or NULL */
+	struct campaign_reports *reports;
 	back_dead_domain_fn *dead_domain;
 	void *dead_domain_arg;
 	struct dns *dns;
@@ -71,6 +76,7 @@ struct relay {
 	struct timer_op *stop_op, *check_op;
 	struct maildir_worker *maildir;
 	struct scanning *scanning;
+	struct feeder *feeder;
 	struct disk *disk;		     /* or NULL: nobody needs it */
 	struct outcome_list failed_outcomes; /* to be committed again */
 	uint32_t outcome_count;		     /* not freed yet */
@@ -79,6 +85,7 @@ struct relay {
 	struct flush_item *flushes;	     /* waiting their turn */
 	size_t mail_count, mail_bytes;	     /* in memory */
 	uint32_t connection_count;
+	uint32_t lane_connections[LANES]; /* of these */
 	/* Messages whose delay was told of lately: [0], then [1] before it. The
 	 * mark on disk says it for good, but other jobs of the message were
 	 * read before it got there. */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "gateway/back/campaign_report.h"
 #include "gateway/back/chores.h"
 #include "gateway/back/conn.h"
 #include "gateway/back/conn_slots.h"
@@ -102,7 +103,8 @@ on_check(void *arg)
 		return;
 	/* What fails to commit now is sent again after the restart. */
 	outcome_drop_failed(relay);
-	if (relay->outcome_count > 0)
+	if (relay->outcome_count > 0 ||
+	    campaign_reports_busy(relay->reports) > 0)
 		return;
 	relay->quitting = true;
 	close_conns(relay, true);
@@ -136,6 +138,7 @@ relay_stop(struct relay *relay, int64_t grace_ms)
 	outcome_last_try(relay);
 	chores_stop(relay);
 	scanning_stop(relay);
+	campaign_reports_stop(relay->reports);
 	relay->stop_op =
 	    timer_start(relay->loop, grace_ms, on_grace_over, relay);
 	relay_check_stopped(relay);
@@ -224,6 +227,7 @@ relay_fini(struct relay *relay)
 	catalog_destroy(&relay->catalog);
 	held_destroy(&relay->held);
 	scanning_destroy(&relay->scanning);
+	campaign_reports_destroy(&relay->reports);
 	chores_destroy(&relay->chores);
 	settings_destroy(&relay->settings);
 	idset_fini(&relay->delays[0]);

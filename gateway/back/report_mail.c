@@ -1,0 +1,412 @@
+/*
+ * Names, addresses and replies are a peer's. In the words each is escaped to
+ * one line; in the table each stands in quotes, without control characters,
+ * and what a spreadsheet would take for a formula gets an apostrophe in front.
+ */
+#include "gateway/back/report_mail.h"
+
+#include <string.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/encode.h"
+#include "gateway/base/escape.h"
+#include "gateway/base/id.h"
+
+#define VALUE_MAX 300
+#define TEXT_MAX 16384
+#define LINE_BYTES 57 /* of base64's 76 */
+#define NUMBER_SIZE 32
+
+/* --- words ----------------------------------------------------------------
+ */
+
+/* "2,140" */
+static const char *
+grouped(uint64_t n, char out[NUMBER_SIZE])
+{
+	char digits[NUMBER_SIZE];
+	size_t count = 0, at = 0;
+
+	do
+		digits[count++] = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	while (count > 0) {
+		out[at++] = digits[--count];
+		if (count > 0 && count % 3 == 0)
+			out[at++] = ',';
+	}
+	out[at] = '\0';
+	return out;
+}
+
+static void
+add_value(struct buf *out, const char *s)
+{
+	escape_text(out, slice_head(slice_str(s), VALUE_MAX));
+}
+
+static uint64_t
+bounced(const struct campaign_view *view)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < BOUNCE_CLASSES; i++)
+		n += view->counts[CAMPAIGN_BOUNCED + i];
+	return n;
+}
+
+uint64_t
+report_mail_failed(const struct campaign_view *view)
+{
+	return bounced(view) + view->counts[CAMPAIGN_DEAD] +
+	       view->counts[CAMPAIGN_SUPPRESSED] +
+	       view->counts[CAMPAIGN_DUPLICATE] +
+	       view->counts[CAMPAIGN_PURGED] + view->counts[CAMPAIGN_OTHER];
+}
+
+static const char *
+what_happened(enum campaign_state state)
+{
+	switch (state) {
+	case CAMPAIGN_DONE:
+		return "is finished";
+	case CAMPAIGN_STOPPED:
+		return "was stopped by a rule";
+	case CAMPAIGN_CANCELED:
+		return "was canceled";
+	case CAMPAIGN_PAUSED:
+		return "is paused";
+	case CAMPAIGN_WAITING:
+		return "waits for a confirmation";
+	case CAMPAIGN_CHECKING:
+	case CAMPAIGN_RUNNING:
+	case CAMPAIGN_STATES:
+		break;
+	}
+	return "is under way";
+}
+
+static const char *class_meaning(enum bounce_class class)
+{
+	switch (class) {
+	case BOUNCE_MAILBOX:
+		return "there is no such mailbox";
+	case BOUNCE_DOMAIN:
+		return "the domain takes no mail";
+	case BOUNCE_INACTIVE:
+		return "the mailbox is full, disabled or has moved";
+	case BOUNCE_REPUTATION:
+		return "refused as spam, or as too much at once";
+	case BOUNCE_POLICY:
+		return "refused for what is missing in authentication";
+	case BOUNCE_CONTENT:
+		return "refused for its content or its size";
+	case BOUNCE_NETWORK:
+		return "could not be reached in time";
+	case BOUNCE_OTHER:
+	case BOUNCE_CLASSES:
+		break;
+	}
+	return "refused for other reasons";
+}
+
+static void
+add_count(struct buf *out, const char *label, uint64_t n, const char *meaning)
+{
+	char number[NUMBER_SIZE];
+
+	if (n == 0)
+		return;
+	buf_printf(out, "  %-14s %9s", label, grouped(n, number));
+	if (meaning)
+		buf_printf(out, "  %s", meaning);
+	buf_add_str(out, "\r\n");
+}
+
+static void
+add_counts(struct buf *out, const struct campaign_view *view)
+{
+	const uint64_t *counts = view->counts;
+
+	add_count(out, "Recipients:", counts[CAMPAIGN_RECIPIENTS], NULL);
+	add_count(out, "Delivered:", counts[CAMPAIGN_DELIVERED], NULL);
+	add_count(out, "Still to go:", view->left, NULL);
+	add_count(out, "Failed:", bounced(view), NULL);
+	for (int i = 0; i < BOUNCE_CLASSES; i++) {
+		enum bounce_class class = (enum bounce_class)i;
+
+		add_count(out, bounce_class_word(class),
+			  counts[CAMPAIGN_BOUNCED + i], class_meaning(class));
+	}
+	add_count(out, "Dead domains:", counts[CAMPAIGN_DEAD],
+		  "the domain does not exist, or takes no mail");
+	add_count(out, "Suppressed:", counts[CAMPAIGN_SUPPRESSED],
+		  "not written to: they bounced before, or do not want it");
+	add_count(out, "Duplicates:", counts[CAMPAIGN_DUPLICATE],
+		  "had this message already");
+	add_count(out, "Canceled:", counts[CAMPAIGN_PURGED], NULL);
+	add_count(out, "Other:", counts[CAMPAIGN_OTHER],
+		  "held, discarded or expired");
+	add_count(out, "Complaints:", counts[CAMPAIGN_COMPLAINTS], NULL);
+}
+
+static void
+add_advice(struct buf *out, const struct report_mail *mail)
+{
+	uint64_t failed = report_mail_failed(mail->view);
+	char all[NUMBER_SIZE], some[NUMBER_SIZE];
+
+	if (failed > REPORT_MAIL_ROWS)
+		buf_printf(out,
+			   "\r\nThe table that comes with this message names "
+			   "the first %s of the %s\r\nrecipients that did not "
+			   "get it, one in a line; the administrator has the "
+			   "others.\r\n",
+			   grouped(REPORT_MAIL_ROWS, some),
+			   grouped(failed, all));
+	else if (failed > 0)
+		buf_add_str(out, "\r\nThe table that comes with this message "
+				 "names the recipients that did not get\r\nit, "
+				 "one in a line.\r\n");
+	if (failed > 0)
+		buf_add_str(out, "Please take those of the class bad-mailbox "
+				 "or bad-domain out of your address\r\nbook: "
+				 "mailings are not sent to them any more.\r\n");
+	buf_printf(out,
+		   "\r\nFor help, write to %s and give the number C%llu.\r\n",
+		   mail->from, (unsigned long long)mail->view->id);
+}
+
+static void
+add_text(struct buf *out, const struct report_mail *mail)
+{
+	const struct campaign_view *view = mail->view;
+	char date[CLOCK_RFC5322_SIZE];
+
+	clock_rfc5322(view->began_wall_s, date);
+	buf_printf(out,
+		   "This is the mail system at %s.\r\n\r\n"
+		   "Your mailing of %s %s.\r\n\r\n",
+		   mail->hostname, date, what_happened(view->state));
+	buf_printf(out, "  Subject:  ");
+	add_value(out, view->name);
+	buf_printf(out, "\r\n  Campaign: C%llu\r\n",
+		   (unsigned long long)view->id);
+	if (view->reason[0] != '\0') {
+		buf_add_str(out, "  Reason:   ");
+		add_value(out, view->reason);
+		buf_add_str(out, "\r\n");
+	}
+	buf_add_str(out, "\r\n");
+	add_counts(out, view);
+	if (view->state == CAMPAIGN_STOPPED)
+		buf_add_str(out, "\r\nWhat is still to go waits: the "
+				 "administrator can resume or cancel it.\r\n");
+	add_advice(out, mail);
+}
+
+/* --- the mail -------------------------------------------------------------
+ */
+
+static bool
+is_ascii(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if ((unsigned char)s.p[i] >= 0x80)
+			return false;
+	}
+	return true;
+}
+
+void
+report_mail_encode(struct buf *out, struct buf *csv, bool last)
+{
+	struct slice rest = buf_slice(csv);
+
+	while (rest.n >= LINE_BYTES || (last && rest.n > 0)) {
+		struct slice line = slice_head(rest, LINE_BYTES);
+
+		base64_encode(out, line);
+		buf_add_str(out, "\r\n");
+		rest = slice_from(rest, line.n);
+	}
+	buf_drop(csv, csv->n - rest.n);
+}
+
+static void
+add_header(struct buf *out, const struct report_mail *mail)
+{
+	const struct campaign_view *view = mail->view;
+	char date[CLOCK_RFC5322_SIZE], id[ID_TEXT_SIZE];
+	char delivered[NUMBER_SIZE], all[NUMBER_SIZE];
+
+	clock_rfc5322(mail->now_wall_s, date);
+	id_format(mail->own_id, id);
+	buf_printf(out, "Date: %s\r\nFrom: Mail system <%s>\r\nTo: <", date,
+		   mail->from);
+	add_value(out, mail->to);
+	buf_printf(
+	    out,
+	    ">\r\nSubject: Your mailing C%llu %s:\r\n"
+	    " %s of %s delivered\r\nMessage-ID: <%s@%s>\r\n"
+	    "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/mixed;\r\n\tboundary=\"%s\"\r\n\r\n",
+	    (unsigned long long)view->id, what_happened(view->state),
+	    grouped(view->counts[CAMPAIGN_DELIVERED], delivered),
+	    grouped(view->counts[CAMPAIGN_RECIPIENTS], all), id, mail->hostname,
+	    mail->boundary);
+}
+
+void
+report_mail_top(struct buf *out, const struct report_mail *mail)
+{
+	struct buf text;
+	bool ascii;
+
+	buf_init(&text, TEXT_MAX);
+	add_text(&text, mail);
+	ascii = is_ascii(buf_slice(&text));
+	add_header(out, mail);
+	buf_printf(out,
+		   "--%s\r\nContent-Type: text/plain; charset=%s\r\n"
+		   "Content-Transfer-Encoding: %s\r\n\r\n",
+		   mail->boundary, ascii ? "us-ascii" : "utf-8",
+		   ascii ? "7bit" : "base64");
+	if (ascii)
+		buf_add_slice(out, buf_slice(&text));
+	else
+		report_mail_encode(out, &text, true);
+	buf_printf(out,
+		   "\r\n--%s\r\nContent-Type: text/csv; charset=utf-8; "
+		   "header=present;\r\n\tname=\"campaign-C%llu.csv\"\r\n"
+		   "Content-Disposition: attachment;\r\n"
+		   "\tfilename=\"campaign-C%llu.csv\"\r\n"
+		   "Content-Transfer-Encoding: base64\r\n\r\n",
+		   mail->boundary, (unsigned long long)mail->view->id,
+		   (unsigned long long)mail->view->id);
+	buf_fini(&text);
+}
+
+void
+report_mail_end(struct buf *out, const struct report_mail *mail)
+{
+	buf_printf(out, "\r\n--%s--\r\n", mail->boundary);
+}
+
+/* --- the table ------------------------------------------------------------
+ */
+
+/* What begins so is a formula to one spreadsheet or another. */
+static bool
+is_formula(struct slice s)
+{
+	return s.n > 0 && memchr("=+-@\t\r\n|%", s.p[0], 9) != NULL;
+}
+
+static void
+add_cell(struct buf *csv, struct slice s, const char *behind)
+{
+	buf_add_byte(csv, '"');
+	if (is_formula(s))
+		buf_add_byte(csv, '\'');
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c == '"')
+			buf_add_byte(csv, '"');
+		buf_add_byte(csv, c < ' ' || c == 0x7f ? '?' : s.p[i]);
+	}
+	buf_add_byte(csv, '"');
+	buf_add_str(csv, behind);
+}
+
+static const char *
+state_word(enum campaign_count count)
+{
+	switch (count) {
+	case CAMPAIGN_DELIVERED:
+		return "delivered";
+	case CAMPAIGN_DEAD:
+		return "dead-domain";
+	case CAMPAIGN_SUPPRESSED:
+		return "suppressed";
+	case CAMPAIGN_DUPLICATE:
+		return "duplicate";
+	case CAMPAIGN_PURGED:
+		return "canceled";
+	case CAMPAIGN_MESSAGES:
+	case CAMPAIGN_RECIPIENTS:
+	case CAMPAIGN_OTHER:
+	case CAMPAIGN_COMPLAINTS:
+	case CAMPAIGN_BOUNCED:
+	case CAMPAIGN_COUNTS:
+		break;
+	}
+	return count >= CAMPAIGN_BOUNCED ? "failed" : "other";
+}
+
+static const char *
+class_word(enum campaign_count count)
+{
+	if (count == CAMPAIGN_DEAD)
+		return bounce_class_word(BOUNCE_DOMAIN);
+	if (count < CAMPAIGN_BOUNCED || count >= CAMPAIGN_COUNTS)
+		return "";
+	return bounce_class_word(
+	    (enum bounce_class)((int)count - CAMPAIGN_BOUNCED));
+}
+
+static bool
+is_code(struct slice word)
+{
+	bool digits = false;
+
+	for (size_t i = 0; i < word.n; i++) {
+		if (word.p[i] >= '0' && word.p[i] <= '9')
+			digits = true;
+		else if (word.p[i] != '.')
+			return false;
+	}
+	return digits && word.n <= 11;
+}
+
+/* "550 5.1.1 text" into "550 5.1.1" and "text". */
+static struct slice
+cut_code(struct slice *text)
+{
+	struct slice all = *text, rest = *text;
+	size_t n = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct slice word = slice_head(rest, slice_find(rest, ' '));
+
+		if (!is_code(word))
+			break;
+		n = (size_t)(word.p + word.n - all.p);
+		rest = slice_from(all, n + 1);
+	}
+	*text = rest;
+	return slice_head(all, n);
+}
+
+void
+report_mail_table(struct buf *csv)
+{
+	buf_add_str(csv, "recipient,state,class,code,text,time\r\n");
+}
+
+void
+report_mail_row(struct buf *csv, const struct campaign_failure *failure)
+{
+	struct slice text = slice_str(failure->text);
+	struct slice code = cut_code(&text);
+	char time[CLOCK_ISO_SIZE];
+
+	clock_iso(failure->wall_s * 1000, time);
+	add_cell(csv, slice_str(failure->address), ",");
+	add_cell(csv, slice_str(state_word(failure->count)), ",");
+	add_cell(csv, slice_str(class_word(failure->count)), ",");
+	add_cell(csv, code, ",");
+	add_cell(csv, text, ",");
+	add_cell(csv, slice_str(time), "\r\n");
+}
