@@ -48,6 +48,7 @@ static call_fn *const dispatch[COMMANDS] = {
     [COMMAND_SCAN_STATUS] = command_scan_status,
     [COMMAND_SCAN_FLUSH] = command_scan_flush,
     [COMMAND_SCAN_BYPASS] = command_scan_bypass,
+    [COMMAND_SCAN_TEST] = command_scan_test,
     [COMMAND_QUARANTINE_LIST] = command_quarantine_list,
     [COMMAND_QUARANTINE_SHOW] = command_quarantine_show,
     [COMMAND_QUARANTINE_RELEASE] = command_quarantine_release,

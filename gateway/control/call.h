@@ -89,7 +89,8 @@ call_fn command_domain_show, command_domain_allow, command_domain_disallow,
 call_fn command_top, command_why;
 call_fn command_hold, command_release, command_purge, command_undo,
     command_trash, command_audit;
-call_fn command_scan_status, command_scan_flush, command_scan_bypass;
+call_fn command_scan_status, command_scan_flush, command_scan_bypass,
+    command_scan_test;
 call_fn command_quarantine_list, command_quarantine_show,
     command_quarantine_release, command_quarantine_delete,
     command_quarantine_export;

@@ -290,6 +290,13 @@ static const struct command table[COMMANDS] = {
 			{"limit", "N", "at most N changes; 0: all; else 50"}}},
     [COMMAND_SCAN_STATUS] =
 	{"scan status", "", 0, 0, 0, "Show the virus scanners.", {END}},
+    [COMMAND_SCAN_TEST] = {"scan test",
+			   "",
+			   0,
+			   0,
+			   0,
+			   "Ask each scanner about the test virus now.",
+			   {END}},
     [COMMAND_SCAN_FLUSH] = {"scan flush",
 			    "",
 			    0,

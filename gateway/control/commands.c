@@ -87,7 +87,7 @@ static const struct {
     {"quarantine", "del", 2, "quarantine delete"},
     {"quarantine", "", 1, "quarantine show"},
     {"bypass", "", 1, "scan bypass"},
-    {"scan", "test", 2, "scan status"},
+    {"scan", "check", 2, "scan test"},
     {"delete", "", 1, "purge"},
     {"unhold", "", 1, "release"},
 };

@@ -19,6 +19,24 @@ two_scanners(void)
 	snprintf(scan->servers[1].name, SCAN_SERVER_SIZE, "av2:1344/\033[2J");
 	scan->servers[1].health = SCAN_DOWN;
 	snprintf(scan->servers[1].error, 160, "connection refused");
+	scan->tests[0] = (struct scan_test){
+	    .name = "av1:11344/avscan",
+	    .health = SCAN_UP,
+	    .profile = "c-icap",
+	    .istag = "W3E4-1",
+	    .preview = 1024,
+	    .answers = {{true, 12, SCAN_CLEAN, "", ""},
+			{true, 7, SCAN_INFECTED, "Eicar-Test", ""},
+			{true, 5, SCAN_CLEAN, "", ""}},
+	};
+	scan->tests[1] = (struct scan_test){
+	    .name = "av2:1344/\033[2J",
+	    .health = SCAN_BLIND,
+	    .preview = -1,
+	    .answers = {{true, 3, SCAN_ERROR, "", "no \033[1mOPTIONS"},
+			{true, 4, SCAN_CLEAN, "", ""},
+			{true, 6, SCAN_INFECTED, "", ""}},
+	};
 }
 
 START_TEST(answers)
@@ -33,7 +51,7 @@ START_TEST(answers)
 	    {"scan status", false, 0, "\nav1:11344/avscan\n", ""},
 	    {"scan status", false, 0, "  istag         W3E4-1\n", ""},
 	    {"scan status", false, 0, "  certificate   valid until 20", ""},
-	    {"scan status", false, 0, "found 60 s ago\n", ""},
+	    {"scan status", false, 0, "test virus    found 6", ""},
 	    {"scan status", false, 0, "av2:1344/\\x1b[2J\n", ""},
 	    {"scan status", false, 0, "connection refused\n", ""},
 	    {"scan status", true, 0,
@@ -47,7 +65,26 @@ START_TEST(answers)
 	    {"scan flush", false, 0, "Forgot 42 verdicts.\n", ""},
 	    {"scan flush", true, 0, "{\"forgotten\":42}\n", ""},
 	    {"scan", false, 2, "", "not a command for the daemon"},
-	    {"scan test", false, 2, "", "did you mean 'sluice scan status'?"},
+	    {"scan check", false, 2, "", "did you mean 'sluice scan test'?"},
+	    {"scan test", false, 1,
+	     "av1:11344/avscan\n"
+	     "  health        up\n"
+	     "  OPTIONS       profile c-icap, ISTag W3E4-1, preview 1024 (12 "
+	     "ms)\n"
+	     "  test virus    found, Eicar-Test (7 ms)\n"
+	     "  clean file    clean (5 ms)\n\n"
+	     "av2:1344/\\x1b[2J\n",
+	     "1 of 2 servers did not pass"},
+	    {"scan test", false, 1,
+	     "  health        blind\n"
+	     "  OPTIONS       FAILED: no \\x1b[1mOPTIONS (3 ms)\n"
+	     "  test virus    NOT FOUND, called clean (4 ms)\n"
+	     "  clean file    INFECTED, no name (6 ms)\n",
+	     ""},
+	    {"scan test", true, 1,
+	     "\"test_virus\":{\"right\":false,\"verdict\":\"clean\",\"ms\":4,"
+	     "\"threat\":null,\"error\":null}",
+	     ""},
 	    {"scan bypass", false, 2, "", "say how long: --for 30m"},
 	    {"scan bypass --for 30m", false, 2, "", "say why: --reason"},
 	    {"scan bypass --for 30m --reason", false, 2, "", "--reason needs"},
@@ -87,6 +124,7 @@ END_TEST
 START_TEST(off)
 {
 	world_start(true, NULL);
+	expect("scan test", NULL, 1, "nothing is scanned");
 	expect("scan status", NULL, 0, "off: no server");
 	expect("status", NULL, 0, "virus scan   off: no server");
 	world_stop();

@@ -69,6 +69,8 @@ struct auth_pool {
 struct scan {
 	struct scan_status status;
 	struct scan_server_status servers[4];
+	struct scan_test tests[4];
+	unsigned looks; /* at a test: it ends at the third */
 	size_t server_count;
 	int64_t bypass_wall_s;
 	unsigned flushed;
@@ -468,6 +470,23 @@ scan_servers_get(struct scan *scan, struct scan_server_status *out, size_t max)
 {
 	for (size_t i = 0; i < scan->server_count && i < max; i++)
 		out[i] = scan->servers[i];
+	return scan->server_count;
+}
+
+uint64_t
+scan_test_start(struct scan *scan)
+{
+	scan->looks = 0;
+	return 7;
+}
+
+size_t
+scan_test_get(struct scan *scan, uint64_t number, struct scan_test *out,
+	      size_t max, bool *ended)
+{
+	*ended = number == 7 && ++scan->looks >= 3;
+	for (size_t i = 0; i < scan->server_count && i < max; i++)
+		out[i] = scan->tests[i];
 	return scan->server_count;
 }
 

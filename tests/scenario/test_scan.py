@@ -239,6 +239,10 @@ def ways_to_ask(work):
             (lab().server.replace("avscan", "antivirus_module"), ""))):
         sluice = scan_help.up(scan_help.gateway(
             work, url, "wait 20s; " + more, ca=lab().ca, name="way%d" % number))
+        told = sluice.ctl("scan", "test").stdout
+        for wanted in ("health        up", "profile c-icap, ISTag ",
+                       "test virus    found, ", "clean file    clean ("):
+            case.contains(told, wanted, url + more)
         talking = session(sluice)
         case.contains(send(talking, with_file(1, zipped(EICAR)))[1],
                       refusal(NAME, THREAT), url + more)
