@@ -7,6 +7,9 @@
  *
  * The list is in the order of use; at the cap what was not asked for longest
  * goes. Being used does not make a verdict younger.
+ *
+ * size: one table under one lock; its origins, entries and look-ups are each
+ * other's.
  */
 #include "gateway/scan/verdicts.h"
 
