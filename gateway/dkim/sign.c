@@ -12,6 +12,7 @@
  */
 #include "gateway/dkim/sign.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,33 +35,33 @@ static const struct {
 	const char *name;
 	enum more more;
 } wanted[] = {
-    {"From", MORE_ALWAYS},
-    {"Subject", MORE_ALWAYS},
-    {"To", MORE_ALWAYS},
-    {"Cc", MORE_ALWAYS},
-    {"Reply-To", MORE_ALWAYS},
-    {"Date", MORE_ALWAYS},
-    {"Message-ID", MORE_PRESENT},
-    {"Sender", MORE_PRESENT},
-    {"In-Reply-To", MORE_PRESENT},
-    {"References", MORE_PRESENT},
-    {"MIME-Version", MORE_PRESENT},
-    {"Content-Type", MORE_ALWAYS},
-    {"Content-Transfer-Encoding", MORE_ALWAYS},
-    {"Content-ID", MORE_PRESENT},
-    {"Content-Description", MORE_PRESENT},
-    {"Content-Disposition", MORE_PRESENT},
-    {"Content-Language", MORE_PRESENT},
-    {"Auto-Submitted", MORE_PRESENT},
-    {"Precedence", MORE_NONE},
-    {"List-Id", MORE_NONE},
-    {"List-Help", MORE_NONE},
-    {"List-Subscribe", MORE_NONE},
-    {"List-Unsubscribe", MORE_PRESENT}, /* RFC 8058, 4: both */
-    {"List-Unsubscribe-Post", MORE_PRESENT},
-    {"List-Post", MORE_NONE},
-    {"List-Owner", MORE_NONE},
-    {"List-Archive", MORE_NONE},
+    {"from", MORE_ALWAYS},
+    {"subject", MORE_ALWAYS},
+    {"to", MORE_ALWAYS},
+    {"cc", MORE_ALWAYS},
+    {"reply-to", MORE_ALWAYS},
+    {"date", MORE_ALWAYS},
+    {"message-id", MORE_PRESENT},
+    {"sender", MORE_PRESENT},
+    {"in-reply-to", MORE_PRESENT},
+    {"references", MORE_PRESENT},
+    {"mime-version", MORE_PRESENT},
+    {"content-type", MORE_ALWAYS},
+    {"content-transfer-encoding", MORE_ALWAYS},
+    {"content-id", MORE_PRESENT},
+    {"content-description", MORE_PRESENT},
+    {"content-disposition", MORE_PRESENT},
+    {"content-language", MORE_PRESENT},
+    {"auto-submitted", MORE_PRESENT},
+    {"precedence", MORE_NONE},
+    {"list-id", MORE_NONE},
+    {"list-help", MORE_NONE},
+    {"list-subscribe", MORE_NONE},
+    {"list-unsubscribe", MORE_PRESENT}, /* RFC 8058, 4: both */
+    {"list-unsubscribe-post", MORE_PRESENT},
+    {"list-post", MORE_NONE},
+    {"list-owner", MORE_NONE},
+    {"list-archive", MORE_NONE},
 };
 
 #define WANTED (sizeof(wanted) / sizeof(wanted[0]))
@@ -127,31 +128,29 @@ add_word(struct buf *out, size_t *line, const char *word)
 	buf_add(out, word, n);
 }
 
+/* How often it stands in h=. */
+static unsigned
+times(const struct chosen *chosen, size_t i)
+{
+	unsigned n = chosen->count[i];
+
+	return n + (wanted[i].more == MORE_ALWAYS ||
+		    (wanted[i].more == MORE_PRESENT && n > 0));
+}
+
 static void
 add_names(struct buf *out, const struct chosen *chosen)
 {
-	size_t line = out->n - strlen("\th=");
-	const char *between = "";
+	size_t line = out->n - strlen("\th="), left = 0;
 	char word[64];
 
+	for (size_t i = 0; i < WANTED; i++)
+		left += times(chosen, i);
 	for (size_t i = 0; i < WANTED; i++) {
-		unsigned n = chosen->count[i];
-
-		if (wanted[i].more == MORE_ALWAYS ||
-		    (wanted[i].more == MORE_PRESENT && n > 0))
-			n++;
-		while (n-- > 0) {
-			size_t k = 0;
-
-			for (const char *c = between; *c != '\0'; c++)
-				word[k++] = *c;
-			for (const char *c = wanted[i].name; *c != '\0'; c++)
-				word[k++] = *c >= 'A' && *c <= 'Z'
-						? (char)(*c - 'A' + 'a')
-						: *c;
-			word[k] = '\0';
+		for (unsigned n = times(chosen, i); n > 0; n--) {
+			snprintf(word, sizeof(word), "%s%s", wanted[i].name,
+				 --left > 0 ? ":" : "");
 			add_word(out, &line, word);
-			between = ":";
 		}
 	}
 }
