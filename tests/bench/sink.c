@@ -4,7 +4,8 @@
  * PIPELINING. With --expect N it prints one JSON line after N messages (or
  * after --seconds) and ends. With --suffix only messages whose first recipient
  * ends so are counted and measured, the rest are "others", or "reports" from
- * the null sender; --linger SECONDS waits on for more of these.
+ * the null sender; --linger SECONDS waits on for more of these. --refuse TEXT
+ * answers 550 to each recipient with TEXT in its line.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,8 +34,8 @@ struct peer {
 	size_t out_n;
 };
 
-static uint64_t expect = 1000, messages, others, reports;
-static const char *suffix = "";
+static uint64_t expect = 1000, messages, others, reports, refused;
+static const char *suffix = "", *refuse;
 static int64_t *latency_us;
 static int64_t first_us, last_us;
 
@@ -79,8 +80,14 @@ command(struct peer *peer, const char *line)
 		peer->rcpt = false;
 		peer->report = strstr(line, "<>") != NULL;
 	}
-	if (strncasecmp(line, "RCPT", 4) == 0)
+	if (strncasecmp(line, "RCPT", 4) == 0) {
 		look_at(peer, line);
+		if (refuse != NULL && strstr(line, refuse) != NULL) {
+			refused++;
+			say(peer, "550 5.1.1 nobody of that name\r\n");
+			return;
+		}
+	}
 	if (strncasecmp(line, "EHLO", 4) == 0) {
 		say(peer, "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
 			  "250-SIZE 100000000\r\n250 ENHANCEDSTATUSCODES\r\n");
@@ -190,12 +197,12 @@ report(void)
 
 	qsort(latency_us, n, sizeof(*latency_us), compare);
 	printf("{\"delivered\":%llu,\"others\":%llu,\"reports\":%llu,"
-	       "\"seconds\":%.3f,"
+	       "\"refused\":%llu,\"seconds\":%.3f,"
 	       "\"per_second\":%.1f,\"p50_ms\":%.3f,\"p95_ms\":%.3f,"
 	       "\"p99_ms\":%.3f,\"max_ms\":%.3f}\n",
 	       (unsigned long long)messages, (unsigned long long)others,
-	       (unsigned long long)reports, seconds,
-	       seconds > 0 ? (double)messages / seconds : 0,
+	       (unsigned long long)reports, (unsigned long long)refused,
+	       seconds, seconds > 0 ? (double)messages / seconds : 0,
 	       quantile_ms(n, 0.5), quantile_ms(n, 0.95), quantile_ms(n, 0.99),
 	       quantile_ms(n, 1));
 	fflush(stdout);
@@ -294,13 +301,11 @@ on_event(int ep, void *what)
 int
 main(int argc, char **argv)
 {
-	static const struct option longs[] = {{"port", 1, 0, 'p'},
-					      {"expect", 1, 0, 'e'},
-					      {"seconds", 1, 0, 's'},
-					      {"suffix", 1, 0, 'x'},
-					      {"linger", 1, 0, 'l'},
-					      {"host", 1, 0, 'h'},
-					      {0, 0, 0, 0}};
+	static const struct option longs[] = {
+	    {"port", 1, 0, 'p'},    {"expect", 1, 0, 'e'},
+	    {"seconds", 1, 0, 's'}, {"suffix", 1, 0, 'x'},
+	    {"linger", 1, 0, 'l'},  {"host", 1, 0, 'h'},
+	    {"refuse", 1, 0, 'r'},  {0, 0, 0, 0}};
 	const char *hosts[64] = {"127.0.0.1"};
 	struct epoll_event events[256];
 	int port = 2526, host_count = 0, ep, c, n;
@@ -316,6 +321,8 @@ main(int argc, char **argv)
 			seconds = atof(optarg);
 		else if (c == 'x')
 			suffix = optarg;
+		else if (c == 'r')
+			refuse = optarg;
 		else if (c == 'l')
 			linger = atof(optarg);
 		else if (c == 'h' && host_count < 64)

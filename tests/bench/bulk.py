@@ -1,0 +1,297 @@
+"""The mass mailings' part of tests/bench/run: people's own mail beside a campaign
+with dead addresses in it; what a million queued recipients cost, and whether the
+queue is as fast with them as with a thousand."""
+import json
+import os
+import statistics
+import subprocess
+import time
+
+import dnslab
+import peers
+
+RCPTS, DEAD = 20000, 0.15  # of the campaign; half of DEAD by domain
+RATE, PEOPLE = 5, 50       # messages a second, of so many sessions
+MILLION = 1000000
+FILL_S = 170               # what filling a queue may take
+BATCH = 25                 # recipients of one message that leaves
+ZONE = """
+*.people    IN MX 10 mx.people
+*.friends   IN MX 10 mx.people
+mx.people   IN A 203.0.113.1
+"""
+BULK = ("bulk { when recipients 100; preflight off; site-rate 1000000/m; "
+        "site-connections 0; guard 0; stop bounces 0%% complaints 0%%; "
+        "warn bounces 0%%; %s}\n")
+
+
+def relay(work, build, port, conf="", **more):
+    sluice = peers.Sluice(
+        work, build, "via sink;",
+        "relay sink { address 127.0.0.1:%d; tls none; }\n" % port + conf,
+        users={"bench": "bench", "press": "press"}, **more)
+    if sluice.process:
+        sluice.pid = sluice.process.pid
+    return sluice
+
+
+def sink_of(build, port, expect, seconds, *more):
+    sink = subprocess.Popen(
+        [build + "/bench_sink", "--port", str(port), "--expect", str(expect),
+         "--seconds", str(seconds), *more], stdout=subprocess.PIPE, text=True)
+    peers.wait_port(port, 5, sink)
+    return sink
+
+
+def table(head, rows):
+    print("| %s |\n|%s" % (" | ".join(head), "---|" * len(head)))
+    for row in rows:
+        print("| %s |" % " | ".join(row))
+    print(flush=True)
+
+
+# --- people's own mail beside it ----------------------------------------------
+
+def addresses(count):
+    """Of a mailing: every seventh or so is dead, in turn by name and domain."""
+    dead, out = int(1 / DEAD * 2), []
+    for n in range(count):
+        if n % dead == 0:
+            out.append("r%d@x%d.dead.lab" % (n, n))
+        elif n % dead == dead // 2:
+            out.append("gone%d@d%d.people.lab" % (n, n % 500))
+        else:
+            out.append("r%d@d%d.people.lab" % (n, n % 500))
+    return out
+
+
+def load(build, sluice, to, messages, *more, seconds=100):
+    return subprocess.Popen(
+        [build + "/bench_load", "--port", str(sluice.port), "--rcpt-file", to,
+         "--messages", str(messages), "--seconds", str(seconds), *more],
+        stdout=subprocess.PIPE, text=True)
+
+
+def people(build, sluice, to, port, seconds):
+    """What the sink saw of their mail, accept to delivered."""
+    messages = int(RATE * seconds)
+    sink = sink_of(build, port, messages, seconds + 60, "--suffix",
+                   ".friends.lab>", "--refuse", "<gone")
+    load(build, sluice, to, messages, "--rate", str(RATE), "--sessions",
+         str(PEOPLE), seconds=seconds + 30).communicate()
+    return json.loads(sink.communicate()[0])
+
+
+def campaign(sluice):
+    return json.loads(sluice.ctl("--json", "campaign", "list").stdout)[0]
+
+
+def beside(build, scale, rounds):
+    """[(alone, beside it, what the campaign did meanwhile)]"""
+    seconds, count = max(10, int(60 * scale)), max(1000, int(RCPTS * scale))
+    out, port = [], peers.free_port()
+    with peers.Work("bench-bulk") as work:
+        lab = dnslab.Lab(work, ZONE, log=False)
+        friends = work.write("friends", "".join(
+            "x%d@d%d.friends.lab\n" % (n, n % 200) for n in range(1000)))
+        many = work.write("many", "\n".join(addresses(count)) + "\n")
+        # as long as what is measured beside it
+        sluice = relay(work, build, port, "dns { resolver 127.0.0.1:%d; }\n" %
+                       lab.resolver.port + BULK %
+                       "rate %d/h; " % (count * 3600 // seconds))
+        try:
+            people(build, sluice, friends, port, 5)  # names are known then
+            for _ in range(rounds):
+                alone = people(build, sluice, friends, port, seconds)
+                load(build, sluice, many, 1, "--rcpts", str(count), "--sessions",
+                     "1", "--user", "press", "--password", "press").communicate()
+                with_it = people(build, sluice, friends, port, seconds)
+                did = campaign(sluice)
+                out.append((alone, with_it, did))
+                if did["left"]:
+                    sluice.ctl("campaign", "cancel", "C%d" % did["id"], "--yes",
+                               check=False)
+        finally:
+            sluice.stop()
+            lab.resolver.kill()
+    return seconds, count, out
+
+
+def print_beside(seconds, count, rows):
+    print("%d messages/s of %d sessions for %d s; a campaign of %d recipients, %d %% "
+          "of them dead, at %d/h\n" % (RATE, PEOPLE, seconds, count, DEAD * 100,
+                                       count * 3600 // seconds))
+    out = []
+    for key, what, asked in (("p50_ms", "p50", "-"), ("p99_ms", "p99", "1.1"),
+                             ("max_ms", "max", "-")):
+        alone, both = ([r[n][key] for r in rows] for n in (0, 1))
+        ratios = [b / a if a else 0 for a, b in zip(alone, both)]
+        out.append(("accept to delivered %s, ms" % what,
+                    "%.2f" % statistics.median(alone),
+                    "%.2f" % statistics.median(both), "%.2f (%.2f-%.2f)" % (
+                        statistics.median(ratios), min(ratios), max(ratios)), asked))
+    table(("people's mail", "alone", "beside it", "ratio (median, min-max)", "asked"),
+          out)
+    table(("the campaign meanwhile", "", "asked"), [
+        ("delivered", "%d" % statistics.median(r[2]["sent"] for r in rows), "-"),
+        ("failed", "%d" % statistics.median(r[2]["failed"] for r in rows), "-"),
+        ("left", "%d" % statistics.median(r[2]["left"] for r in rows), "-"),
+        ("people's mail lost", "%d" % sum(
+            RATE * seconds - r[n]["delivered"] for r in rows for n in (0, 1)), "0")])
+
+
+# --- a million ------------------------------------------------------------------
+
+def fill(build, sluice, recipients, per_message, campaigns=1):
+    """How many there are then."""
+    made = subprocess.run(
+        [build + "/bench_fill", sluice.spool, str(recipients), str(per_message),
+         str(campaigns), str(FILL_S)], stdout=subprocess.PIPE, text=True)
+    got = json.loads(made.stdout)
+    if got["recipients"] < recipients:
+        print("(%d recipients in %d s, no more)" % (got["recipients"], FILL_S))
+    return got["recipients"]
+
+
+def started(sluice):
+    """Seconds until it answers, its users among what it was asked."""
+    users, sluice.users = sluice.users, {}
+    began = time.monotonic()
+    sluice.start()
+    took = time.monotonic() - began
+    sluice.pid = sluice.process.pid
+    sluice.users = users
+    return took
+
+
+def timed(sluice, words, times=5):
+    """The median of a command's time in ms, its own process included."""
+    took = []
+    for _ in range(times):
+        began = time.monotonic()
+        sluice.ctl(*words.split())
+        took.append((time.monotonic() - began) * 1000)
+    return statistics.median(took)
+
+
+def commands(sluice, cid):
+    """{command: ms}"""
+    out = {}
+    for words in ("status", "campaign list", "campaign show " + cid,
+                  "campaign rate %s 100000000/h" % cid, "campaign report " + cid):
+        out[words] = timed(sluice, words)
+    both = {"campaign resume " + cid: [], "campaign pause " + cid: []}
+    for _ in range(5):
+        for words, took in both.items():
+            took.append(timed(sluice, words, 1))
+    out.update((words, statistics.median(took)) for words, took in both.items())
+    return {words.replace(cid, "ID"): ms for words, ms in out.items()}
+
+
+def million(build, scale):
+    """{what: figures}, as a few large messages and as a letter each."""
+    count, out = int(MILLION * scale), {}
+    for what, per, campaigns in (("messages of 20,000", 20000, 50),
+                                 ("a letter each", 1, 1)):
+        port = peers.free_port()
+        with peers.Work("bench-million") as work:
+            sluice = relay(work, build, port, BULK % "rate 100000000/h; ",
+                           start=False)
+            found = fill(build, sluice, count, min(per, count // campaigns),
+                         campaigns)
+            sink = sink_of(build, port, 1 << 24, 600)
+            try:
+                first = started(sluice)
+                sluice.stop()
+                figures = {"queued": found,
+                           "start-up, s": min(first, started(sluice))}
+                figures["RssAnon, MB"] = peers.rss_anon_kib(sluice.pid) / 1024
+                cid = "C%d" % campaign(sluice)["id"]
+                figures["commands"] = commands(sluice, cid)
+                drain(sluice, figures, cid, max(2, int(10 * scale)))
+                figures["RssAnon after that, MB"] = \
+                    peers.rss_anon_kib(sluice.pid) / 1024
+                for words in ("campaign cancel %s --yes" % cid,
+                              "campaign cancel %s --undo" % cid):
+                    figures["commands"][words.replace(cid, "ID")] = timed(
+                        sluice, words, 1)
+                out[what] = figures
+            finally:
+                sink.terminate()
+                sink.wait()
+                sluice.kill()
+    return out
+
+
+def delivered(sluice):
+    return json.loads(sluice.ctl("--json", "stats").stdout)["ledger_delivered"]
+
+
+def drain(sluice, figures, cid, seconds):
+    sluice.ctl("campaign", "resume", cid)
+    had, began = delivered(sluice), time.monotonic()
+    time.sleep(seconds)
+    now = delivered(sluice)
+    figures["recipients/s"] = (now - had) / (time.monotonic() - began)
+    sluice.ctl("campaign", "pause", cid)
+
+
+def print_million(results):
+    def row(name, asked, of):
+        return (name, *(of(figures) for figures in results.values()), asked)
+    rows = [row("queued recipients", "1000000", lambda f: "%d" % f["queued"]),
+            row("start-up, s", "5", lambda f: "%.2f" % f["start-up, s"]),
+            row("RssAnon, MB", "400", lambda f: "%.0f" % f["RssAnon, MB"]),
+            row("RssAnon while it goes, MB", "400",
+                lambda f: "%.0f" % f["RssAnon after that, MB"]),
+            row("recipients/s of one of them", "-",
+                lambda f: "%.0f" % f["recipients/s"])]
+    rows += [row("%s, ms" % words, "-" if "cancel" in words else "100",
+                 lambda f, w=words: "%.1f" % f["commands"][w])
+             for words in next(iter(results.values()))["commands"]]
+    table(("a million queued, as", *results, "asked"), rows)
+
+
+# --- as fast with them as without -------------------------------------------------
+
+def flat(build, scale, rounds):
+    """{queued: [recipients/s]} of the same campaign beside so many that wait."""
+    part, out = max(BATCH * 40, int(50000 * scale)), {}
+    for queued in (1000, 10000, 100000, MILLION):
+        queued = max(1000, int(queued * scale))
+        port = peers.free_port()
+        with peers.Work("bench-flat") as work:
+            sluice = relay(work, build, port, BULK % "", start=False)
+            fill(build, sluice, queued, BATCH)
+            for _ in range(rounds):
+                fill(build, sluice, part, BATCH)
+            started(sluice)
+            try:
+                ids = [c["id"] for c in json.loads(
+                    sluice.ctl("--json", "campaign", "list").stdout)]
+                for number in ids[:rounds]:
+                    sink = sink_of(build, port, part // BATCH, 60)
+                    sluice.ctl("campaign", "resume", "C%d" % number)
+                    got = json.loads(sink.communicate()[0])
+                    out.setdefault(queued, []).append(got["per_second"] * BATCH)
+            finally:
+                sluice.kill()
+    return out
+
+
+def print_flat(results):
+    base = statistics.median(next(iter(results.values())))
+    table(("queued beside it", "recipients/s (median, min-max)", "of the first",
+           "asked"), [
+        ("%d" % queued, "%.0f (%.0f-%.0f)" % (
+            statistics.median(rates), min(rates), max(rates)),
+         "%.2f" % (statistics.median(rates) / base if base else 0), "1")
+        for queued, rates in results.items()])
+
+
+def report(build, scale, rounds):
+    build = os.path.abspath(build)
+    print("\nMass mailings\n", flush=True)
+    print_beside(*beside(build, scale, rounds))
+    print_million(million(build, scale))
+    print_flat(flat(build, scale, rounds))
