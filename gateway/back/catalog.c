@@ -26,10 +26,20 @@ compare_addresses(const struct address *a, const struct address *b)
 	return compare_ips(&a->ip, &b->ip);
 }
 
+static uint64_t
+campaign_of(const struct source *source)
+{
+	return source->mailing ? source->mailing->id : 0;
+}
+
+/* Those of one address stand together. */
 static int
 compare_sources(const struct source *a, const struct source *b)
 {
-	return compare_ips(&a->address->ip, &b->address->ip);
+	int order = compare_ips(&a->address->ip, &b->address->ip);
+	uint64_t x = campaign_of(a), y = campaign_of(b);
+
+	return order != 0 ? order : (x > y) - (x < y);
 }
 
 /* A dot before everything else: nothing stands between b and x.b but what is
@@ -177,22 +187,77 @@ source_next(struct source *source)
 	return RB_NEXT(source_tree, , source);
 }
 
+struct mailing *
+catalog_mailing(struct catalog *catalog, uint64_t campaign)
+{
+	struct mailing *mailing;
+
+	HASH_FIND(hh, catalog->mailings, &campaign, sizeof(campaign), mailing);
+	return mailing;
+}
+
+static struct mailing *
+mailing_get(struct catalog *catalog, uint64_t campaign)
+{
+	struct mailing *mailing;
+
+	if (campaign == 0)
+		return NULL;
+	mailing = catalog_mailing(catalog, campaign);
+	if (mailing)
+		return mailing;
+	mailing = mem_zalloc(sizeof(*mailing));
+	mailing->id = campaign;
+	LIST_INIT(&mailing->sources);
+	HASH_ADD(hh, catalog->mailings, id, sizeof(mailing->id), mailing);
+	return mailing;
+}
+
+static struct source *
+source_find(struct sender *sender, const struct ip_addr *ip, uint64_t campaign)
+{
+	struct address address = {.ip = *ip};
+	struct mailing mailing = {.id = campaign};
+	struct source key = {.address = &address,
+			     .mailing = campaign != 0 ? &mailing : NULL};
+
+	return RB_FIND(source_tree, &sender->sources, &key);
+}
+
 struct source *
 catalog_source(struct catalog *catalog, const char *cred,
-	       const struct ip_addr *ip)
+	       const struct ip_addr *ip, uint64_t campaign)
 {
 	struct sender *sender = sender_get(catalog, cred);
-	struct source *source = source_from(sender, ip);
+	struct source *source = source_find(sender, ip, campaign);
 
-	if (source && ip_eq(&source->address->ip, ip))
+	if (source)
 		return source;
 	source = mem_zalloc(sizeof(*source));
 	source->sender = sender;
 	source->address = address_get(catalog, ip);
+	source->mailing = mailing_get(catalog, campaign);
 	LIST_INIT(&source->list);
 	RB_INSERT(source_tree, &sender->sources, source);
 	LIST_INSERT_HEAD(&source->address->sources, source, link);
+	if (source->mailing)
+		LIST_INSERT_HEAD(&source->mailing->sources, source,
+				 mailing_link);
 	return source;
+}
+
+static void
+mailing_drop(struct catalog *catalog, struct source *source)
+{
+	struct mailing *mailing = source->mailing;
+
+	if (!mailing)
+		return;
+	LIST_REMOVE(source, mailing_link);
+	if (!LIST_EMPTY(&mailing->sources))
+		return;
+	HASH_DEL(catalog->mailings, mailing);
+	free(mailing);
 }
 
 /* It has no job any more. */
@@ -205,6 +270,7 @@ source_drop(struct catalog *catalog, struct source *source)
 	walk_pass_source(&catalog->walk, source);
 	RB_REMOVE(source_tree, &sender->sources, source);
 	LIST_REMOVE(source, link);
+	mailing_drop(catalog, source);
 	free(source);
 	if (LIST_EMPTY(&address->sources)) {
 		walk_pass_address(&catalog->walk, address);
@@ -285,14 +351,27 @@ catalog_add(struct catalog *catalog, struct job *job)
 	catalog->jobs++;
 }
 
+static void
+leave_source(struct catalog *catalog, struct job *job)
+{
+	struct source *source = job->source;
+
+	LIST_REMOVE(job, by_source);
+	source->sender->jobs--;
+	source->address->jobs--;
+	if (source->mailing)
+		source->mailing->jobs--;
+	if (--source->jobs == 0)
+		source_drop(catalog, source);
+	job->source = NULL;
+}
+
 void
 catalog_remove(struct catalog *catalog, struct job *job)
 {
 	struct domain_ref *refs = job_domains(job);
-	struct source *source = job->source;
 
 	walk_pass_job(&catalog->walk, job);
-	LIST_REMOVE(job, by_source);
 	LIST_REMOVE(job, by_body);
 	LIST_REMOVE(job, by_id);
 	catalog_bodies(catalog, job->body)->count--;
@@ -303,11 +382,40 @@ catalog_remove(struct catalog *catalog, struct job *job)
 			domain_drop(catalog, refs[i].domain);
 	}
 	catalog->jobs--;
-	source->sender->jobs--;
-	source->address->jobs--;
-	if (--source->jobs == 0)
-		source_drop(catalog, source);
-	job->source = NULL;
+	leave_source(catalog, job);
+}
+
+void
+catalog_set_campaign(struct catalog *catalog, struct job *job,
+		     uint64_t campaign)
+{
+	struct source *old = job->source;
+	struct source *source = catalog_source(catalog, old->sender->cred,
+					       &old->address->ip, campaign);
+
+	if (source == old)
+		return;
+	walk_pass_job(&catalog->walk, job);
+	leave_source(catalog, job);
+	job_set_source(job, source);
+	LIST_INSERT_HEAD(&source->list, job, by_source);
+}
+
+size_t
+catalog_of_message(struct catalog *catalog, uint64_t id, struct job **jobs,
+		   size_t max)
+{
+	struct job *job;
+	size_t n = 0;
+
+	LIST_FOREACH (job, catalog_ids(catalog, id), by_id) {
+		if (job->id != id)
+			continue;
+		if (n < max)
+			jobs[n] = job;
+		n++;
+	}
+	return n;
 }
 
 uint64_t

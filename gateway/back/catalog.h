@@ -8,12 +8,14 @@
 #include "gateway/base/hash.h"
 
 /*
- * Where the jobs are of a login, a client address, a recipient domain, a body
- * and a message, so that an administrator's work costs what it touches: every
- * job, whatever its state, is in here. Nothing is looked up on disk.
+ * Where the jobs are of a login, a client address, a campaign, a recipient
+ * domain, a body and a message, so that an administrator's work costs what it
+ * touches: every job, whatever its state, is in here. Nothing is looked up on
+ * disk.
  *
- * A source is a login at an address. Jobs stand under their source, sources
- * under their login and their address: far fewer links than under each.
+ * A source is a login at an address, for one campaign or none. Jobs stand under
+ * their source, sources under their login, address and campaign: far fewer
+ * links than under each.
  */
 struct catalog;
 
@@ -35,12 +37,21 @@ struct address {
 	uint64_t jobs;
 };
 
+struct mailing { /* a campaign while jobs of it exist */
+	UT_hash_handle hh;
+	uint64_t id;
+	struct source_chain sources;
+	uint64_t jobs;
+};
+
 struct source {
 	RB_ENTRY(source) node;	 /* of the sender */
 	LIST_ENTRY(source) link; /* of the address */
+	LIST_ENTRY(source) mailing_link;
 	struct sender *sender;
 	struct address *address;
-	struct job_chain list; /* newest first */
+	struct mailing *mailing; /* or NULL */
+	struct job_chain list;	 /* newest first */
 	uint64_t jobs;
 };
 
@@ -57,7 +68,7 @@ void catalog_destroy(struct catalog **catalog); /* empty by then */
 
 /* For job_set_source; goes away with its last job. */
 struct source *catalog_source(struct catalog *catalog, const char *cred,
-			      const struct ip_addr *ip);
+			      const struct ip_addr *ip, uint64_t campaign);
 /* For job_add_rcpt; key form. */
 struct domain *catalog_domain(struct catalog *catalog, struct slice name);
 struct domain *catalog_find_domain(struct catalog *catalog, struct slice name);
@@ -66,7 +77,14 @@ uint64_t catalog_body(const uint8_t digest[DIGEST_SIZE]);
 /* job's id, source, body and recipients are set. */
 void catalog_add(struct catalog *catalog, struct job *job);
 void catalog_remove(struct catalog *catalog, struct job *job);
+/* It is of this campaign from now on; walks may see it again. */
+void catalog_set_campaign(struct catalog *catalog, struct job *job,
+			  uint64_t campaign);
 uint64_t catalog_count(const struct catalog *catalog);
+
+/* Up to max jobs of one message; returns how many there are. */
+size_t catalog_of_message(struct catalog *catalog, uint64_t id,
+			  struct job **jobs, size_t max);
 
 /* --- walks ---------------------------------------------------------------- */
 
@@ -76,6 +94,7 @@ struct catalog_keys { /* borrowed during the walk; what is not given: NULL, 0 */
 	struct slice domain; /* key form; ".b": b and below */
 	const uint8_t *body; /* DIGEST_SIZE */
 	uint64_t id;
+	uint64_t campaign;
 };
 
 /*

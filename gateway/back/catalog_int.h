@@ -23,6 +23,7 @@ enum catalog_way {
 	WAY_SENDER,
 	WAY_ADDRESS,
 	WAY_DOMAIN,
+	WAY_CAMPAIGN,
 	WAY_ALL,
 };
 
@@ -46,6 +47,7 @@ struct catalog {
 	struct sender *senders;
 	struct address_tree addresses;
 	struct domain_tree domains;
+	struct mailing *mailings;
 	struct job_chain *ids;
 	struct body_bucket *bodies;
 	uint64_t jobs;
@@ -55,6 +57,7 @@ struct catalog {
 struct job_chain *catalog_ids(struct catalog *catalog, uint64_t id);
 struct body_bucket *catalog_bodies(struct catalog *catalog, uint64_t body);
 struct sender *catalog_sender(struct catalog *catalog, const char *cred);
+struct mailing *catalog_mailing(struct catalog *catalog, uint64_t campaign);
 
 /* The first that is not below; then one after the other. */
 struct address *address_from(struct catalog *catalog, const struct ip_addr *ip);

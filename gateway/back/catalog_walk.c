@@ -51,6 +51,8 @@ catalog_has(const struct catalog_keys *keys, const struct job *job)
 
 	if (keys->id != 0 && job->id != keys->id)
 		return false;
+	if (keys->campaign != 0 && job_campaign(job) != keys->campaign)
+		return false;
 	if (keys->cred && strcmp(keys->cred, source->sender->cred) != 0)
 		return false;
 	if (keys->ip && !ip_prefix_has(keys->ip, &source->address->ip))
@@ -78,6 +80,8 @@ source_after(const struct catalog_walk *walk, struct source *source)
 {
 	if (walk->way == WAY_ADDRESS)
 		return LIST_NEXT(source, link);
+	if (walk->way == WAY_CAMPAIGN)
+		return LIST_NEXT(source, mailing_link);
 	source = source_next(source);
 	return walk->way == WAY_SENDER ? source_in(walk, source) : source;
 }
@@ -108,6 +112,7 @@ job_after(const struct catalog_walk *walk, struct job *job)
 		return LIST_NEXT(job, by_body);
 	case WAY_SENDER:
 	case WAY_ADDRESS:
+	case WAY_CAMPAIGN:
 	case WAY_ALL:
 		return LIST_NEXT(job, by_source);
 	case WAY_NONE:
@@ -295,6 +300,12 @@ find_starts(struct catalog *catalog, const struct catalog_keys *keys)
 	if (keys->ip)
 		walk->address =
 		    address_in(walk, address_from(catalog, &keys->ip->addr));
+	if (keys->campaign != 0) {
+		struct mailing *mailing =
+		    catalog_mailing(catalog, keys->campaign);
+
+		walk->source = mailing ? LIST_FIRST(&mailing->sources) : NULL;
+	}
 	if (domain.p)
 		walk->domain = domain_in(walk, domain_from(catalog, domain));
 }
@@ -304,7 +315,8 @@ static bool
 is_hopeless(const struct catalog_walk *walk, const struct catalog_keys *keys)
 {
 	return (keys->cred && !walk->sender) || (keys->ip && !walk->address) ||
-	       (keys->domain.p && !walk->domain);
+	       (keys->domain.p && !walk->domain) ||
+	       (keys->campaign != 0 && !walk->source);
 }
 
 static enum catalog_way
@@ -327,6 +339,8 @@ choose_way(struct catalog *catalog, const struct catalog_keys *keys)
 		way = WAY_BODY;
 	if (keys->domain.p && is_fewer(&best, sum_domains(walk, best)))
 		way = WAY_DOMAIN;
+	if (keys->campaign != 0 && is_fewer(&best, walk->source->mailing->jobs))
+		way = WAY_CAMPAIGN;
 	if (keys->ip && is_fewer(&best, sum_addresses(walk, best)))
 		way = WAY_ADDRESS;
 	return way;
@@ -361,6 +375,9 @@ catalog_walk_begin(struct catalog *catalog, const struct catalog_keys *keys)
 		break;
 	case WAY_DOMAIN:
 		start.domain = walk->domain;
+		break;
+	case WAY_CAMPAIGN:
+		start.source = walk->source;
 		break;
 	case WAY_ALL:
 		start.sender = catalog->senders;

@@ -62,6 +62,7 @@ run_walk_begin(struct run *run)
 	run->keys.ip = select->ip;
 	run->keys.body = select->body;
 	run->keys.id = select->id;
+	run->keys.campaign = select->campaign;
 	buf_init(&run->domain, 1024);
 	if (select->domain) {
 		address_domain_key(&run->domain, slice_str(select->domain));
@@ -204,6 +205,8 @@ detach(struct relay *relay, struct job *job)
 		break;
 	case JOB_DOOMED:
 		summary_remove(relay, job);
+		break;
+	case JOB_STANDS:
 		break;
 	case JOB_ACTIVE:
 	case JOB_TAKEN:

@@ -11,8 +11,10 @@
 #include <string.h>
 
 #include "gateway/back/conn_int.h"
+#include "gateway/back/pacing.h"
 #include "gateway/base/error.h"
 #include "gateway/base/mem.h"
+#include "gateway/campaign/bounce.h"
 
 #define STARTS_MAX 32 /* jobs dealt with in one go without a wait */
 
@@ -46,6 +48,18 @@ set_idle(struct conn *conn, bool idle)
 		TAILQ_REMOVE(&conn->dest->idle, conn, idle_link);
 }
 
+/* Whoever draws on the pool may open one now. */
+static void
+kick_pool(struct relay *relay, const struct conn_pool *pool)
+{
+	for (unsigned lane = 0; lane < LANES; lane++) {
+		struct dest *dest = pool->dests[lane];
+
+		if (dest && dest->ready.count > 0)
+			relay_kick(relay, dest);
+	}
+}
+
 void
 conn_close(struct conn **connp)
 {
@@ -65,16 +79,17 @@ conn_close(struct conn **connp)
 	body_fini(&conn->body);
 	TAILQ_REMOVE(&dest->conns, conn, all_link);
 	dest->conn_count--;
+	dest->pool->conns[dest->lane]--;
 	dest->hop->connections--;
 	relay->connection_count--;
+	relay->lane_connections[dest->lane]--;
 	stat_sub(&relay->stats->connections, 1);
 	free(conn->rcpts);
 	free(conn->host);
 	free(conn);
 	relay_live(relay, dest);
 	conn_slots_freed(relay->slots);
-	if (dest->ready.count > 0)
-		relay_kick(relay, dest);
+	kick_pool(relay, dest->pool);
 }
 
 void
@@ -189,9 +204,39 @@ body_error(const struct conn *conn, const struct smtp_reply *rcpts,
 	return conn->body.err;
 }
 
+/* True: what was said says that it is too much, and of the message nothing. */
+static bool
+hear_replies(struct conn *conn, const struct smtp_reply *rcpts, uint32_t count)
+{
+	struct dest *dest = conn->dest;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (rcpts[i].err == 0 && rcpts[i].code >= 400 &&
+		    pacing_hears(dest->pacing, dest, rcpts[i].code,
+				 rcpts[i].enhanced, rcpts[i].text))
+			return true;
+	}
+	return false;
+}
+
+/* What was put off for its being too much, or not asked any more after that,
+ * was not tried: the pace says when it is. */
+static void
+spare_attempt(struct result *results, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct result *r = &results[i];
+
+		if (r->fate == FATE_DEFERRED &&
+		    (r->code == 0 ||
+		     bounce_throttle_of(r->code, r->said, r->text)))
+			r->again = true;
+	}
+}
+
 static void
 end_replies(struct conn *conn, const struct smtp_reply *rcpts, uint32_t count,
-	    bool unknown)
+	    bool unknown, bool throttled)
 {
 	struct result *results = mem_array(count, sizeof(*results));
 	struct delivery_peer peer = peer_of(conn);
@@ -199,6 +244,8 @@ end_replies(struct conn *conn, const struct smtp_reply *rcpts, uint32_t count,
 	peer.unknown = unknown;
 	for (uint32_t i = 0; i < count; i++)
 		result_of_rcpt(&results[i], &rcpts[i]);
+	if (throttled && !unknown)
+		spare_attempt(results, count);
 	delivery_end(&conn->delivery, results, &peer);
 	free(results);
 }
@@ -212,9 +259,11 @@ on_sent(void *arg, const struct smtp_reply *rcpts, uint32_t count, bool unknown)
 	int body_err = body_error(conn, rcpts, count);
 	struct result result;
 	struct delivery_peer peer;
+	bool throttled;
 
 	conn->send_op = NULL;
 	body_close(&conn->body);
+	throttled = hear_replies(conn, rcpts, count);
 	if (body_err != 0) {
 		peer = peer_of(conn);
 		body_result(&result, body_err);
@@ -223,8 +272,8 @@ on_sent(void *arg, const struct smtp_reply *rcpts, uint32_t count, bool unknown)
 		conn->delivery->job->again = true;
 		delivery_undo(&conn->delivery);
 	} else {
-		note_session(conn, died);
-		end_replies(conn, rcpts, count, unknown);
+		note_session(conn, died && !throttled);
+		end_replies(conn, rcpts, count, unknown, throttled);
 	}
 	conn_work(conn);
 }
@@ -277,6 +326,7 @@ start_sending(struct conn *conn)
 	    .rcpt_count = d->count,
 	    .read = read_body,
 	};
+	pacing_started(conn->dest->pacing, d->count);
 	conn->send_op = smtp_send_start(conn->client, &req, on_sent, conn);
 	return true;
 }
@@ -288,20 +338,22 @@ worn_out(const struct conn *conn)
 
 	return !smtp_client_usable(conn->client) || hop->gone ||
 	       hop->relay->stopping ||
-	       smtp_client_sent_count(conn->client) >= hop->conf.messages_max;
+	       smtp_client_sent_count(conn->client) >= hop->conf.messages_max ||
+	       pacing_is_worn(conn->dest->pacing,
+			      smtp_client_sent_count(conn->client)) ||
+	       dest_must_yield(conn->dest,
+			       smtp_client_sent_count(conn->client));
 }
 
 static void
 rest(struct conn *conn)
 {
 	struct relay *relay = conn_relay(conn);
-	uint32_t max = relay->settings->conf.connection_max;
 
 	/* Connections that wait are for when there are enough. */
 	if (conn->dest->hop->conf.idle_ms == 0 ||
 	    (conn->dest->kind == DEST_SITE &&
-	     (relay->connection_count > max / 2 ||
-	      conn_slots_waiting(relay->slots) > 0))) {
+	     conn_slots_are_few(relay->slots, conn->dest->lane))) {
 		conn_close(&conn);
 		return;
 	}
@@ -320,7 +372,7 @@ conn_work(struct conn *conn)
 		conn_close(&conn);
 		return;
 	}
-	for (int i = 0; i < STARTS_MAX; i++) {
+	for (int i = 0; i < STARTS_MAX && pacing_may_start(dest->pacing); i++) {
 		struct job *job = sched_take(relay->sched, &dest->ready);
 
 		if (!job)
@@ -330,7 +382,7 @@ conn_work(struct conn *conn)
 			return;
 	}
 	rest(conn);
-	if (dest->ready.count > 0)
+	if (dest_wants(dest))
 		relay_kick(relay, dest);
 }
 

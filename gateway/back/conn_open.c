@@ -25,6 +25,7 @@
 
 #include "gateway/back/conn_int.h"
 #include "gateway/back/hostmem.h"
+#include "gateway/back/pacing.h"
 #include "gateway/base/error.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
@@ -159,6 +160,9 @@ address_failed(struct conn *conn, const struct smtp_reply *reply)
 	int64_t now_ms = relay_now_ms(relay);
 
 	note_failure(conn, reply);
+	if (reply->err == 0)
+		(void)pacing_hears(dest->pacing, dest, reply->code,
+				   reply->enhanced, reply->text);
 	if (is_remembered(conn) && is_silent(reply->err)) {
 		hostmem_failed(relay->hostmem, &conn->addr, now_ms);
 		next_host(conn);
@@ -385,8 +389,10 @@ conn_open(struct dest *dest, uint64_t skip)
 	body_init(&conn->body);
 	TAILQ_INSERT_TAIL(&dest->conns, conn, all_link);
 	dest->conn_count++;
+	dest->pool->conns[dest->lane]++;
 	dest->hop->connections++;
 	relay->connection_count++;
+	relay->lane_connections[dest->lane]++;
 	stat_add(&relay->stats->connections, 1);
 	relay_live(relay, dest);
 	set_opening(conn, true);

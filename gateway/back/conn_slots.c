@@ -27,8 +27,7 @@ enum slot_state { SLOT_NONE, SLOT_WAITS, SLOT_ITS_TURN };
 TAILQ_HEAD(slot_queue, dest);
 TAILQ_HEAD(slot_attempts, slot_attempt);
 
-struct conn_slots {
-	struct relay *relay;
+struct lane_slots {
 	struct slot_attempts attempts; /* the oldest first */
 	uint32_t opening[RANKS];
 	uint32_t waiting[RANKS];
@@ -36,17 +35,29 @@ struct conn_slots {
 	struct slot_queue queues[RANKS][BUCKETS];
 };
 
+struct conn_slots {
+	struct relay *relay;
+	struct lane_slots lanes[LANES];
+};
+
+static void
+lane_init(struct lane_slots *lane)
+{
+	TAILQ_INIT(&lane->attempts);
+	for (int rank = 0; rank < RANKS; rank++) {
+		for (int i = 0; i < BUCKETS; i++)
+			TAILQ_INIT(&lane->queues[rank][i]);
+	}
+}
+
 struct conn_slots *
 conn_slots_create(struct relay *relay)
 {
 	struct conn_slots *slots = mem_zalloc(sizeof(*slots));
 
 	slots->relay = relay;
-	TAILQ_INIT(&slots->attempts);
-	for (int rank = 0; rank < RANKS; rank++) {
-		for (int i = 0; i < BUCKETS; i++)
-			TAILQ_INIT(&slots->queues[rank][i]);
-	}
+	for (int i = 0; i < LANES; i++)
+		lane_init(&slots->lanes[i]);
 	return slots;
 }
 
@@ -56,9 +67,20 @@ conn_slots_destroy(struct conn_slots **slots)
 	if (!*slots)
 		return;
 	assert(conn_slots_waiting(*slots) == 0);
-	assert(TAILQ_EMPTY(&(*slots)->attempts));
+	for (int i = 0; i < LANES; i++)
+		assert(TAILQ_EMPTY(&(*slots)->lanes[i].attempts));
 	free(*slots);
 	*slots = NULL;
+}
+
+static uint32_t
+waiting_in(const struct conn_slots *slots, unsigned lane)
+{
+	uint32_t n = 0;
+
+	for (int rank = 0; rank < RANKS; rank++)
+		n += slots->lanes[lane].waiting[rank];
+	return n;
 }
 
 uint32_t
@@ -66,8 +88,8 @@ conn_slots_waiting(const struct conn_slots *slots)
 {
 	uint32_t n = 0;
 
-	for (int rank = 0; rank < RANKS; rank++)
-		n += slots->waiting[rank];
+	for (unsigned lane = 0; lane < LANES; lane++)
+		n += waiting_in(slots, lane);
 	return n;
 }
 
@@ -78,15 +100,26 @@ at_least_one(uint32_t n)
 }
 
 static uint32_t
-max_of(const struct conn_slots *slots)
+all_of(const struct conn_slots *slots)
 {
 	return slots->relay->settings->conf.connection_max;
 }
 
+/* What the lane could have when nobody else had any. */
 static uint32_t
-a_fifth(const struct conn_slots *slots)
+max_of(const struct conn_slots *slots, unsigned lane)
 {
-	return at_least_one(max_of(slots) / 5);
+	uint32_t all = all_of(slots);
+
+	return lane == LANE_PERSONAL
+		   ? all
+		   : settings_share(slots->relay->settings, all);
+}
+
+static uint32_t
+a_fifth(const struct conn_slots *slots, unsigned lane)
+{
+	return at_least_one(max_of(slots, lane) / 5);
 }
 
 static enum slot_rank
@@ -98,17 +131,53 @@ rank_of(const struct dest *dest)
 }
 
 static bool
-has_room(const struct conn_slots *slots, enum slot_rank rank)
+is_full(const struct conn_slots *slots)
 {
-	uint32_t unproven = slots->opening[RANK_NEW] + slots->opening[RANK_BAD];
+	return slots->relay->connection_count >= all_of(slots);
+}
 
-	if (slots->relay->connection_count >= max_of(slots))
+bool
+conn_slots_has_room(const struct conn_slots *slots, unsigned lane)
+{
+	const uint32_t *conns = slots->relay->lane_connections;
+
+	if (is_full(slots))
+		return false;
+	return lane == LANE_PERSONAL || conns[lane] == 0 ||
+	       conns[LANE_BULK] + conns[LANE_DSN] < max_of(slots, lane);
+}
+
+bool
+conn_slots_are_few(const struct conn_slots *slots, unsigned lane)
+{
+	const uint32_t *conns = slots->relay->lane_connections;
+	uint32_t used = conns[LANE_BULK] + conns[LANE_DSN];
+
+	if (lane == LANE_PERSONAL)
+		used += conns[LANE_PERSONAL];
+	if (used > max_of(slots, lane) / 2)
+		return true;
+	if (is_full(slots) && conn_slots_waiting(slots) > 0)
+		return true;
+	if (lane == LANE_PERSONAL)
+		return waiting_in(slots, lane) > 0;
+	return waiting_in(slots, LANE_BULK) + waiting_in(slots, LANE_DSN) > 0;
+}
+
+static bool
+has_room(const struct conn_slots *slots, unsigned lane, enum slot_rank rank)
+{
+	const uint32_t *opening = slots->lanes[lane].opening;
+	uint32_t unproven = opening[RANK_NEW] + opening[RANK_BAD];
+	uint32_t fifth = a_fifth(slots, lane);
+
+	if (!conn_slots_has_room(slots, lane))
 		return false;
 	if (rank == RANK_GOOD)
 		return true;
-	if (unproven >= at_least_one(max_of(slots) - a_fifth(slots)))
+	if (unproven >= at_least_one(max_of(slots, lane) - fifth))
 		return false;
-	return rank == RANK_NEW || slots->opening[RANK_BAD] < a_fifth(slots);
+	return rank == RANK_NEW || opening[RANK_BAD] < fifth;
 }
 
 /* --- who waits ------------------------------------------------------------ */
@@ -116,8 +185,8 @@ has_room(const struct conn_slots *slots, enum slot_rank rank)
 static struct slot_queue *
 queue_of(struct conn_slots *slots, const struct dest *dest)
 {
-	return &slots->queues[dest->slot_queue / BUCKETS]
-			     [dest->slot_queue % BUCKETS];
+	return &slots->lanes[dest->lane].queues[dest->slot_queue / BUCKETS]
+					       [dest->slot_queue % BUCKETS];
 }
 
 static void
@@ -129,7 +198,7 @@ wait_for_turn(struct conn_slots *slots, struct dest *dest)
 				      turns_next_cred(&dest->ready) % BUCKETS);
 	dest->slot_state = SLOT_WAITS;
 	TAILQ_INSERT_TAIL(queue_of(slots, dest), dest, slot_link);
-	slots->waiting[rank]++;
+	slots->lanes[dest->lane].waiting[rank]++;
 }
 
 void
@@ -139,7 +208,7 @@ conn_slots_leave(struct dest *dest)
 
 	if (dest->slot_state == SLOT_WAITS) {
 		TAILQ_REMOVE(queue_of(slots, dest), dest, slot_link);
-		slots->waiting[dest->slot_queue / BUCKETS]--;
+		slots->lanes[dest->lane].waiting[dest->slot_queue / BUCKETS]--;
 	}
 	dest->slot_state = SLOT_NONE;
 }
@@ -151,7 +220,7 @@ must_queue(const struct conn_slots *slots, const struct dest *dest)
 	if (dest->slot_state == SLOT_ITS_TURN)
 		return false;
 	for (unsigned rank = 0; rank <= rank_of(dest); rank++) {
-		if (slots->waiting[rank] > 0)
+		if (slots->lanes[dest->lane].waiting[rank] > 0)
 			return true;
 	}
 	return false;
@@ -164,7 +233,8 @@ conn_slots_take(struct dest *dest)
 
 	if (dest->slot_state == SLOT_WAITS)
 		return false;
-	if (has_room(slots, rank_of(dest)) && !must_queue(slots, dest)) {
+	if (has_room(slots, dest->lane, rank_of(dest)) &&
+	    !must_queue(slots, dest)) {
 		dest->slot_state = SLOT_NONE;
 		return true;
 	}
@@ -173,11 +243,11 @@ conn_slots_take(struct dest *dest)
 }
 
 static struct dest *
-next_of_rank(struct conn_slots *slots, unsigned rank)
+next_of_rank(struct lane_slots *lane, unsigned rank)
 {
 	for (uint32_t i = 0; i < BUCKETS; i++) {
-		uint32_t at = slots->next[rank]++ % BUCKETS;
-		struct dest *dest = TAILQ_FIRST(&slots->queues[rank][at]);
+		uint32_t at = lane->next[rank]++ % BUCKETS;
+		struct dest *dest = TAILQ_FIRST(&lane->queues[rank][at]);
 
 		if (dest)
 			return dest;
@@ -186,12 +256,34 @@ next_of_rank(struct conn_slots *slots, unsigned rank)
 }
 
 static struct dest *
-next_in_turn(struct conn_slots *slots)
+next_of_lane(struct conn_slots *slots, unsigned lane)
 {
 	for (unsigned rank = 0; rank < RANKS; rank++) {
-		if (slots->waiting[rank] > 0 &&
-		    has_room(slots, (enum slot_rank)rank))
-			return next_of_rank(slots, rank);
+		if (slots->lanes[lane].waiting[rank] > 0 &&
+		    has_room(slots, lane, (enum slot_rank)rank))
+			return next_of_rank(&slots->lanes[lane], rank);
+	}
+	return NULL;
+}
+
+/* A lane that has none is first, whichever it is. */
+static struct dest *
+next_in_turn(struct conn_slots *slots)
+{
+	static const uint8_t order[] = {LANE_PERSONAL, LANE_DSN, LANE_BULK};
+
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < LANES; i++) {
+			unsigned lane = order[i];
+			struct dest *dest;
+
+			if (round == 0 &&
+			    slots->relay->lane_connections[lane] > 0)
+				continue;
+			dest = next_of_lane(slots, lane);
+			if (dest)
+				return dest;
+		}
 	}
 	return NULL;
 }
@@ -231,19 +323,21 @@ conn_slots_open_begin(struct dest *dest, struct slot_attempt *attempt,
 {
 	attempt->conn = conn;
 	attempt->rank = (uint8_t)rank_of(dest);
+	attempt->lane = dest->lane;
 	attempt->counted = true;
-	dest->hop->relay->slots->opening[attempt->rank]++;
+	dest->hop->relay->slots->lanes[attempt->lane].opening[attempt->rank]++;
 }
 
 void
 conn_slots_open_end(struct dest *dest, struct slot_attempt *attempt)
 {
 	struct conn_slots *slots = dest->hop->relay->slots;
+	struct lane_slots *lane = &slots->lanes[dest->lane];
 
 	if (attempt->listed)
-		TAILQ_REMOVE(&slots->attempts, attempt, link);
+		TAILQ_REMOVE(&lane->attempts, attempt, link);
 	if (attempt->counted)
-		slots->opening[attempt->rank]--;
+		lane->opening[attempt->rank]--;
 	attempt->listed = attempt->counted = false;
 	conn_slots_freed(slots);
 }
@@ -252,27 +346,28 @@ void
 conn_slots_attempt(struct dest *dest, struct slot_attempt *attempt)
 {
 	struct conn_slots *slots = dest->hop->relay->slots;
+	struct lane_slots *lane = &slots->lanes[dest->lane];
 
 	if (dest->kind != DEST_SITE)
 		return;
 	if (attempt->listed)
-		TAILQ_REMOVE(&slots->attempts, attempt, link);
+		TAILQ_REMOVE(&lane->attempts, attempt, link);
 	attempt->listed = true;
 	attempt->began_ms = relay_now_ms(slots->relay);
-	TAILQ_INSERT_TAIL(&slots->attempts, attempt, link);
+	TAILQ_INSERT_TAIL(&lane->attempts, attempt, link);
 }
 
 /* How many are slow, more than may be. */
 static uint32_t
-too_slow(const struct conn_slots *slots)
+too_slow(const struct conn_slots *slots, unsigned lane)
 {
 	int64_t now_ms = relay_now_ms(slots->relay);
 	int64_t slow_ms =
-	    conn_slots_waiting(slots) > 0 ? SLOW_CROWDED_MS : SLOW_MS;
+	    waiting_in(slots, lane) > 0 ? SLOW_CROWDED_MS : SLOW_MS;
 	const struct slot_attempt *attempt;
-	uint32_t n = 0, max = a_fifth(slots);
+	uint32_t n = 0, max = a_fifth(slots, lane);
 
-	for (attempt = TAILQ_FIRST(&slots->attempts);
+	for (attempt = TAILQ_FIRST(&slots->lanes[lane].attempts);
 	     attempt && now_ms - attempt->began_ms >= slow_ms;
 	     attempt = TAILQ_NEXT(attempt, link))
 		n++;
@@ -282,7 +377,11 @@ too_slow(const struct conn_slots *slots)
 void
 conn_slots_tick(struct conn_slots *slots)
 {
-	/* One that is given up tries its next address as the newest. */
-	for (uint32_t n = too_slow(slots); n > 0; n--)
-		conn_give_up(TAILQ_FIRST(&slots->attempts)->conn);
+	for (unsigned lane = 0; lane < LANES; lane++) {
+		struct slot_attempts *attempts = &slots->lanes[lane].attempts;
+
+		/* One that is given up tries its next address as the newest. */
+		for (uint32_t n = too_slow(slots, lane); n > 0; n--)
+			conn_give_up(TAILQ_FIRST(attempts)->conn);
+	}
 }

@@ -18,6 +18,10 @@
  *   waits longest is given up, as if it had timed out.
  *
  * Next hops of the administrator's (`relay`) are not sites: they only count.
+ *
+ * Each lane has queues and fifths of its own: of all slots for personal mail,
+ * of their share for bulk and dsn, which have that share together, and at least
+ * one each. So what a campaign waits for delays no personal mail.
  */
 struct conn;
 struct dest;
@@ -28,7 +32,7 @@ struct slot_attempt { /* of a connection that opens; zeroed is none */
 	TAILQ_ENTRY(slot_attempt) link;
 	struct conn *conn;
 	int64_t began_ms;
-	uint8_t rank;
+	uint8_t rank, lane;
 	bool counted, listed;
 };
 
@@ -52,6 +56,11 @@ void conn_slots_attempt(struct dest *dest, struct slot_attempt *attempt);
 /* A slot is free again. */
 void conn_slots_freed(struct conn_slots *slots);
 void conn_slots_tick(struct conn_slots *slots); /* gives up who is too slow */
+
+/* Whether the lane may open one more, whoever waits. */
+bool conn_slots_has_room(const struct conn_slots *slots, unsigned lane);
+/* A connection of the lane that has nothing to do is not to be kept. */
+bool conn_slots_are_few(const struct conn_slots *slots, unsigned lane);
 
 uint32_t conn_slots_waiting(const struct conn_slots *slots); /* destinations */
 

@@ -18,16 +18,18 @@
 #include "gateway/back/hostmem.h"
 #include "gateway/back/lookup.h"
 #include "gateway/back/maildir.h"
+#include "gateway/back/pacing.h"
 #include "gateway/back/site.h"
 #include "gateway/base/mem.h"
 
 #define FAILS_A_TURN 32 /* messages that go back to the schedule */
 #define OPENS_A_TURN 16
+#define YIELD_SERVED 10	  /* messages by the one connection that lanes share */
 #define STALE_ASK_MS 1000 /* a site's addresses are asked for this often */
 
 /* --- which there are ------------------------------------------------------ */
 
-/* Lanes that leave from one address share their connections. */
+/* Lanes that leave from one address share its number of connections. */
 static unsigned
 source_of_lane(const struct back_hop *conf, unsigned lane,
 	       const struct ip_addr **source)
@@ -42,6 +44,17 @@ source_of_lane(const struct back_hop *conf, unsigned lane,
 		return lane + 1;
 	*source = conf->source;
 	return 0;
+}
+
+static void
+join_pool(struct dest *dest, struct conn_pool *pools, unsigned lane)
+{
+	dest->lane = (uint8_t)lane;
+	dest->pool =
+	    &pools[source_of_lane(&dest->hop->conf, lane, &dest->source)];
+	dest->pool->dests[lane] = dest;
+	if (lane == LANE_BULK && dest->kind != DEST_MAILDIR)
+		dest->pacing = pacing_create(dest->hop->relay);
 }
 
 static struct dest *
@@ -81,7 +94,10 @@ dest_destroy(struct dest *dest)
 	if (dest->live)
 		TAILQ_REMOVE(&relay->live, dest, live_link);
 	HASH_DEL(hop->dests, dest);
+	if (dest->pool)
+		dest->pool->dests[dest->lane] = NULL;
 	hostset_destroy(&dest->hosts);
+	pacing_destroy(&dest->pacing);
 	dest_forget_trouble(dest);
 	site_unuse(&dest->site);
 	free(dest);
@@ -104,12 +120,10 @@ hosts_of_conf(const struct back_hop *conf)
 struct dest *
 dest_of_lane(struct hop *hop, unsigned lane)
 {
-	const struct ip_addr *source;
 	char key[DEST_KEY_SIZE];
 	struct dest *dest;
 
-	(void)snprintf(key, sizeof(key), "/%u",
-		       source_of_lane(&hop->conf, lane, &source));
+	(void)snprintf(key, sizeof(key), "/%u", lane);
 	dest = find(hop, key);
 	if (dest)
 		return dest;
@@ -119,7 +133,7 @@ dest_of_lane(struct hop *hop, unsigned lane)
 		dest = dest_create(hop, DEST_SMTP, key);
 		dest->hosts = hosts_of_conf(&hop->conf);
 	}
-	dest->source = source;
+	join_pool(dest, hop->pools, lane);
 	relay_live(hop->relay, dest);
 	return dest;
 }
@@ -127,17 +141,15 @@ dest_of_lane(struct hop *hop, unsigned lane)
 struct dest *
 dest_of_site(struct site *site, unsigned lane)
 {
-	const struct ip_addr *source;
 	char key[DEST_KEY_SIZE];
 	struct dest *dest;
 
-	(void)snprintf(key, sizeof(key), "%s/%u", site->key,
-		       source_of_lane(&site->hop->conf, lane, &source));
+	(void)snprintf(key, sizeof(key), "%s/%u", site->key, lane);
 	dest = find(site->hop, key);
 	if (dest)
 		return dest;
 	dest = dest_create(site->hop, DEST_SITE, key);
-	dest->source = source;
+	join_pool(dest, site->pools, lane);
 	dest->site = site;
 	site->users++;
 	relay_live(site->hop->relay, dest);
@@ -150,6 +162,12 @@ dest_busy(const struct dest *dest)
 	return dest->conn_count > 0 || dest->task_count > 0 ||
 	       dest->ready.count > 0 || dest->probe || dest->trouble ||
 	       dest->releasing || !TAILQ_EMPTY(&dest->parked);
+}
+
+bool
+dest_wants(struct dest *dest)
+{
+	return dest->ready.count > 0 && pacing_may_start(dest->pacing);
 }
 
 void
@@ -302,10 +320,94 @@ ask_again(struct dest *dest)
 		lookup_put(relay, job);
 }
 
+static uint32_t
+pool_sum(const struct conn_pool *pool)
+{
+	return pool->conns[LANE_PERSONAL] + pool->conns[LANE_BULK] +
+	       pool->conns[LANE_DSN];
+}
+
+/* Personal mail takes what the others leave; they have their share together,
+ * and each of them one. */
+static bool
+has_share(const struct dest *dest)
+{
+	const struct conn_pool *pool = dest->pool;
+	uint32_t max = dest->hop->conf.connection_max;
+
+	return dest->lane == LANE_PERSONAL || pool->conns[dest->lane] == 0 ||
+	       pool->conns[LANE_BULK] + pool->conns[LANE_DSN] <
+		   settings_share(dest->hop->relay->settings, max);
+}
+
+/* Whether a lane of the pool has something to send and has less than is its
+ * due. */
+static bool
+is_short(const struct conn_pool *pool, unsigned lane)
+{
+	const struct dest *dest = pool->dests[lane];
+	uint32_t max;
+
+	if (!dest || dest->ready.count == 0 || dest->opening_count > 0 ||
+	    dest_is_down(dest))
+		return false;
+	if (lane != LANE_PERSONAL)
+		return pool->conns[lane] == 0;
+	max = dest->hop->conf.connection_max;
+	return pool->conns[lane] == 0 ||
+	       pool->conns[lane] +
+		       settings_share(dest->hop->relay->settings, max) <
+		   max;
+}
+
+bool
+dest_must_yield(const struct dest *dest, uint64_t served)
+{
+	const struct conn_pool *pool = dest->pool;
+	uint32_t max = dest->hop->conf.connection_max;
+
+	if (pool_sum(pool) < max)
+		return false;
+	for (unsigned lane = 0; lane < LANES; lane++) {
+		if (lane == dest->lane || !is_short(pool, lane))
+			continue;
+		if (pool->conns[dest->lane] > 1)
+			return true;
+		/* The last one of a lane is for all only where it must be. */
+		if (lane == LANE_PERSONAL ? max == 1 : served >= YIELD_SERVED)
+			return true;
+	}
+	return false;
+}
+
+/* A connection that another lane only keeps in case goes. */
+static void
+make_room(struct dest *dest)
+{
+	struct conn_pool *pool = dest->pool;
+
+	if (pool_sum(pool) < dest->hop->conf.connection_max ||
+	    !is_short(pool, dest->lane))
+		return;
+	for (unsigned lane = 0; lane < LANES; lane++) {
+		struct conn *idle;
+
+		if (lane == dest->lane || !pool->dests[lane])
+			continue;
+		idle = TAILQ_FIRST(&pool->dests[lane]->idle);
+		if (!idle)
+			continue;
+		conn_close(&idle);
+		return;
+	}
+}
+
 static bool
 may_open(const struct dest *dest)
 {
-	if (dest->conn_count >= dest->hop->conf.connection_max)
+	if (pool_sum(dest->pool) >= dest->hop->conf.connection_max ||
+	    !has_share(dest) ||
+	    !pacing_may_open(dest->pacing, dest->conn_count))
 		return false;
 	return dest->kind != DEST_SITE || dest->proven ||
 	       dest->opening_count == 0;
@@ -314,9 +416,10 @@ may_open(const struct dest *dest)
 static void
 open_conns(struct dest *dest)
 {
+	make_room(dest);
 	for (int i = 0; i < OPENS_A_TURN; i++) {
 		if (dest->ready.count <= dest->opening_count ||
-		    !may_open(dest) || hosts_back_ms(dest) > 0 ||
+		    !dest_wants(dest) || !may_open(dest) || hosts_back_ms(dest) > 0 ||
 		    !conn_slots_take(dest))
 			break;
 		conn_open(dest, 0);
@@ -332,7 +435,7 @@ run_conns(struct dest *dest)
 		dest_down(dest, back_ms, NULL);
 		return;
 	}
-	for (int i = 0; i < OPENS_A_TURN && dest->ready.count > 0; i++) {
+	for (int i = 0; i < OPENS_A_TURN && dest_wants(dest); i++) {
 		struct conn *conn = TAILQ_FIRST(&dest->idle);
 
 		if (conn)
@@ -355,6 +458,8 @@ dest_run(struct dest *dest)
 		return more;
 	if (dest->hop->gone) {
 		give_back(dest);
+	} else if (!pacing_may_start(dest->pacing)) {
+		return more; /* the tick comes back to it */
 	} else if (dest_is_down(dest)) {
 		fail_ready(dest);
 	} else if (dest->kind == DEST_MAILDIR) {
@@ -362,8 +467,7 @@ dest_run(struct dest *dest)
 		return more || maildir_wants(dest);
 	} else {
 		run_conns(dest);
-		return more ||
-		       (dest->ready.count > 0 && !TAILQ_EMPTY(&dest->idle));
+		return more || (dest_wants(dest) && !TAILQ_EMPTY(&dest->idle));
 	}
 	return more || dest->ready.count > 0;
 }
@@ -375,8 +479,9 @@ may_open_now(struct dest *dest)
 {
 	const struct relay *relay = dest->hop->relay;
 
+	make_room(dest);
 	return may_open(dest) && hosts_back_ms(dest) == 0 &&
-	       relay->connection_count < relay->settings->conf.connection_max;
+	       conn_slots_has_room(relay->slots, dest->lane);
 }
 
 static uint64_t
@@ -426,7 +531,8 @@ try_conns(struct dest *dest)
 static void
 try_parked(struct dest *dest)
 {
-	if (TAILQ_EMPTY(&dest->parked) || dest->releasing || dest_is_down(dest))
+	if (TAILQ_EMPTY(&dest->parked) || dest->releasing ||
+	    dest_is_down(dest) || !pacing_may_start(dest->pacing))
 		return;
 	switch (dest->kind) {
 	case DEST_MAILDIR:
@@ -471,7 +577,7 @@ dest_tick(struct dest *dest)
 		dest_forget_trouble(dest);
 	if (dest->ready.count > 0)
 		relay_kick(relay, dest);
-	if (dest_busy(dest))
+	if (dest_busy(dest) || pacing_matters(dest->pacing))
 		return;
 	TAILQ_REMOVE(&relay->live, dest, live_link);
 	dest->live = false;

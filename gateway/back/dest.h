@@ -9,15 +9,25 @@
 #include "gateway/base/hash.h"
 
 /*
- * A destination is what connections are pooled for and what can be down: a
- * next hop of hosts, or a site of an MX hop, from one source address; or a
- * maildir. Each hop has two more that send nothing: where jobs belong while
- * DNS is asked about their domain, and where those of dead domains do.
+ * A destination is what connections are pooled for and what can be down: for
+ * one lane, a next hop of hosts, or a site of an MX hop; or a maildir. Each hop
+ * has two more that send nothing: where jobs belong while DNS is asked about
+ * their domain, and where those of dead domains do.
  */
 struct relay;
 struct conn;
 struct lookup;
+struct pacing;
 struct site;
+
+/* The connections to one hop, or site, from one source address: all lanes
+ * together have so many (conf.connection_max), and each lane its share. */
+struct conn_pool {
+	uint32_t conns[LANES];
+	struct dest *dests[LANES]; /* who draws on it, or NULL */
+};
+
+#define CONN_POOLS (LANES + 1) /* no source of its lane's own, or one's */
 
 struct hop {
 	TAILQ_ENTRY(hop) link; /* of relay->gone_hops */
@@ -29,6 +39,7 @@ struct hop {
 	struct dest *lobby, *grave;
 	struct lookup *lookups; /* by domain */
 	struct site *sites;
+	struct conn_pool pools[CONN_POOLS];
 	bool gone; /* its jobs are routed anew */
 	bool up;
 	int64_t since_wall_s;
@@ -55,8 +66,10 @@ struct dest {
 	struct hop *hop;
 	enum dest_kind kind;
 	const struct ip_addr *source; /* of the hop's conf, or NULL */
-	struct site *site;	      /* DEST_SITE */
-	uint32_t site_version;	      /* of its hosts that these are */
+	uint8_t lane;
+	struct conn_pool *pool; /* SMTP, SITE */
+	struct site *site;	/* DEST_SITE */
+	uint32_t site_version;	/* of its hosts that these are */
 	struct ready ready;
 	struct job_list parked; /* waiting jobs to try when it is up again */
 	uint64_t job_count;	/* jobs that point here, in any state */
@@ -66,6 +79,7 @@ struct dest {
 	uint32_t conn_count, opening_count, task_count;
 	uint8_t slot_state; /* conn_slots.c */
 	uint16_t slot_queue;
+	struct pacing *pacing; /* of the bulk lane; NULL: none */
 	bool runnable, live;
 	bool probe;		/* a host's offers are not known yet: ask */
 	bool releasing;		/* it came up: parked jobs are being let go */
@@ -91,7 +105,7 @@ bool hop_unused(const struct hop *hop); /* it may be destroyed */
 
 /* --- dest.c --------------------------------------------------------------- */
 
-/* Where mail of a lane goes, by its source address; not of an MX hop. */
+/* Where mail of a lane goes; not of an MX hop. */
 struct dest *dest_of_lane(struct hop *hop, unsigned lane);
 struct dest *dest_of_site(struct site *site, unsigned lane);
 struct dest *dest_create(struct hop *hop, enum dest_kind kind,
@@ -106,6 +120,12 @@ void dest_tick(struct dest *dest);
 /* A waiting job leaves the parked list, if it is in it. */
 void dest_unpark(struct job *job);
 bool dest_busy(const struct dest *dest);
+/* Something is ready, and the pace lets it start. */
+bool dest_wants(struct dest *dest);
+/* A connection of it ended its message: another lane of the pool waits for a
+ * connection that is its due, and this one is to be closed for it. served: by
+ * this connection, so far. */
+bool dest_must_yield(const struct dest *dest, uint64_t served);
 /* A site's hosts: who must not be tried yet, as hostmem.c says now. */
 void dest_look_at_hosts(struct dest *dest);
 

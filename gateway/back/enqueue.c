@@ -1,8 +1,8 @@
 /*
  * Messages become jobs: recipients that share a destination and a due time,
- * up to a hundred; by domain where DNS is to be asked about it first. A job
- * means the same whether its message came from the front just now or from the
- * disk at the start.
+ * up to a hundred, or 25 of the bulk lane: each is soon over, for who waits; by
+ * domain where DNS is to be asked about it first. A job means the same whether
+ * its message came from the front just now or from the disk at the start.
  */
 #include <stdlib.h>
 
@@ -21,6 +21,17 @@ struct enqueue { /* one message on its way in */
 	struct buf key;
 };
 
+static size_t
+hop_of(const struct relay *relay, unsigned lane, struct slice domain)
+{
+	const struct settings *settings = relay->settings;
+	const struct back_bulk *bulk = &settings->conf.bulk;
+
+	if (lane == LANE_BULK && bulk->own_hop)
+		return routing_find_or(settings->routing, domain, bulk->hop);
+	return routing_find(settings->routing, domain);
+}
+
 /* What is not known to be deliverable, and what DNS says where to, goes by way
  * of a lookup. */
 static struct dest *
@@ -32,8 +43,7 @@ route(struct enqueue *in, const struct spool_rcpt *rcpt)
 
 	buf_clear(&in->key);
 	address_domain_key(&in->key, address_domain(slice_str(rcpt->address)));
-	hop = relay->hops[routing_find(relay->settings->routing,
-				       buf_slice(&in->key))];
+	hop = relay->hops[hop_of(relay, lane, buf_slice(&in->key))];
 	if (rcpt->domain == RCPT_DOMAIN_DEAD)
 		return hop->grave;
 	if (hop->conf.kind == BACK_MX ||
@@ -53,7 +63,9 @@ struct shared {
 static bool
 is_fit(const struct job *job, const struct shared *shared)
 {
-	return job && job->rcpt_count < JOB_RCPTS_MAX &&
+	return job &&
+	       job->rcpt_count <
+		   (job->lane == LANE_BULK ? JOB_RCPTS_BULK : JOB_RCPTS_MAX) &&
 	       job->due_wall_s == shared->due_wall_s &&
 	       job->attempts == shared->attempts &&
 	       job->holds == shared->holds &&

@@ -137,6 +137,14 @@ job_set_source(struct job *job, struct source *source)
 	source->jobs++;
 	source->sender->jobs++;
 	source->address->jobs++;
+	if (source->mailing)
+		source->mailing->jobs++;
+}
+
+uint64_t
+job_campaign(const struct job *job)
+{
+	return job->source->mailing ? job->source->mailing->id : 0;
 }
 
 uint32_t

@@ -25,6 +25,7 @@ struct rule;
 struct source;
 
 #define JOB_RCPTS_MAX 100 /* RFC 5321, 4.5.3.1.8: each server takes so many */
+#define JOB_RCPTS_BULK 25 /* in the bulk lane */
 #define JOB_LARGE_BYTES 65536
 
 enum job_state {
@@ -36,6 +37,7 @@ enum job_state {
 	JOB_TAKEN,   /* by an administrator's work, not decided on disk yet */
 	JOB_ASKED,   /* at a lookup: DNS is asked about its domain */
 	JOB_DOOMED,  /* failed for good; the report waits for others */
+	JOB_STANDS,  /* its campaign has not let it go yet: feeder.h */
 };
 
 /* A message in memory and how many jobs still use it. */
@@ -53,13 +55,14 @@ struct domain_ref {
 };
 
 struct job {
-	/* Of a turn, the parked list, a rule, what is marked, a work. */
+	/* Of a turn, the parked list, a rule, what is marked, a work, what
+	 * stands. */
 	TAILQ_ENTRY(job) link;
 	LIST_ENTRY(job) by_source, by_body, by_id;
 	uint64_t id;
 	uint64_t body; /* a keyed hash of its digest */
 	struct dest *dest;
-	struct source *source; /* the login and client address */
+	struct source *source; /* the login, client address and campaign */
 	union {
 		struct mail *mail; /* NULL: load it when due */
 		struct rule *rule; /* JOB_RULED */
@@ -87,11 +90,15 @@ struct job {
 	uint8_t rcpt_count, domain_count;
 	uint8_t large; /* of the body, in JOB_LARGE_BYTES, at most 255 */
 	uint8_t lane : 2;
-	uint8_t state : 3;
+	uint8_t state : 4;
 	uint8_t parked : 1; /* its destination was down: try when it is up */
 	uint8_t again : 1;  /* a reused connection died under it once */
-	uint8_t
-	    undecided : 1; /* accepted without a word of DNS on its domain */
+	/* accepted without a word of DNS on its domain */
+	uint8_t undecided : 1;
+	/* Of a campaign: */
+	uint8_t fed : 1;   /* let in, not out again */
+	uint8_t sited : 1; /* and counted at its destination */
+	uint8_t stands : 2;
 };
 
 TAILQ_HEAD(job_list, job);
@@ -109,6 +116,8 @@ const uint32_t *job_rcpts(const struct job *job);
 struct domain_ref *job_domains(struct job *job);
 /* Keep only these of its recipients (in order). */
 void job_keep(struct job *job, const uint32_t *indexes, uint32_t count);
+/* Of which it is; 0: none. */
+uint64_t job_campaign(const struct job *job);
 bool job_has_domain(const struct job *job, const struct domain *domain);
 /* What sending it takes from its credential's turn. */
 uint32_t job_cost(const struct job *job);

@@ -264,8 +264,8 @@ work_off(struct lookup *lookup, struct job *job)
 	}
 	/* Who expires bounces too: no report for each. */
 	if (lookup->trouble->fate == FATE_BOUNCED ||
-	    retry_expired(&relay->settings->conf, job->accepted_wall_s,
-			  clock_wall_s())) {
+	    retry_expired(settings_lane(relay->settings, job->lane),
+			  job->accepted_wall_s, clock_wall_s())) {
 		summary_add(relay, job, &doom);
 		return 1;
 	}

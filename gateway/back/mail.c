@@ -151,8 +151,8 @@ mail_new_job(struct relay *relay, const struct spool_msg *msg, uint64_t body,
 	uint64_t large = msg->body.length / JOB_LARGE_BYTES;
 	int64_t accepted_wall_s = msg->accepted_wall_ms / 1000;
 
-	job_set_source(job,
-		       catalog_source(relay->catalog, msg->cred, &msg->client));
+	job_set_source(job, catalog_source(relay->catalog, msg->cred,
+					   &msg->client, msg->campaign));
 	job->body = body;
 	job->dest = dest;
 	job->large = (uint8_t)(large < UINT8_MAX ? large : UINT8_MAX);

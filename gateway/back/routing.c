@@ -141,14 +141,21 @@ routing_below(const struct routing *routing, struct slice domain)
 }
 
 size_t
-routing_find(const struct routing *routing, struct slice domain)
+routing_find_or(const struct routing *routing, struct slice domain,
+		size_t fallback)
 {
 	const struct routing_entry *entry;
 
 	if (domain.n == 0 || !routing->entries)
-		return routing->fallback;
+		return fallback;
 	entry = routing_get(routing, domain);
 	if (!entry)
 		entry = routing_below(routing, domain);
-	return entry ? entry->hop : routing->fallback;
+	return entry ? entry->hop : fallback;
+}
+
+size_t
+routing_find(const struct routing *routing, struct slice domain)
+{
+	return routing_find_or(routing, domain, routing->fallback);
 }

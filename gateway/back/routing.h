@@ -20,5 +20,8 @@ void routing_destroy(struct routing **routing);
 
 /* domain in key form (address_domain_key); may be none. An index of hops. */
 size_t routing_find(const struct routing *routing, struct slice domain);
+/* The same with another default. */
+size_t routing_find_or(const struct routing *routing, struct slice domain,
+		       size_t fallback);
 
 #endif

@@ -20,6 +20,8 @@
 #define MESSAGES_MAX 1000
 #define EXPIRE_S (4 * 86400)
 #define QUARANTINE_S (40 * 86400)
+#define RESERVED 70 /* per cent, for personal mail */
+#define LOOKUPS 125 /* of the bulk lane; a quarter of dns/'s */
 
 static const int64_t retry_default[] = {300, 900, 1800, 3600};
 
@@ -104,6 +106,31 @@ copy_own_domains(struct settings *settings, const struct back_conf *conf)
 }
 
 static void
+copy_bulk(struct settings *settings, const struct back_bulk *from)
+{
+	struct back_bulk *bulk = &settings->conf.bulk;
+	struct arena *arena = settings->arena;
+
+	if (bulk->reserved == 0)
+		bulk->reserved = RESERVED;
+	if (bulk->lookups == 0)
+		bulk->lookups = settings->conf.dns.inflight_max > 0
+				    ? settings->conf.dns.inflight_max / 4 + 1
+				    : LOOKUPS;
+	bulk->retry_s = copy_array(arena, from->retry_s, from->retry_count,
+				   sizeof(int64_t));
+	bulk->warmup = copy_array(arena, from->warmup, from->warmup_days,
+				  sizeof(uint32_t));
+	settings->bulk_conf = settings->conf;
+	if (bulk->retry_count > 0) {
+		settings->bulk_conf.retry_s = bulk->retry_s;
+		settings->bulk_conf.retry_count = bulk->retry_count;
+	}
+	if (bulk->expire_s > 0)
+		settings->bulk_conf.expire_s = bulk->expire_s;
+}
+
+static void
 copy_conf(struct settings *settings, const struct back_conf *from)
 {
 	struct back_conf *conf = &settings->conf;
@@ -145,6 +172,35 @@ copy_conf(struct settings *settings, const struct back_conf *from)
 		conf->expire_s = EXPIRE_S;
 	if (conf->connection_max == 0)
 		conf->connection_max = CONNECTIONS_ALL;
+	copy_bulk(settings, &from->bulk);
+}
+
+static int
+check_waits(const int64_t *waits, size_t count, char *error, size_t error_size)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (waits[i] > 0)
+			continue;
+		snprintf(error, error_size, "a retry wait is not positive");
+		return GW_EINVAL;
+	}
+	return 0;
+}
+
+static int
+check_bulk(const struct back_conf *conf, char *error, size_t error_size)
+{
+	const struct back_bulk *bulk = &conf->bulk;
+
+	if (bulk->own_hop && bulk->hop >= conf->hop_count) {
+		snprintf(error, error_size, "bulk names no next hop");
+		return GW_EINVAL;
+	}
+	if (bulk->reserved > 100) {
+		snprintf(error, error_size, "over 100 per cent are reserved");
+		return GW_EINVAL;
+	}
+	return check_waits(bulk->retry_s, bulk->retry_count, error, error_size);
 }
 
 static int
@@ -191,13 +247,9 @@ check_conf(const struct back_conf *conf, char *error, size_t error_size)
 			return GW_EINVAL;
 		}
 	}
-	for (size_t i = 0; i < conf->retry_count; i++) {
-		if (conf->retry_s[i] > 0)
-			continue;
-		snprintf(error, error_size, "a retry wait is not positive");
+	if (check_bulk(conf, error, error_size) != 0)
 		return GW_EINVAL;
-	}
-	return 0;
+	return check_waits(conf->retry_s, conf->retry_count, error, error_size);
 }
 
 static int
@@ -264,6 +316,21 @@ settings_destroy(struct settings **settings)
 	dkim_keys_release(&s->conf.dkim);
 	arena_destroy(&s->arena);
 	free(s);
+}
+
+const struct back_conf *
+settings_lane(const struct settings *settings, unsigned lane)
+{
+	return lane == LANE_BULK ? &settings->bulk_conf : &settings->conf;
+}
+
+uint32_t
+settings_share(const struct settings *settings, uint32_t max)
+{
+	uint32_t reserved = settings->conf.bulk.reserved;
+	uint64_t share = (uint64_t)max * (100 - reserved) / 100;
+
+	return share > 0 ? (uint32_t)share : 1;
 }
 
 bool

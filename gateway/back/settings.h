@@ -12,7 +12,8 @@
  * relay thread's.
  */
 struct settings {
-	struct back_conf conf; /* what it points to is in the arena */
+	struct back_conf conf;	    /* what it points to is in the arena */
+	struct back_conf bulk_conf; /* with the bulk lane's schedule */
 	struct routing *routing;
 	struct tls_ctx **tls;	   /* one a hop; NULL where none is wanted */
 	struct slice *own_domains; /* key form */
@@ -24,6 +25,11 @@ int settings_create(struct settings **settings, const struct back_conf *conf,
 		    char *error, size_t error_size);
 void settings_destroy(struct settings **settings);
 
+/* The schedule of a lane. */
+const struct back_conf *settings_lane(const struct settings *settings,
+				      unsigned lane);
+/* What of max the bulk and the dsn lane may have together; at least 1. */
+uint32_t settings_share(const struct settings *settings, uint32_t max);
 bool settings_own_domain(const struct settings *settings, struct slice domain);
 /* What hop points to is copied, defaults are filled in. */
 void settings_copy_hop(struct arena *arena, struct back_hop *hop);

@@ -9,8 +9,7 @@
  * and share its connections. DNS says which is whose (dns/route.h); what their
  * addresses are is renewed by the lookups of its domains.
  *
- * It lives as long as a lookup or a destination (one for each source address)
- * uses it.
+ * It lives as long as a lookup or a destination (one for each lane) uses it.
  */
 #define SITE_KEY_SIZE (TARGETS_SITE_SIZE + 1)
 
@@ -20,6 +19,7 @@ struct site {
 	struct hostset *hosts; /* as DNS gave them, the better ones first */
 	uint32_t version;      /* of hosts */
 	uint32_t users;
+	struct conn_pool pools[CONN_POOLS]; /* by source address */
 	int64_t until_ms;    /* opens no connection after it: ask again */
 	int64_t next_ask_ms; /* one question at a time */
 	char key[SITE_KEY_SIZE];

@@ -44,6 +44,7 @@ struct spec {
 	struct ip_addr ip;
 	const char *domains; /* separated by spaces */
 	uint32_t body;
+	uint64_t campaign;
 };
 
 static struct job *
@@ -55,7 +56,8 @@ add(struct catalog *catalog, const struct spec *spec)
 	uint32_t index = 0;
 
 	body_of(spec->body, digest);
-	job_set_source(job, catalog_source(catalog, spec->cred, &spec->ip));
+	job_set_source(job, catalog_source(catalog, spec->cred, &spec->ip,
+					   spec->campaign));
 	job->body = catalog_body(digest);
 	while (slice_split(&rest, ' ', &domain))
 		job_add_rcpt(job, index++, catalog_domain(catalog, domain));

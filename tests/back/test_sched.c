@@ -15,7 +15,7 @@ make(const char *cred, uint8_t lane, uint64_t id)
 	static const struct ip_addr ip;
 	struct job *job = job_create(id);
 
-	job_set_source(job, catalog_source(catalog, cred, &ip));
+	job_set_source(job, catalog_source(catalog, cred, &ip, 0));
 	if (lane == LANE_BULK)
 		job->lane = LANE_BULK;
 	else if (lane == LANE_DSN)
@@ -145,7 +145,7 @@ make_party(const struct party *party, uint64_t id)
 	static const struct ip_addr ip;
 	struct job *job = job_create(id);
 
-	job_set_source(job, catalog_source(catalog, party->cred, &ip));
+	job_set_source(job, catalog_source(catalog, party->cred, &ip, 0));
 	for (uint32_t i = 0; i < party->rcpts; i++)
 		job_add_rcpt(job, i,
 			     catalog_domain(catalog, SLICE_LIT("a.test")));
@@ -408,10 +408,10 @@ START_TEST(test_job_is_compact)
 	struct job *job = job_create(1);
 	char name[32];
 
-	/* With malloc's own 8 bytes a chunk of 176; 96 before there were
-	 * indexes. */
-	ck_assert_uint_le(sizeof(*job), 168);
-	job_set_source(job, catalog_source(catalog, "a", &ip));
+	/* With malloc's own 8 bytes a chunk of 192; 168 before there were
+	 * campaigns, 96 before there were indexes. */
+	ck_assert_uint_le(sizeof(*job), 176);
+	job_set_source(job, catalog_source(catalog, "a", &ip, 0));
 	for (uint32_t i = 0; i < JOB_RCPTS_MAX; i++) {
 		struct domain *domain;
 
