@@ -60,7 +60,10 @@ campaign_eta(const struct campaign *campaign, int64_t now_wall_s)
 	uint32_t rate = campaign->rate_per_h;
 	uint32_t recent = campaign_recent(campaign, now_wall_s);
 
-	if (campaign->state != CAMPAIGN_RUNNING || left == 0)
+	/* CHECKING takes a moment, unless a person is asked then */
+	if (left == 0 ||
+	    (campaign->state != CAMPAIGN_RUNNING &&
+	     (campaign->state != CAMPAIGN_CHECKING || campaign->confirm)))
 		return 0;
 	if (recent > 0 && (rate == 0 || recent < rate))
 		rate = recent;

@@ -1,9 +1,9 @@
 /*
  * THE order of checks, from accept to the final dot. Whoever adds a check adds
  * a step to a list here and nowhere else; a step decides one thing. What a
- * step looks at is in checks_block.c, checks_domain.c, checks_limit.c,
- * checks_message.c, checks_scan.c, checks_sender.c, checks_sign.c and
- * checks_token.c.
+ * step looks at is in checks_block.c, checks_campaign.c, checks_domain.c,
+ * checks_limit.c, checks_message.c, checks_scan.c, checks_sender.c,
+ * checks_sign.c and checks_token.c.
  *
  * A step of the dot that must wait starts an operation and returns WAIT; its
  * done function stores one fact and calls checks_resume, and the driver goes
@@ -18,8 +18,9 @@
  * limits: what a scan refuses leaves no trace there, and what waited for its
  * verdict is measured by the time at which it goes on, not by the one at which
  * the wait began. It is committed behind the scan, so that an infected one
- * leaves nothing on disk. The signature comes last, over all the fields that we
- * add.
+ * leaves nothing on disk. Whether it is one of a mass mailing is asked behind
+ * limits, since one of them may send it there. The signature comes last, over
+ * all the fields that we add.
  */
 #include "gateway/front/checks.h"
 
@@ -404,6 +405,13 @@ step_limits(struct transaction *t)
 }
 
 static enum step_result
+step_campaign(struct transaction *t)
+{
+	check_campaign(t);
+	return STEP_NEXT;
+}
+
+static enum step_result
 step_sign(struct transaction *t)
 {
 	return check_sign_ask(t);
@@ -438,7 +446,8 @@ answer_accepted(struct transaction *t)
 	uint32_t ticket = t->dot_ticket;
 	struct reply reply;
 
-	if (!check_scan_reply(t, &reply) && !check_limit_reply(t, &reply))
+	if (!check_scan_reply(t, &reply) && !check_campaign_reply(t, &reply) &&
+	    !check_limit_reply(t, &reply))
 		reply_make(&reply, REPLY_ACCEPTED, &arg, 1);
 	session->message_count++;
 	refusal_forgive(session);
@@ -475,9 +484,9 @@ step_answer(struct transaction *t)
 }
 
 static step_fn *const dot_steps[] = {
-    step_header,       step_digest, step_block,	 step_sender, step_scan,
-    step_verdict,      step_limits, step_trace,	 step_sign,   step_signed,
-    step_resubmission, step_commit, step_answer,
+    step_header,  step_digest,	     step_block,    step_sender, step_scan,
+    step_verdict, step_limits,	     step_campaign, step_trace,	 step_sign,
+    step_signed,  step_resubmission, step_commit,   step_answer,
 };
 
 void

@@ -94,6 +94,17 @@ void check_sign_add(struct transaction *t, struct slice bytes);
 enum step_result check_sign_ask(struct transaction *t);
 void check_signed(struct transaction *t);
 
+/* --- checks_campaign.c: mass mailings --------------------------------------
+ */
+
+void check_campaign_begin(struct transaction *t);
+/* At the dot: it may become one of a campaign. */
+void check_campaign(struct transaction *t);
+/* The transaction ends: if it was not given to the store, it is uncounted. */
+void check_campaign_fini(struct transaction *t);
+/* As check_limit_reply. */
+bool check_campaign_reply(const struct transaction *t, struct reply *reply);
+
 /* --- checks_message.c: what a message gets -------------------------------- */
 
 void check_message_trace(struct transaction *t);

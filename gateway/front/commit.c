@@ -7,6 +7,7 @@
  */
 #include "gateway/front/commit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,9 @@ struct commit {
 	uint32_t scan_hold; /* HOLD_SCAN, HOLD_UNSCANNABLE or 0 */
 	char *cred, *mail_from, *message_id; /* for the log */
 	char *dkim;
+	struct campaign_join join; /* its end is ours; id 0: personal mail */
+	bool joined;
+	struct arena *arena;   /* of its changes, and of all */
 	struct slice *domains; /* of the recipients, for top; one allocation */
 };
 
@@ -68,6 +72,35 @@ copy_domains(const struct spool_msg *msg)
 	return domains;
 }
 
+/* The limits' charges, and what the campaign counts. */
+static void
+collect_changes(struct commit *commit, struct transaction *t)
+{
+	struct spool_accept *op = &commit->op;
+	struct campaign_watch *watch = &t->campaign;
+	struct store_change *all;
+	size_t count;
+
+	op->changes = reservation_changes(commit->reservation, &count);
+	op->change_count = count;
+	if (!watch->joined)
+		return;
+	watch->joined = false;
+	commit->joined = true;
+	commit->join = watch->join;
+	commit->arena = watch->arena;
+	watch->arena = NULL;
+	if (commit->join.change_count == 0)
+		return;
+	op->change_count += commit->join.change_count;
+	all = arena_alloc(commit->arena, op->change_count * sizeof(*all));
+	if (count > 0)
+		memcpy(all, op->changes, count * sizeof(*all));
+	memcpy(all + count, commit->join.changes,
+	       commit->join.change_count * sizeof(*all));
+	op->changes = all;
+}
+
 void
 commit_start(struct transaction *t)
 {
@@ -94,8 +127,7 @@ commit_start(struct transaction *t)
 	commit->scan_hold = t->scan.hold;
 	commit->reservation = t->charge.reservation;
 	t->charge.reservation = NULL;
-	commit->op.changes =
-	    reservation_changes(commit->reservation, &commit->op.change_count);
+	collect_changes(commit, t);
 	commit->op.msg = t->msg;
 	commit->op.body = t->body;
 	commit->op.done = on_stored;
@@ -149,6 +181,7 @@ static void
 log_answer(const struct commit *commit, bool client_gone)
 {
 	char session[ID_TEXT_SIZE], id[ID_TEXT_SIZE], first[ID_TEXT_SIZE];
+	char campaign[24];
 	bool duplicate = commit->op.answer == SPOOL_DUPLICATE;
 	const char *event;
 	int64_t code;
@@ -156,6 +189,8 @@ log_answer(const struct commit *commit, bool client_gone)
 	id_format(commit->session_id, session);
 	id_format(commit->id, id);
 	id_format(commit->op.first_id, first);
+	snprintf(campaign, sizeof(campaign), "C%llu",
+		 (unsigned long long)commit->join.id);
 	event = event_of(commit->op.answer, &code);
 	log_event(GW_LOG_INFO, event, LF_STR("msg", id),
 		  LF_STR("session", session), LF_STR("cred", commit->cred),
@@ -168,6 +203,10 @@ log_answer(const struct commit *commit, bool client_gone)
 		  LF_U64("bytes", commit->bytes),
 		  LF_STR("message_id", commit->message_id),
 		  LF_STR("dkim", commit->dkim),
+		  LF_STR("campaign", commit->join.id != 0 ? campaign : NULL),
+		  LF_STR("why", commit->join.id != 0
+				    ? campaign_why_word(commit->join.why)
+				    : NULL),
 		  LF_STR("first", duplicate ? first : NULL),
 		  LF_I64("us", clock_mono_us() - commit->dot_us),
 		  LF_STR("client_gone", client_gone ? "yes" : NULL));
@@ -227,6 +266,7 @@ commit_free(struct commit *commit)
 	free(commit->message_id);
 	free(commit->dkim);
 	free(commit->domains);
+	arena_destroy(&commit->arena);
 	free(commit);
 }
 
@@ -244,6 +284,9 @@ commit_done(struct worker *worker, struct note *note)
 		reservation_commit(&commit->reservation);
 	else
 		reservation_cancel(&commit->reservation, clock_mono_us());
+	if (commit->joined)
+		campaign_join_end(worker->shared->campaigns, &commit->join,
+				  commit->op.answer == SPOOL_ACCEPTED);
 	log_answer(commit, t == NULL);
 	count_answer(worker, commit);
 	if (t != NULL) {

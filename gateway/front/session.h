@@ -33,6 +33,7 @@ struct login {
 	struct auth_op *op;
 	struct attempt *attempt; /* has a place while op looks */
 	uint32_t ticket;
+	bool bulk;    /* it was login+bulk: see front_bulk */
 	bool blocked; /* the password was right, but hit says no */
 	struct block_hit hit;
 };

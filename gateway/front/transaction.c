@@ -75,6 +75,7 @@ transaction_destroy(struct transaction **transaction)
 	inspection_destroy(&t->scan.inspection); /* may take the body */
 	signing_leave(&t->sign.signing);
 	dkim_message_destroy(&t->sign.message);
+	check_campaign_fini(t);
 	spool_body_destroy(&t->body);
 	spool_msg_destroy(&t->msg);
 	free(t);
@@ -249,6 +250,7 @@ transaction_data(void *arg, uint32_t ticket)
 	if (is_scanned(session))
 		t->scan.attachments =
 		    attachments_create(session->snapshot->conf.scan_text);
+	check_campaign_begin(t);
 	check_sign_begin(t);
 	session_clock_body(session);
 	session_reply(session, ticket, REPLY_DATA);
@@ -278,6 +280,8 @@ transaction_body(void *arg, struct slice bytes)
 		header_scan_add(t->header, bytes);
 	if (t->scan.attachments != NULL)
 		attachments_add(t->scan.attachments, bytes);
+	if (t->campaign.shape != NULL)
+		shape_add(t->campaign.shape, bytes);
 	check_sign_add(t, bytes);
 	spool_body_add(t->body, bytes);
 	if (!spool_body_backlogged(t->body, NULL, NULL))

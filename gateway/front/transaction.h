@@ -60,6 +60,13 @@ struct sign_watch {			/* what is known for its signature */
 	const char *domain;		/* it is signed for; or NULL */
 };
 
+struct campaign_watch {		   /* the mass mailing that it may be of */
+	struct shape *shape;	   /* NULL: nobody looks */
+	bool joined;		   /* join wants its end, from here */
+	struct campaign_join join; /* id 0: personal mail */
+	struct arena *arena;	   /* of its changes */
+};
+
 struct transaction {
 	struct session *session;
 	struct spool_msg *msg; /* until the store takes it */
@@ -74,6 +81,7 @@ struct transaction {
 	struct rcpt_charge charge;
 	struct scan_watch scan;
 	struct sign_watch sign;
+	struct campaign_watch campaign;
 	uint8_t digest[DIGEST_SIZE]; /* of the body, at the dot */
 	bool committing;
 	uint32_t dot_ticket;

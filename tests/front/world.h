@@ -39,12 +39,14 @@ struct world {
 	struct top *top;
 	struct dns_cache *dns_cache;
 	struct domains *domains;
+	struct campaigns *campaigns;
 	struct front *front;
 	_Atomic int accepted, unheld;
 	_Atomic bool veto;
 	void (*on_veto)(void); /* on the store thread */
 	/* of the last accepted message */
 	_Atomic int held, lane, holds, flags;
+	_Atomic uint64_t campaign, id;
 	char recipients[4096]; /* "good@a.lab fine\n"; behind world_accepts */
 	char envid[64];
 	char prefix[4096];
@@ -73,6 +75,10 @@ struct world_conf {
 	const struct token_key *token_keys;
 	size_t token_key_count;
 	const char *token_sign;
+	/* NULL: there are no campaigns. The class "mass" is bulk. */
+	const struct campaigns_conf *bulk;
+	const char *suffix;
+	bool listener_bulk;
 };
 
 static struct world_conf world_conf;
@@ -109,6 +115,8 @@ world_accepted(void *arg, struct spool_msg **msg)
 		 (*msg)->prefix.p);
 	w->held = held;
 	w->lane = (*msg)->lane;
+	w->campaign = (*msg)->campaign;
+	w->id = (*msg)->id;
 	w->flags = (*msg)->flags;
 	w->unheld += held == 0;
 	w->accepted++;
@@ -205,15 +213,30 @@ world_run(const char *resolver, bool reload)
 	/* not static: what front keeps of it, it has to copy */
 	const char *const internal[] = {"example.com", ".sub.example"};
 	const struct front_class classes[] = {
-	    {"bound", BINDING_ADDRESS, world_conf.bound_down - 1,
-	     world_conf.bound_unscannable - 1},
-	    {"free", BINDING_OFF, -1, -1},
-	    {"same", -1, -1, -1}};
+	    {.name = "bound",
+	     .binding = BINDING_ADDRESS,
+	     .scan_down = world_conf.bound_down - 1,
+	     .scan_unscannable = world_conf.bound_unscannable - 1},
+	    {.name = "free",
+	     .binding = BINDING_OFF,
+	     .scan_down = -1,
+	     .scan_unscannable = -1},
+	    {.name = "same",
+	     .binding = -1,
+	     .scan_down = -1,
+	     .scan_unscannable = -1},
+	    {.name = "mass",
+	     .binding = -1,
+	     .scan_down = -1,
+	     .scan_unscannable = -1,
+	     .bulk = true,
+	     .confirm = true}};
 	const struct front_listener listener = {
 	    .name = "test",
 	    .fd = world.fd,
 	    .tls = FRONT_TLS_NONE,
 	    .insecure_auth = true,
+	    .bulk = world_conf.listener_bulk,
 	};
 	const struct front_conf conf = {
 	    .hostname = "gate.example.com",
@@ -226,7 +249,7 @@ world_run(const char *resolver, bool reload)
 	    .resubmission = true,
 	    .binding = world_conf.binding,
 	    .classes = classes,
-	    .class_count = 3,
+	    .class_count = sizeof(classes) / sizeof(classes[0]),
 	    .internal = internal,
 	    .internal_count = 2,
 	    .auth_domain = "example.com",
@@ -243,6 +266,8 @@ world_run(const char *resolver, bool reload)
 	    .token_key_count = world_conf.token_key_count,
 	    .token_age_s = 86400,
 	    .token_sign = world_conf.token_sign,
+	    .bulk = {.on = world_conf.bulk != NULL,
+		     .suffix = world_conf.suffix},
 	    .listeners = &listener,
 	    .listener_count = 1,
 	};
@@ -257,6 +282,7 @@ world_run(const char *resolver, bool reload)
 	    .dns_cache = world.dns_cache,
 	    .domains = world.domains,
 	    .scan = world_conf.scan,
+	    .campaigns = world.campaigns,
 	    .thread_count = 1,
 	    .utf8_fn = world_utf8,
 	    .conf = &conf,
@@ -302,6 +328,8 @@ world_open(const struct world_conf *conf)
 		      "%s", error);
 	world_user("alice", NULL);
 	world_user("bob", "bound");
+	if (conf->bulk != NULL)
+		world_user("mia", "mass");
 	auth.store = spool_store(world.spool);
 	ck_assert_int_eq(
 	    auth_pool_create(&world.auth, &auth, error, sizeof(error)), 0);
@@ -309,6 +337,10 @@ world_open(const struct world_conf *conf)
 	world.blocklist = blocklist_create();
 	world.decisions = decisions_create(0);
 	world.top = top_create();
+	if (conf->bulk != NULL) {
+		world.campaigns = campaigns_create();
+		campaigns_configure(world.campaigns, conf->bulk);
+	}
 	world.limits = limits_create(
 	    conf->limits != NULL ? conf->limits : &none, world.accounts,
 	    clock_wall_ms() * 1000, clock_mono_us());
@@ -334,6 +366,7 @@ world_close(void)
 	top_destroy(&world.top);
 	domains_destroy(&world.domains);
 	dns_cache_destroy(&world.dns_cache);
+	campaigns_destroy(&world.campaigns);
 	remove_tree(world.dir);
 }
 

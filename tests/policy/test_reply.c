@@ -17,6 +17,7 @@ START_TEST(every_row_is_complete)
 				   {"hint", "e"},
 				   {"address", "a"},
 				   {"login", "l"},
+				   {"campaign", "C7"},
 				   {"period", "hour"},
 				   {"threat", "t"},
 				   {"why", "is encrypted"}};
