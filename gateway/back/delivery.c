@@ -92,24 +92,15 @@ sift_job(struct relay *relay, struct job **jobp, struct spool_rcpt **rcpts)
 	return n > 0;
 }
 
-struct delivery *
-delivery_begin(struct dest *dest, struct job **jobp)
+/* Takes both. */
+static struct delivery *
+make(struct dest *dest, struct job **jobp, struct spool_rcpt **rcpts)
 {
 	struct relay *relay = dest->hop->relay;
-	struct delivery *delivery;
-	struct spool_rcpt **rcpts;
-	struct job *job;
+	struct delivery *delivery = mem_zalloc(sizeof(*delivery));
+	struct job *job = *jobp;
 
-	if (!load_job(relay, jobp))
-		return NULL;
-	rcpts = mem_array((*jobp)->rcpt_count, sizeof(*rcpts));
-	if (!sift_job(relay, jobp, rcpts) || !gate_pass(relay, jobp, rcpts)) {
-		free(rcpts);
-		return NULL;
-	}
-	job = *jobp;
 	*jobp = NULL;
-	delivery = mem_zalloc(sizeof(*delivery));
 	delivery->relay = relay;
 	delivery->dest = dest;
 	delivery->job = job;
@@ -119,6 +110,32 @@ delivery_begin(struct dest *dest, struct job **jobp)
 	relay->active_count++;
 	stat_add(&relay->stats->active, 1);
 	return delivery;
+}
+
+struct delivery *
+delivery_begin(struct dest *dest, struct job **jobp)
+{
+	struct relay *relay = dest->hop->relay;
+	struct spool_rcpt **rcpts;
+
+	if (!load_job(relay, jobp))
+		return NULL;
+	rcpts = mem_array((*jobp)->rcpt_count, sizeof(*rcpts));
+	if (!sift_job(relay, jobp, rcpts) || !gate_pass(relay, jobp, rcpts)) {
+		free(rcpts);
+		return NULL;
+	}
+	return make(dest, jobp, rcpts);
+}
+
+void
+delivery_end_unsent(struct dest *dest, struct job **job,
+		    struct spool_rcpt **rcpts, const struct result *result)
+{
+	static const struct delivery_peer nobody;
+	struct delivery *delivery = make(dest, job, rcpts);
+
+	delivery_end_all(&delivery, result, &nobody);
 }
 
 static void
@@ -161,6 +178,10 @@ fate_event(const struct result *result)
 		return "bounced";
 	case FATE_ALTERED:
 		return "held";
+	case FATE_SUPPRESSED:
+		return "suppressed";
+	case FATE_DUPLICATE:
+		return "duplicate";
 	}
 	return "";
 }
@@ -229,8 +250,7 @@ is_unresolved(const struct result *r)
 static void
 expire_results(struct ending *e)
 {
-	const struct back_conf *conf =
-	    settings_lane(e->d->relay->settings, e->d->job->lane);
+	const struct back_conf *conf = &e->d->relay->settings->conf;
 	int64_t accepted_s = e->d->msg->accepted_wall_ms / 1000;
 	int64_t now_s = e->now_wall_ms / 1000;
 	bool expired = retry_expired(conf, accepted_s, now_s);
@@ -287,8 +307,10 @@ count_result(struct ending *e, const struct result *result)
 		stat_add(&stats->bounced, 1);
 		e->d->dest->hop->failed++;
 		break;
-	case FATE_ALTERED:
-		break; /* counted once a message */
+	case FATE_ALTERED: /* counted once a message */
+	case FATE_SUPPRESSED:
+	case FATE_DUPLICATE:
+		break;
 	}
 }
 
@@ -335,6 +357,10 @@ add_result(struct ending *e, struct outcome *outcome, uint32_t i)
 		break;
 	case FATE_BOUNCED:
 		outcome_add(outcome, index, RCPT_BOUNCED);
+		break;
+	case FATE_SUPPRESSED:
+	case FATE_DUPLICATE:
+		outcome_add(outcome, index, RCPT_DROPPED);
 		break;
 	case FATE_ALTERED:
 		out = outcome_add(outcome, index, RCPT_HELD);

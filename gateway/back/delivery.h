@@ -33,6 +33,11 @@ struct delivery_peer {
 /* Takes the job. NULL: the job was ended or put elsewhere, go on with the
  * next. */
 struct delivery *delivery_begin(struct dest *dest, struct job **job);
+/* Of a loaded job, each recipient of which is in rcpts: the same end for all,
+ * without a word to anybody. Takes both. */
+void delivery_end_unsent(struct dest *dest, struct job **job,
+			 struct spool_rcpt **rcpts,
+			 const struct result *result);
 /* Takes *delivery. results: one a recipient, texts borrowed. */
 void delivery_end(struct delivery **delivery, const struct result *results,
 		  const struct delivery_peer *peer);
@@ -58,6 +63,13 @@ struct spool_outcome_rcpt *outcome_add(struct outcome *outcome, uint32_t index,
 				       enum rcpt_state state);
 /* A copy with the life of the outcome. */
 const char *outcome_text(struct outcome *outcome, struct slice text);
+/* Of what lives as long as it. */
+struct arena *outcome_arena(struct outcome *outcome);
+/* To be committed with it; a copy, but key and value live as long as the
+ * outcome. state: of the recipient it tells of, which may be taken back. Not
+ * after the outcome was started. */
+void outcome_change(struct outcome *outcome, enum rcpt_state state,
+		    const struct store_change *change);
 void outcome_set_flags(struct outcome *outcome, uint16_t flags);
 /* Takes both. */
 void outcome_set_dsn(struct outcome *outcome, struct spool_msg *dsn,

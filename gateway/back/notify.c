@@ -44,8 +44,10 @@ action_of(const struct notice *notice, const struct result *result,
 	case FATE_DELIVERED:
 		*action = notice->peer->final ? DSN_DELIVERED : DSN_RELAYED;
 		return !notice->peer->reports;
-	case FATE_ALTERED:
-		return false; /* the administrator's to look at */
+	case FATE_ALTERED:    /* the administrator's to look at */
+	case FATE_SUPPRESSED: /* the campaign's report names them */
+	case FATE_DUPLICATE:
+		return false;
 	}
 	return false;
 }
@@ -182,8 +184,7 @@ build(struct buf *out, const struct notice *notice, const struct gathered *g,
       const char *to, struct spool_msg *own)
 {
 	const struct spool_msg *msg = first(notice)->msg;
-	const struct back_conf *conf =
-	    settings_lane(first(notice)->relay->settings, msg->lane);
+	const struct back_conf *conf = &first(notice)->relay->settings->conf;
 	struct buf original, boundary;
 	uint8_t random[16];
 	bool plain = must_be_plain(notice);

@@ -29,6 +29,8 @@ struct outcome {
 	struct relay *relay;
 	TAILQ_ENTRY(outcome) link; /* of failed_outcomes */
 	struct arena *texts;
+	struct store_change *changes; /* NULL, both: none */
+	enum rcpt_state *change_states;
 	bool had_dsn;
 	int64_t wait_ms, again_at_ms;
 	struct spool_outcome_rcpt rcpts[];
@@ -52,6 +54,8 @@ outcome_free(struct outcome *outcome)
 {
 	outcome->relay->outcome_count--;
 	arena_destroy(&outcome->texts);
+	free(outcome->changes);
+	free(outcome->change_states);
 	free(outcome);
 }
 
@@ -66,12 +70,55 @@ outcome_add(struct outcome *outcome, uint32_t index, enum rcpt_state state)
 	return rcpt;
 }
 
-const char *
-outcome_text(struct outcome *outcome, struct slice text)
+struct arena *
+outcome_arena(struct outcome *outcome)
 {
 	if (!outcome->texts)
 		outcome->texts = arena_create(1024);
-	return arena_dup(outcome->texts, text);
+	return outcome->texts;
+}
+
+const char *
+outcome_text(struct outcome *outcome, struct slice text)
+{
+	return arena_dup(outcome_arena(outcome), text);
+}
+
+/* Of one message: a few for each of its recipients in the job. */
+void
+outcome_change(struct outcome *outcome, enum rcpt_state state,
+	       const struct store_change *change)
+{
+	size_t n = outcome->op.change_count;
+
+	if ((n & (n - 1)) == 0) {
+		size_t room = n > 0 ? 2 * n : 1;
+
+		outcome->changes = mem_resize(outcome->changes,
+					      room * sizeof(*outcome->changes));
+		outcome->change_states =
+		    mem_resize(outcome->change_states,
+			       room * sizeof(*outcome->change_states));
+	}
+	outcome->changes[n] = *change;
+	outcome->change_states[n] = state;
+	outcome->op.changes = outcome->changes;
+	outcome->op.change_count = n + 1;
+}
+
+/* What tells of recipients that became this is not to be committed. */
+static void
+drop_changes(struct outcome *outcome, enum rcpt_state state)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < outcome->op.change_count; i++) {
+		if (outcome->change_states[i] == state)
+			continue;
+		outcome->changes[kept] = outcome->changes[i];
+		outcome->change_states[kept++] = outcome->change_states[i];
+	}
+	outcome->op.change_count = kept;
 }
 
 void
@@ -146,6 +193,7 @@ requeue_bounced(struct outcome *outcome)
 			outcome->rcpts[kept++] = outcome->rcpts[i];
 	}
 	op->rcpt_count = kept;
+	drop_changes(outcome, RCPT_BOUNCED);
 	/* The notice that was to be told of went with the DSN. */
 	if (op->set_flags & MSG_DELAYED) {
 		idset_fini(&outcome->relay->delays[0]);

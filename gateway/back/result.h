@@ -15,6 +15,9 @@ enum fate {
 	FATE_DEFERRED,
 	FATE_BOUNCED,
 	FATE_ALTERED, /* the bytes on disk are not the client's: hold it */
+	/* Of a mailing, before it is sent: nobody is told of each. */
+	FATE_SUPPRESSED,
+	FATE_DUPLICATE, /* had it already */
 };
 
 struct result {
