@@ -250,7 +250,8 @@ is_unresolved(const struct result *r)
 static void
 expire_results(struct ending *e)
 {
-	const struct back_conf *conf = &e->d->relay->settings->conf;
+	const struct back_conf *conf =
+	    settings_lane(e->d->relay->settings, e->d->job->lane);
 	int64_t accepted_s = e->d->msg->accepted_wall_ms / 1000;
 	int64_t now_s = e->now_wall_ms / 1000;
 	bool expired = retry_expired(conf, accepted_s, now_s);

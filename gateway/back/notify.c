@@ -184,7 +184,8 @@ build(struct buf *out, const struct notice *notice, const struct gathered *g,
       const char *to, struct spool_msg *own)
 {
 	const struct spool_msg *msg = first(notice)->msg;
-	const struct back_conf *conf = &first(notice)->relay->settings->conf;
+	const struct back_conf *conf =
+	    settings_lane(first(notice)->relay->settings, msg->lane);
 	struct buf original, boundary;
 	uint8_t random[16];
 	bool plain = must_be_plain(notice);
