@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/back/campaign_report.h"
 #include "gateway/back/chores.h"
 #include "gateway/back/relay.h"
 #include "gateway/back/scanning.h"
@@ -243,6 +244,30 @@ back_flush(struct back *back, const struct back_flush *what)
 	item->what.id = what->id;
 	item->what.domain = mem_strdup(what->domain);
 	item->what.hop = mem_strdup(what->hop);
+	push(back, &item->in);
+}
+
+struct report_request {
+	struct inbound in;
+	uint64_t id;
+};
+
+static void
+take_report(struct relay *relay, struct inbound *in)
+{
+	if (!relay->stopping && relay->reports != NULL)
+		campaign_report_start(relay,
+				      ((struct report_request *)in)->id);
+	free(in);
+}
+
+void
+back_campaign_report(struct back *back, uint64_t id)
+{
+	struct report_request *item = mem_zalloc(sizeof(*item));
+
+	item->in.take = take_report;
+	item->id = id;
 	push(back, &item->in);
 }
 
