@@ -75,7 +75,8 @@ check_campaign(struct transaction *t)
 	    .owner = msg->owner,
 	    .subject = header_subject(t->header),
 	    .dead = count_dead(msg),
-	    .confirm = class != NULL && class->confirm,
+	    .confirm = class != NULL ? class->confirm
+				     : session->snapshot->conf.bulk.confirm,
 	    .given = given(t),
 	};
 
