@@ -232,6 +232,12 @@ class Talk:
         self.socket.close()
 
 
+def on_all_threads(condition, what):
+    """Each thread of the gateway has a connection of its own to Dovecot, and
+    nobody chooses the thread: so many sessions in a row that all were asked."""
+    peers.wait_for(lambda: all(condition() for _ in range(12)), 40, what)
+
+
 def session(sluice, user="alice", password="secret-a", **more):
     """Logged in, by STARTTLS."""
     talk = Talk(more.pop("port", sluice.port), **more)

@@ -5,7 +5,7 @@ import time
 import case
 import peers
 from limits_help import (HEAD, accepted, clear, crowd, door, fill, finish, told)
-from talk import Talk, listener, plain, story
+from talk import Talk, listener, on_all_threads, plain, story
 
 gate = door()
 THREE = "limit person { per credential; all-recipients 3/h; over reject; }\n"
@@ -194,7 +194,7 @@ def dovecot_says_what_the_key_is(work):
         words = t.ehlo()
         t.close()
         return [w for w in words if w.startswith("AUTH ") and "PLAIN" in w]
-    peers.wait_for(ready, 20, "Dovecot's mechanisms")
+    on_all_threads(ready, "Dovecot's mechanisms")
     spellings = ["alice", "ALICE", "aLiCe", "Alice"]
     for i, name in enumerate(spellings):
         t = Talk(sluice.clear)

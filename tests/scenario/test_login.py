@@ -13,8 +13,8 @@ import urllib.parse
 
 import case
 import peers
-from talk import (TLS, Talk, b64, delivered, field, gateway, message, plain,
-                  quick_gateway, session, story)
+from talk import (TLS, Talk, b64, delivered, field, gateway, message,
+                  on_all_threads, plain, quick_gateway, session, story)
 
 
 def knock(sluice, user, password, source=None):
@@ -220,7 +220,7 @@ def offered(sluice):
 @story
 def dovecot_is_asked(work):
     dovecot, sluice = behind_dovecot(work)
-    peers.wait_for(lambda: offered(sluice) == {"PLAIN", "LOGIN", "CRAM-MD5"}, 15,
+    on_all_threads(lambda: offered(sluice) == {"PLAIN", "LOGIN", "CRAM-MD5"},
                    "Dovecot's mechanisms")
     for user, password in USERS.items():
         for mechanism in ("plain", "login", "cram_md5"):
@@ -290,7 +290,7 @@ def end(dovecot):
 @story
 def dovecot_goes_and_comes_back(work):
     dovecot, sluice = behind_dovecot(work)
-    peers.wait_for(lambda: offered(sluice), 15, "Dovecot's mechanisms")
+    on_all_threads(lambda: offered(sluice), "Dovecot's mechanisms")
     inside = session(sluice)
     midway = Talk(sluice.port)
     midway.starttls()
@@ -308,7 +308,7 @@ def dovecot_goes_and_comes_back(work):
         # who is in stays in
         inside.submit(message(code))
         dovecot = peers.Dovecot(work, USERS)
-        peers.wait_for(lambda: knock(sluice, "alice", "secret-a")[0] == 235, 20,
+        on_all_threads(lambda: knock(sluice, "alice", "secret-a")[0] == 235,
                        "a login")
         ready.login().quit()  # who was told to come later comes again
         ready = Talk(sluice.port)
@@ -354,7 +354,7 @@ passdb {
   args = %s
 }
 """ % conf)
-    peers.wait_for(lambda: {"XOAUTH2", "OAUTHBEARER"} <= offered(sluice), 15,
+    on_all_threads(lambda: {"XOAUTH2", "OAUTHBEARER"} <= offered(sluice),
                    "the mechanisms")
 
     def xoauth2(token):
