@@ -246,6 +246,7 @@ op_free(struct auth_op *op)
 	buf_fini(&op->challenge);
 	buf_fini(&op->name);
 	buf_fini(&op->tried_name);
+	auth_plus_fini(&op->plus);
 	free(op->owner);
 	free(op->class);
 	free(op);
@@ -258,6 +259,7 @@ on_answer(void *arg)
 	struct auth_result result = {
 	    .verdict = op->verdict,
 	    .cached = op->cached,
+	    .suffixed = op->plus.found,
 	};
 
 	op->timer = NULL;
@@ -395,6 +397,7 @@ auth_start(struct auth *auth, const struct auth_req *req, auth_done_fn *done,
 	   void *arg)
 {
 	struct auth_op *op = mem_zalloc(sizeof(*op));
+	struct auth_req plain = *req;
 
 	op->auth = auth;
 	op->done = done;
@@ -405,17 +408,19 @@ auth_start(struct auth *auth, const struct auth_req *req, auth_done_fn *done,
 	buf_init(&op->challenge, CHALLENGE_CAP);
 	buf_init(&op->name, NAME_CAP);
 	buf_init(&op->tried_name, NAME_CAP);
+	auth_plus_init(&op->plus, req->mechanism, req->suffix);
 	auth->op_count++;
 	if (req->initial.n > RESPONSE_MAX) {
 		auth_op_fail(op, AUTH_MALFORMED);
 		return op;
 	}
+	plain.initial = auth_plus_take(&op->plus, req->initial);
 	switch (auth->pool->backend) {
 	case AUTH_LOCAL:
-		auth_local_start(op, req);
+		auth_local_start(op, &plain);
 		break;
 	case AUTH_DOVECOT:
-		auth_dovecot_start(op, req);
+		auth_dovecot_start(op, &plain);
 		break;
 	}
 	return op;
@@ -433,6 +438,7 @@ auth_respond(struct auth_op *op, struct slice response)
 		auth_op_fail(op, AUTH_MALFORMED);
 		return;
 	}
+	response = auth_plus_take(&op->plus, response);
 	switch (op->auth->pool->backend) {
 	case AUTH_LOCAL:
 		auth_local_respond(op, response);

@@ -80,6 +80,7 @@ struct auth_result {
 	 * when it is not known. */
 	struct slice tried;
 	bool cached;
+	bool suffixed; /* the name had auth_req's suffix */
 };
 
 /* A right password that is to look like a wrong one in everything: answer,
@@ -94,6 +95,9 @@ struct auth_req {
 	bool tls;
 	const char *session;
 	auth_deny_fn *deny; /* NULL: nobody */
+	/* "bulk": ann+bulk is ann, and result.suffixed; NULL: a name is a
+	 * name. PLAIN and LOGIN only. */
+	const char *suffix;
 };
 
 /* As in style.md 3, but that done with AUTH_CHALLENGE leaves the op alive

@@ -7,6 +7,7 @@
 #include "gateway/auth/dovecot.h"
 #include "gateway/auth/negative.h"
 #include "gateway/auth/penalty.h"
+#include "gateway/auth/plus.h"
 #include "gateway/auth/positive.h"
 #include "gateway/auth/sasl.h"
 #include "gateway/auth/user.h"
@@ -56,6 +57,7 @@ struct auth_op {
 	struct buf challenge;
 	struct buf name; /* local: normalised; else what Dovecot called it */
 	struct buf tried_name; /* as the client wrote it */
+	struct auth_plus plus;
 	char *owner;
 	char *class;
 	/* AUTH_LOCAL */

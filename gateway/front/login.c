@@ -46,6 +46,7 @@ logged_in(struct session *session, const struct auth_result *result)
 	login->cred = mem_strdup(result->cred);
 	login->owner = mem_strdup(result->owner);
 	login->class = mem_strdup(result->class);
+	login->bulk = result->suffixed;
 	login->binding = binding_of(session, result->class);
 	TAILQ_REMOVE(&session->worker->lobby, session, lobby);
 	session->in_lobby = false;
@@ -57,6 +58,7 @@ logged_in(struct session *session, const struct auth_result *result)
 		  LF_IP("client", &session->peer.ip),
 		  LF_STR("tls", stream_tls_version(session->stream)),
 		  LF_STR("helo", smtp_server_helo(session->server)),
+		  LF_STR("bulk", login->bulk ? "yes" : NULL),
 		  LF_STR("cached", result->cached ? "yes" : NULL));
 }
 
@@ -151,6 +153,9 @@ login_auth(void *arg, uint32_t ticket, struct slice mechanism,
 	    .tls = stream_is_tls(session->stream),
 	    .session = session->id_text,
 	    .deny = on_right_password,
+	    .suffix = session->snapshot->conf.bulk.on
+			  ? session->snapshot->conf.bulk.suffix
+			  : NULL,
 	};
 	struct refusal refusal;
 
