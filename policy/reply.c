@@ -76,17 +76,16 @@ static const struct row rows[REPLY_IDS] = {
     [REPLY_LIMIT_CONNECTING] = {421, "4.7.0",
 				"Too many connections, try again after {time} "
 				"[{ref}]"},
-    [REPLY_CAMPAIGN] = {250, "2.0.0",
-			"Queued as campaign {campaign}, {n} recipients"},
+    [REPLY_CAMPAIGN] = {250, "2.0.0", "Queued as campaign {campaign}, {n}"},
     [REPLY_CAMPAIGN_TIME] = {250, "2.0.0",
-			     "Queued as campaign {campaign}, {n} recipients, "
-			     "finishes about {time}"},
+			     "Queued as campaign {campaign}, {n}, finishes "
+			     "about {time}"},
     [REPLY_CAMPAIGN_WAITING] = {250, "2.0.0",
-				"Queued as campaign {campaign}, {n} "
-				"recipients, waits for confirmation"},
+				"Queued as campaign {campaign}, {n}, waits "
+				"for confirmation"},
     [REPLY_CAMPAIGN_PAUSED] = {250, "2.0.0",
-			       "Queued as campaign {campaign}, {n} "
-			       "recipients, which is paused"},
+			       "Queued as campaign {campaign}, {n}, which is "
+			       "paused"},
     [REPLY_CRED_BLOCKED_AUTH] = {525, "5.7.13",
 				 "Sending is disabled for this account for "
 				 "safety. Change your password and contact "

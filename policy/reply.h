@@ -46,7 +46,7 @@ enum reply_id {
 	REPLY_LIMIT_SUSPECT, /* {contact} {ref}: too many dead domains */
 	REPLY_LIMIT_CONNECTIONS, /* {ref} */
 	REPLY_LIMIT_CONNECTING,	 /* {time} {ref} */
-	/* mass mailings; {n}: recipients of all of it */
+	/* mass mailings; {n}: "2,140 recipients", of all of it */
 	REPLY_CAMPAIGN,		/* {campaign} {n} */
 	REPLY_CAMPAIGN_TIME,	/* {campaign} {n} {time} */
 	REPLY_CAMPAIGN_WAITING, /* {campaign} {n} */

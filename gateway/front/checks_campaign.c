@@ -110,9 +110,11 @@ check_campaign_fini(struct transaction *t)
 
 /* --- the reply ------------------------------------------------------------ */
 
-/* "2,140" */
+#define COUNT_SIZE 48
+
+/* "2,140 recipients" */
 static void
-count_text(uint64_t n, char out[32])
+count_text(uint64_t n, char out[COUNT_SIZE])
 {
 	char digits[24];
 	size_t length = (size_t)snprintf(digits, sizeof(digits), "%llu",
@@ -124,7 +126,7 @@ count_text(uint64_t n, char out[32])
 			*p++ = ',';
 		*p++ = digits[i];
 	}
-	*p = '\0';
+	strcpy(p, n == 1 ? " recipient" : " recipients");
 }
 
 static enum reply_id
@@ -150,7 +152,7 @@ bool
 check_campaign_reply(const struct transaction *t, struct reply *reply)
 {
 	const struct campaign_join *join = &t->campaign.join;
-	char id[24], n[32], time[CLOCK_HUMAN_SIZE];
+	char id[24], n[COUNT_SIZE], time[CLOCK_HUMAN_SIZE];
 	const struct reply_arg args[] = {
 	    {"campaign", id}, {"n", n}, {"time", time}};
 
