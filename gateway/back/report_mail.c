@@ -1,7 +1,6 @@
 /*
  * Names, addresses and replies are a peer's. In the words each is escaped to
- * one line; in the table each stands in quotes, without control characters,
- * and what a spreadsheet would take for a formula gets an apostrophe in front.
+ * one line; the table (gateway/campaign/table.h) has rules of its own.
  */
 #include "gateway/back/report_mail.h"
 
@@ -11,6 +10,7 @@
 #include "gateway/base/encode.h"
 #include "gateway/base/escape.h"
 #include "gateway/base/id.h"
+#include "gateway/campaign/table.h"
 
 #define VALUE_MAX 300
 #define TEXT_MAX 16384
@@ -296,117 +296,14 @@ report_mail_end(struct buf *out, const struct report_mail *mail)
 /* --- the table ------------------------------------------------------------
  */
 
-/* What begins so is a formula to one spreadsheet or another. */
-static bool
-is_formula(struct slice s)
-{
-	return s.n > 0 && memchr("=+-@\t\r\n|%", s.p[0], 9) != NULL;
-}
-
-static void
-add_cell(struct buf *csv, struct slice s, const char *behind)
-{
-	buf_add_byte(csv, '"');
-	if (is_formula(s))
-		buf_add_byte(csv, '\'');
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if (c == '"')
-			buf_add_byte(csv, '"');
-		buf_add_byte(csv, c < ' ' || c == 0x7f ? '?' : s.p[i]);
-	}
-	buf_add_byte(csv, '"');
-	buf_add_str(csv, behind);
-}
-
-static const char *
-state_word(enum campaign_count count)
-{
-	switch (count) {
-	case CAMPAIGN_DELIVERED:
-		return "delivered";
-	case CAMPAIGN_DEAD:
-		return "dead-domain";
-	case CAMPAIGN_SUPPRESSED:
-		return "suppressed";
-	case CAMPAIGN_DUPLICATE:
-		return "duplicate";
-	case CAMPAIGN_PURGED:
-		return "canceled";
-	case CAMPAIGN_MESSAGES:
-	case CAMPAIGN_RECIPIENTS:
-	case CAMPAIGN_OTHER:
-	case CAMPAIGN_COMPLAINTS:
-	case CAMPAIGN_BOUNCED:
-	case CAMPAIGN_COUNTS:
-		break;
-	}
-	return count >= CAMPAIGN_BOUNCED ? "failed" : "other";
-}
-
-static const char *
-class_word(enum campaign_count count)
-{
-	if (count == CAMPAIGN_DEAD)
-		return bounce_class_word(BOUNCE_DOMAIN);
-	if (count < CAMPAIGN_BOUNCED || count >= CAMPAIGN_COUNTS)
-		return "";
-	return bounce_class_word(
-	    (enum bounce_class)((int)count - CAMPAIGN_BOUNCED));
-}
-
-static bool
-is_code(struct slice word)
-{
-	bool digits = false;
-
-	for (size_t i = 0; i < word.n; i++) {
-		if (word.p[i] >= '0' && word.p[i] <= '9')
-			digits = true;
-		else if (word.p[i] != '.')
-			return false;
-	}
-	return digits && word.n <= 11;
-}
-
-/* "550 5.1.1 text" into "550 5.1.1" and "text". */
-static struct slice
-cut_code(struct slice *text)
-{
-	struct slice all = *text, rest = *text;
-	size_t n = 0;
-
-	for (int i = 0; i < 2; i++) {
-		struct slice word = slice_head(rest, slice_find(rest, ' '));
-
-		if (!is_code(word))
-			break;
-		n = (size_t)(word.p + word.n - all.p);
-		rest = slice_from(all, n + 1);
-	}
-	*text = rest;
-	return slice_head(all, n);
-}
-
 void
 report_mail_table(struct buf *csv)
 {
-	buf_add_str(csv, "recipient,state,class,code,text,time\r\n");
+	campaign_table_head(csv);
 }
 
 void
 report_mail_row(struct buf *csv, const struct campaign_failure *failure)
 {
-	struct slice text = slice_str(failure->text);
-	struct slice code = cut_code(&text);
-	char time[CLOCK_ISO_SIZE];
-
-	clock_iso(failure->wall_s * 1000, time);
-	add_cell(csv, slice_str(failure->address), ",");
-	add_cell(csv, slice_str(state_word(failure->count)), ",");
-	add_cell(csv, slice_str(class_word(failure->count)), ",");
-	add_cell(csv, code, ",");
-	add_cell(csv, text, ",");
-	add_cell(csv, slice_str(time), "\r\n");
+	campaign_table_row(csv, failure);
 }
