@@ -8,8 +8,8 @@
 #include "gateway/net/loop.h"
 
 /*
- * One question to the resolver: MX, A, AAAA or TLSA of one name, an op as in
- * style 3. The packet is read by us (dns/packet.h): it comes from strangers.
+ * One question to the resolver: MX, A, AAAA, TXT or TLSA of one name, an op as
+ * in style 3. The packet is read by us (dns/packet.h): it comes from strangers.
  * One `struct dns` a loop; equal questions of a loop are asked once. The
  * resolver is expected near by, best on loopback: see dns/channel.c on what
  * protects answers from farther away, and dns/slots.h on who is asked for
@@ -47,6 +47,7 @@ void dns_destroy(struct dns **dns);
 enum dns_type { /* as on the wire */
 		DNS_A = 1,
 		DNS_MX = 15,
+		DNS_TXT = 16,
 		DNS_AAAA = 28,
 		DNS_TLSA = 52, /* RFC 6698 */
 };
@@ -62,6 +63,7 @@ enum dns_status {
 
 #define DNS_NAME_SIZE 256 /* text of a name, no trailing dot, NUL */
 #define DNS_RECORDS_MAX 100
+#define DNS_TXT_MAX 4096 /* of one record, joined */
 
 struct dns_record {
 	struct ip_addr ip;   /* A, AAAA */
@@ -71,6 +73,8 @@ struct dns_record {
 	const char *host;
 	/* TLSA: as in RFC 6698, 2.1 */
 	uint8_t usage, selector, matching;
+	/* TXT: its strings, joined without a blank (RFC 7208, 3.3; 6376,
+	 * 3.6.2.2), any bytes; none: over DNS_TXT_MAX. */
 	struct slice data;
 };
 
@@ -88,8 +92,8 @@ struct dns_answer {
 };
 
 struct dns_req {
-	const char *name; /* ASCII; at most one trailing dot; of TLSA with its
-			   * underscore labels */
+	const char *name; /* ASCII; at most one trailing dot; of TLSA and TXT
+			   * with its underscore labels */
 	enum dns_type type;
 	bool second; /* of the second resolvers; DNS_FAIL without any */
 	/* Whose share of the slots it takes (dns/slots.h), so that nobody's

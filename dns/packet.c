@@ -202,6 +202,32 @@ keep_least(uint32_t *ttl_s, uint32_t candidate)
 		*ttl_s = candidate;
 }
 
+/* False: strings that do not fill the record's data. */
+static bool
+strings_join(struct slice data, struct arena *arena, struct slice *out)
+{
+	size_t strings = 0, used = 0;
+	char *joined;
+
+	for (size_t at = 0; at < data.n; at += 1 + (uint8_t)data.p[at]) {
+		if (data.n - at - 1 < (uint8_t)data.p[at])
+			return false;
+		strings++;
+	}
+	if (strings == 0)
+		return false;
+	if (data.n - strings > DNS_TXT_MAX)
+		return true;
+	joined = arena_alloc(arena, data.n - strings + 1);
+	for (size_t at = 0; at < data.n; at += 1 + (uint8_t)data.p[at]) {
+		memcpy(joined + used, data.p + at + 1, (uint8_t)data.p[at]);
+		used += (uint8_t)data.p[at];
+	}
+	joined[used] = '\0';
+	*out = slice_of(joined, used);
+	return true;
+}
+
 static bool
 record_read(const struct walk *w, const struct rr *rr, struct arena *arena,
 	    struct dns_record *record)
@@ -229,6 +255,9 @@ record_read(const struct walk *w, const struct rr *rr, struct arena *arena,
 		if (!host.strange)
 			record->host = arena_dup(arena, slice_str(host.text));
 		return true;
+	case DNS_TXT:
+		return strings_join(slice_of(data, rr->data_size), arena,
+				    &record->data);
 	case DNS_TLSA:
 		if (rr->data_size < 4)
 			return false;

@@ -27,6 +27,7 @@ static const struct dns_row zone[] = {
     {"*.folds.test", "A", 0, DNS_FOLDS, "@ 300 A 192.0.2.3"},
     {"validated.test", "A", 0, DNS_VALIDATES, "@ 300 A 192.0.2.4"},
     {"_25._tcp.mx.test", "TLSA", 0, DNS_VALIDATES, "@ 300 TLSA 030101aabb"},
+    {"_dmarc.txt.test", "TXT", 0, DNS_TRUNCATES, "@ 300 TXT v=DMARC1; |p=none"},
     {"forged-id.test", "A", 0, DNS_FORGES_ID, "@ 300 A 192.0.2.5"},
     {"forged-q.test", "A", 0, DNS_FORGES_QUESTION, "@ 300 A 192.0.2.5"},
     {"forged-short.test", "A", 0, DNS_FORGES_SHORT, "@ 300 A 192.0.2.5"},
@@ -42,7 +43,7 @@ struct got {
 	enum dns_status status;
 	uint32_t count;
 	bool authentic;
-	char text[64];
+	char text[64], data[64]; /* data: of the first record */
 };
 
 struct bench {
@@ -64,6 +65,9 @@ on_answer(void *arg, const struct dns_answer *answer)
 	g->count = answer->count;
 	g->authentic = answer->authentic;
 	snprintf(g->text, sizeof(g->text), "%s", answer->text);
+	if (answer->count > 0 && answer->records[0].data.p != NULL)
+		snprintf(g->data, sizeof(g->data), "%s",
+			 answer->records[0].data.p);
 }
 
 /* opts: all but the servers. */

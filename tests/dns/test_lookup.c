@@ -49,6 +49,25 @@ START_TEST(test_rows)
 }
 END_TEST
 
+/* Underscore labels, and an answer that only TCP has room for. */
+START_TEST(test_txt)
+{
+	struct dns_req req = {.name = "_DMARC.txt.test", .type = DNS_TXT};
+	struct dns_opts opts = {.timeout_ms = 10000};
+	struct bench b;
+	struct got g;
+
+	bench_with(&b, opts);
+	ask_req(&b, &g, &req);
+	TURN_UNTIL(b.loop, g.done > 0, "TXT");
+	ck_assert_int_eq(g.status, DNS_OK);
+	ck_assert_uint_eq(g.count, 1);
+	ck_assert_str_eq(g.data, "v=DMARC1; p=none");
+	ck_assert_uint_eq(dns_server_tcp_count(b.server), 1);
+	bench_fini(&b);
+}
+END_TEST
+
 /* One refused TCP retry must not fail the questions beside it. */
 START_TEST(test_tcp_refused)
 {
@@ -313,6 +332,7 @@ main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, test_rows, 0, COUNT(rows));
+	tcase_add_test(tc, test_txt);
 	tcase_add_test(tc, test_tcp_refused);
 	tcase_add_test(tc, test_shared);
 	tcase_add_test(tc, test_rejoin);

@@ -96,6 +96,32 @@ static const struct {
      DNS_FAIL, 0, ""},
     {"TLSA, empty", "_25._tcp.mx.test", "TLSA", 0, "@ 300 HEX 52 ", DNS_FAIL, 0,
      ""},
+    {"TXT", "a.test", "TXT", 0, "@ 300 TXT v=spf1 -all", DNS_OK, 300,
+     "<v=spf1 -all>"},
+    {"TXT, strings are joined without a blank", "a.test", "TXT", 0,
+     "@ 300 TXT v=DKIM1; p=AB|CD|EF", DNS_OK, 300, "<v=DKIM1; p=ABCDEF>"},
+    {"TXT, two of them", "a.test", "TXT", 0, "@ 300 TXT a|b\n@ 60 TXT c",
+     DNS_OK, 60, "<ab>, <c>"},
+    {"TXT behind an alias", "s1._domainkey.a.test", "TXT", 0,
+     "@ 300 CNAME s1._domainkey.b.test\n"
+     "s1._domainkey.b.test 60 TXT p=AA",
+     DNS_OK, 60, "<p=AA>"},
+    {"TXT, empty strings among others", "a.test", "TXT", 0,
+     "@ 300 HEX 16 00016100016200", DNS_OK, 300, "<ab>"},
+    {"TXT, one empty string", "a.test", "TXT", 0, "@ 300 HEX 16 00", DNS_OK,
+     300, "<>"},
+    {"TXT, any byte", "a.test", "TXT", 0, "@ 300 HEX 16 03ff0d0a", DNS_OK, 300,
+     "<\xff\r\n>"},
+    {"TXT without a string", "a.test", "TXT", 0, "@ 300 HEX 16 ", DNS_FAIL, 0,
+     ""},
+    {"TXT, a string longer than the data", "a.test", "TXT", 0,
+     "@ 300 HEX 16 0361", DNS_FAIL, 0, ""},
+    {"TXT, the second string longer", "a.test", "TXT", 0,
+     "@ 300 HEX 16 0161ff61", DNS_FAIL, 0, ""},
+    {"TXT, a length behind the last string", "a.test", "TXT", 0,
+     "@ 300 HEX 16 016101", DNS_FAIL, 0, ""},
+    {"no TXT, but another", "a.test", "TXT", 0, "!test 900 SOA 60", DNS_NODATA,
+     60, ""},
     {"a TTL with its top bit is 0", "a.test", "A", 0,
      "@ 2147483648 A 192.0.2.1", DNS_OK, 0, "192.0.2.1"},
 };
@@ -107,6 +133,8 @@ type_of(const char *text)
 		return DNS_MX;
 	if (strcmp(text, "TLSA") == 0)
 		return DNS_TLSA;
+	if (strcmp(text, "TXT") == 0)
+		return DNS_TXT;
 	return strcmp(text, "A") == 0 ? DNS_A : DNS_AAAA;
 }
 
@@ -124,6 +152,9 @@ describe(struct buf *out, const struct dns_answer *answer, enum dns_type type)
 			buf_printf(out, "%u %u %u ", r->usage, r->selector,
 				   r->matching);
 			hex_encode(out, r->data);
+		} else if (type == DNS_TXT) {
+			buf_printf(out, "<%.*s>", (int)r->data.n,
+				   r->data.p != NULL ? r->data.p : "none");
 		} else if (type == DNS_MX) {
 			buf_printf(out, "%u %s", r->preference,
 				   r->host != NULL ? r->host : "-");
@@ -299,6 +330,41 @@ START_TEST(test_caps)
 }
 END_TEST
 
+/* One record of n bytes, in strings of at most 255. */
+static void
+add_txt(struct buf *records, size_t n)
+{
+	buf_add_str(records, "@ 300 TXT ");
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0 && i % 255 == 0)
+			buf_add_str(records, "|");
+		buf_add_str(records, "x");
+	}
+	buf_add_str(records, "\n");
+}
+
+START_TEST(test_txt_size)
+{
+	struct buf packet = {.cap = 65535}, records = {.cap = 65535};
+	struct arena *arena = arena_create(64);
+	struct dns_answer answer;
+
+	add_txt(&records, DNS_TXT_MAX);
+	add_txt(&records, DNS_TXT_MAX + 1);
+	add_txt(&records, 1);
+	dns_reply_build(&packet, "a.test", "TXT", 0, buf_cstr(&records));
+	dns_packet_read(buf_slice(&packet), "a.test", DNS_TXT, arena, &answer);
+	ck_assert_int_eq(answer.status, DNS_OK);
+	ck_assert_uint_eq(answer.count, 3);
+	ck_assert_uint_eq(answer.records[0].data.n, DNS_TXT_MAX);
+	ck_assert_ptr_null(answer.records[1].data.p);
+	ck_assert_uint_eq(answer.records[2].data.n, 1);
+	buf_fini(&packet);
+	buf_fini(&records);
+	arena_destroy(&arena);
+}
+END_TEST
+
 #define COUNT(a) (int)(sizeof(a) / sizeof((a)[0]))
 
 int
@@ -315,6 +381,7 @@ main(void)
 	tcase_add_loop_test(tc, test_authentic, 0, COUNT(validated));
 	tcase_add_loop_test(tc, test_unfounded, 0, COUNT(unfounded));
 	tcase_add_test(tc, test_caps);
+	tcase_add_test(tc, test_txt_size);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_NORMAL);

@@ -50,10 +50,13 @@ check_record(const struct dns_record *r, enum dns_type type)
 	if (r->host != NULL && r->host[0] != '\0' &&
 	    !dns_name_ok(slice_str(r->host)))
 		abort();
-	if ((type == DNS_TLSA) != (r->data.p != NULL))
+	if (type != DNS_TXT && (type == DNS_TLSA) != (r->data.p != NULL))
 		abort();
-	if (r->data.p != NULL &&
-	    (r->data.n == 0 || r->data.p[r->data.n] != '\0'))
+	if (type == DNS_TXT && r->data.n > DNS_TXT_MAX)
+		abort();
+	if (type == DNS_TLSA && r->data.n == 0)
+		abort();
+	if (r->data.p != NULL && r->data.p[r->data.n] != '\0')
 		abort();
 }
 
@@ -75,8 +78,8 @@ check_match(struct slice packet, const char *name, enum dns_type type)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum dns_type types[] = {DNS_A, DNS_MX, DNS_AAAA,
-					      DNS_TLSA};
+	static const enum dns_type types[] = {DNS_A, DNS_MX, DNS_AAAA, DNS_TLSA,
+					      DNS_TXT};
 	char raw[DNS_NAME_SIZE], name[DNS_NAME_SIZE];
 	struct dns_answer answer;
 	struct arena *arena;
@@ -89,7 +92,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	asked_name(packet, raw);
 	if (!dns_name_key(slice_str(raw), name))
 		memcpy(name, "a.test", 7);
-	type = types[data[0] % 4];
+	type = types[data[0] % 5];
 	arena = arena_create(512);
 	dns_packet_read(packet, name, type, arena, &answer);
 	check_answer(&answer);

@@ -47,8 +47,8 @@ struct dns_server {
 static const struct {
 	const char *name;
 	uint16_t number;
-} types[] = {{"A", 1},	 {"CNAME", 5}, {"SOA", 6},
-	     {"MX", 15}, {"AAAA", 28}, {"TLSA", 52}};
+} types[] = {{"A", 1},	  {"CNAME", 5}, {"SOA", 6},  {"MX", 15},
+	     {"TXT", 16}, {"AAAA", 28}, {"TLSA", 52}};
 
 static uint16_t
 type_number(struct slice name)
@@ -117,6 +117,14 @@ put_data(struct buf *out, struct slice type, struct slice rest)
 		for (int i = 0; i < 4; i++)
 			buf_put_u32(out, 1);
 		buf_put_u32(out, number(&rest));
+	} else if (slice_eq(type, SLICE_LIT("TXT"))) {
+		struct slice string;
+
+		while (slice_split(&rest, '|', &string)) {
+			ck_assert_uint_le(string.n, 255);
+			buf_put_u8(out, (uint8_t)string.n);
+			buf_add_slice(out, string);
+		}
 	} else {
 		ck_assert_int_eq(hex_decode(out, word(&rest)), 0);
 	}

@@ -10,8 +10,9 @@
  *
  * records: lines "owner ttl TYPE data"; a line that begins with '!' goes to
  * the authority section. TYPE is A, AAAA, MX (preference host, "." is the
- * root), CNAME, SOA (data is its minimum), TLSA (hex), HEX (type in decimal,
- * then the record's data in hex). "@" is the name that was asked.
+ * root), CNAME, SOA (data is its minimum), TLSA (hex), TXT (strings, '|'
+ * between them), HEX (type in decimal, then the record's data in hex). "@" is
+ * the name that was asked.
  */
 enum dns_manner {
 	DNS_ANSWERS,
