@@ -27,6 +27,7 @@ struct maildir_worker;
 struct outcome;
 struct rebuild;
 struct scanning;
+struct bulk;
 struct campaign_reports;
 struct chores;
 struct domains;
@@ -56,6 +57,7 @@ struct relay {
 	struct campaigns *campaigns; /* or NULL */
 	struct suppress *suppress;   /* or NULL */
 	struct campaign_reports *reports;
+	struct bulk *bulk;
 	back_dead_domain_fn *dead_domain;
 	void *dead_domain_arg;
 	struct dns *dns;
@@ -130,6 +132,10 @@ struct job *mail_split(struct relay *relay, struct job *job,
 void mail_schedule(struct relay *relay, struct job *job, int64_t now_wall_s);
 /* The same at once. The job is in no list. */
 void mail_place(struct relay *relay, struct job *job);
+/* The same once its campaign lets it in. */
+void mail_let_in(struct relay *relay, struct job *job);
+/* Ready at its destination. */
+void mail_ready(struct relay *relay, struct job *job);
 /* Its destination is another. */
 void mail_move(struct relay *relay, struct job *job, struct dest *dest);
 /* The job was routed by earlier settings: route its recipients again. Takes

@@ -86,7 +86,7 @@ bounce_reply_read(struct bounce_reply *reply, int code,
 	reply->detail = enhanced[2];
 	reply->n = 0;
 	fold(reply, text);
-	if (reply->class == 0 && code != 0)
+	if (reply->subject == 0 && reply->detail == 0 && code != 0)
 		find_code(reply);
 }
 

@@ -402,6 +402,8 @@ static const struct reply_case cases[] = {
      BOUNCE_NETWORK, "421"},
     {"a bare 450", "450 Please wait", BOUNCE_NETWORK, NULL},
     {"x.0.0 says nothing, the code does", "553 5.0.0 No", BOUNCE_MAILBOX, NULL},
+    {"x.0.0 in front of a code", "554 5.0.0 Sorry, no such thing (#5.1.1)",
+     BOUNCE_MAILBOX, NULL},
     {"delivered is none of it", "250 2.0.0 OK", BOUNCE_OTHER, NULL},
 };
 
