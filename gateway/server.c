@@ -426,6 +426,7 @@ start_control(struct server *s, const struct plan *plan)
 	    .host = {.reload = server_reload,
 		     .show = server_show,
 		     .certificate_expires = server_certificate_expires,
+		     .dkim = server_dkim,
 		     .flushed = server_flushed,
 		     .arg = s},
 	    .conf = &plan->control,

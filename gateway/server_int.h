@@ -57,6 +57,7 @@ void server_log_lines(enum log_level level, const char *event,
 int server_reload(void *arg, struct buf *errors);
 void server_show(void *arg, struct buf *out, bool json);
 int64_t server_certificate_expires(void *arg);
+const struct dkim_keys *server_dkim(void *arg);
 void server_flushed(void *arg);
 
 #endif

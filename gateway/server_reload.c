@@ -223,6 +223,12 @@ server_certificate_expires(void *arg)
 		   : 0;
 }
 
+const struct dkim_keys *
+server_dkim(void *arg)
+{
+	return ((struct server *)arg)->config->dkim_keys;
+}
+
 /* What was flushed is not to come back with a restart. */
 void
 server_flushed(void *arg)

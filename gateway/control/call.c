@@ -54,6 +54,7 @@ static call_fn *const dispatch[COMMANDS] = {
     [COMMAND_QUARANTINE_RELEASE] = command_quarantine_release,
     [COMMAND_QUARANTINE_DELETE] = command_quarantine_delete,
     [COMMAND_QUARANTINE_EXPORT] = command_quarantine_export,
+    [COMMAND_DKIM_SHOW] = command_dkim_show,
     [COMMAND_STATUS] = command_status,
     [COMMAND_STATS] = command_stats,
     [COMMAND_RELOAD] = command_reload,

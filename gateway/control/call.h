@@ -95,6 +95,6 @@ call_fn command_quarantine_list, command_quarantine_show,
     command_quarantine_release, command_quarantine_delete,
     command_quarantine_export;
 call_fn command_status, command_stats;
-call_fn command_reload, command_config_show;
+call_fn command_reload, command_config_show, command_dkim_show;
 
 #endif

@@ -349,6 +349,14 @@ static const struct command table[COMMANDS] = {
 	 COMMAND_CHANGES,
 	 "Write its bytes, virus and all, to standard output.",
 	 {END}},
+    [COMMAND_DKIM_SHOW] =
+	{"dkim show",
+	 "[DOMAIN]",
+	 0,
+	 1,
+	 0,
+	 "Show what to publish in DNS for the keys that sign mail.",
+	 {END}},
     [COMMAND_STATUS] =
 	{"status", "", 0, 0, 0, "Show how it goes: one screen.", {END}},
     [COMMAND_STATS] =

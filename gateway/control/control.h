@@ -37,6 +37,8 @@ struct control_host {
 	void (*show)(void *arg, struct buf *out, bool json);
 	/* notAfter of the certificate in use; 0: none. */
 	int64_t (*certificate_expires)(void *arg);
+	/* The keys that sign mail, for now; NULL: none. */
+	const struct dkim_keys *(*dkim)(void *arg);
 	/* The DNS cache was flushed: it is not to come back. */
 	void (*flushed)(void *arg);
 	void *arg;
