@@ -68,10 +68,10 @@ const char *campaign_why_word(enum campaign_why why);
 	     */
 
 struct campaigns_conf { /* the `bulk` block; zeroed: nothing is bulk by shape */
-	uint32_t recipients;  /* more in one message are one; 0: never */
-	uint32_t same;	      /* more recipients of one body; 0: never */
-	int64_t same_s;	      /* within; 0: an hour */
-	bool headers;	      /* List-* and Precedence make one */
+	uint32_t recipients; /* more in one message are one; 0: never */
+	uint32_t same;	/* more, in several messages of one body; 0: never */
+	int64_t same_s; /* within; 0: an hour */
+	bool headers;	/* List-* and Precedence make one */
 	uint32_t rate_per_h;  /* of each campaign; 0: none */
 	uint32_t connections; /* of each campaign at once; 0: none */
 	/* Stop rules, per mille, of at least stop_min recipients; 0: none. */

@@ -152,10 +152,12 @@ static void
 adopt(struct campaigns *campaigns, struct campaign *campaign,
       struct cluster *cluster, uint64_t message)
 {
+	int64_t old = campaign->began_wall_s - campaigns_gap_s(campaigns);
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < cluster->mail_count; i++)
-		if (cluster->mails[i].id != message)
+		if (cluster->mails[i].id != message &&
+		    cluster->mails[i].wall_s >= old)
 			cluster->mails[n++] = cluster->mails[i];
 	cluster->mail_count = n;
 	if (n == 0) {
@@ -187,7 +189,7 @@ place(struct campaigns *campaigns, struct login *login,
 		why = CAMPAIGN_WHY_SAME;
 	if (conf->same > 0) {
 		cluster = cluster_add(campaigns, login, mail, now_wall_s);
-		if (why == CAMPAIGN_WHY_NONE &&
+		if (why == CAMPAIGN_WHY_NONE && cluster->mail_count > 1 &&
 		    cluster_sum(campaigns, cluster, now_wall_s) > conf->same)
 			why = CAMPAIGN_WHY_SAME;
 	}
