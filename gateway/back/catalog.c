@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/back/idset.h"
 #include "gateway/base/mem.h"
 
 static int
@@ -383,6 +384,31 @@ catalog_remove(struct catalog *catalog, struct job *job)
 	}
 	catalog->jobs--;
 	leave_source(catalog, job);
+}
+
+size_t
+catalog_messages(struct catalog *catalog, uint64_t campaign, uint64_t *ids,
+		 size_t max)
+{
+	struct mailing *mailing = catalog_mailing(catalog, campaign);
+	struct idset seen = {.size = 0};
+	struct source *source;
+	struct job *job;
+	size_t n = 0;
+
+	if (!mailing)
+		return 0;
+	LIST_FOREACH (source, &mailing->sources, mailing_link) {
+		LIST_FOREACH (job, &source->list, by_source) {
+			if (n > max || !idset_add(&seen, job->id))
+				continue;
+			if (n < max)
+				ids[n] = job->id;
+			n++;
+		}
+	}
+	idset_fini(&seen);
+	return n;
 }
 
 void

@@ -86,6 +86,11 @@ uint64_t catalog_count(const struct catalog *catalog);
 size_t catalog_of_message(struct catalog *catalog, uint64_t id,
 			  struct job **jobs, size_t max);
 
+/* Up to max ids of a campaign's messages, each once, in any order; returns how
+ * many were found, at most one more than max. Looks at each of its jobs. */
+size_t catalog_messages(struct catalog *catalog, uint64_t campaign,
+			uint64_t *ids, size_t max);
+
 /* --- walks ---------------------------------------------------------------- */
 
 struct catalog_keys { /* borrowed during the walk; what is not given: NULL, 0 */

@@ -29,6 +29,7 @@ struct rebuild;
 struct scanning;
 struct bulk;
 struct campaign_reports;
+struct preflights;
 struct chores;
 struct domains;
 struct conn_slots;
@@ -57,6 +58,7 @@ struct relay {
 	struct campaigns *campaigns; /* or NULL */
 	struct suppress *suppress;   /* or NULL */
 	struct campaign_reports *reports;
+	struct preflights *preflights;
 	struct bulk *bulk;
 	back_dead_domain_fn *dead_domain;
 	void *dead_domain_arg;
