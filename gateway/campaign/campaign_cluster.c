@@ -70,6 +70,17 @@ make_room(struct campaigns *campaigns, struct login *login, int64_t now_wall_s)
 	login->cluster_count--;
 }
 
+void
+cluster_attach(struct campaigns *campaigns, struct cluster *cluster,
+	       struct login *login)
+{
+	cluster->login = login;
+	TAILQ_INSERT_TAIL(&campaigns->lru, cluster, in_all);
+	TAILQ_INSERT_TAIL(&login->clusters, cluster, in_login);
+	login->cluster_count++;
+	campaigns->cluster_count++;
+}
+
 static struct cluster *
 cluster_create(struct campaigns *campaigns, struct login *login,
 	       const struct shape_facts *facts, int64_t now_wall_s)
@@ -78,16 +89,12 @@ cluster_create(struct campaigns *campaigns, struct login *login,
 
 	make_room(campaigns, login, now_wall_s);
 	cluster = mem_zalloc(sizeof(*cluster));
-	cluster->login = login;
 	cluster->ticket = ++campaigns->last_ticket;
 	cluster->fuzzy = facts->fuzzy;
 	memcpy(cluster->exact, facts->exact, sizeof(cluster->exact));
 	HASH_ADD(hh, campaigns->clusters, ticket, sizeof(cluster->ticket),
 		 cluster);
-	TAILQ_INSERT_TAIL(&campaigns->lru, cluster, in_all);
-	TAILQ_INSERT_TAIL(&login->clusters, cluster, in_login);
-	login->cluster_count++;
-	campaigns->cluster_count++;
+	cluster_attach(campaigns, cluster, login);
 	return cluster;
 }
 

@@ -144,7 +144,10 @@ uint64_t cluster_sum(const struct campaigns *campaigns,
 /* False: there is none of this ticket, or it has no such message any more. */
 bool cluster_settle(struct campaigns *campaigns, uint64_t ticket,
 		    uint64_t message, bool accepted);
+/* It becomes a campaign's, or is a login's again. */
 void cluster_detach(struct campaigns *campaigns, struct cluster *cluster);
+void cluster_attach(struct campaigns *campaigns, struct cluster *cluster,
+		    struct login *login);
 void cluster_forget(struct campaigns *campaigns, struct cluster *cluster);
 
 #endif

@@ -279,6 +279,18 @@ campaign_join(struct campaigns *campaigns, const struct campaign_mail *mail,
 	pthread_mutex_unlock(&campaigns->lock);
 }
 
+/* Nothing of it was accepted: as if it had not begun. */
+static void
+unbegin(struct campaigns *campaigns, struct campaign *campaign)
+{
+	struct cluster *cluster = campaign->adopted;
+
+	campaign->adopted = NULL;
+	if (cluster != NULL)
+		cluster_attach(campaigns, cluster, campaign->login);
+	campaign_forget(campaigns, campaign);
+}
+
 void
 campaign_join_end(struct campaigns *campaigns, struct campaign_join *join,
 		  bool accepted)
@@ -295,7 +307,7 @@ campaign_join_end(struct campaigns *campaigns, struct campaign_join *join,
 			campaign->counts[CAMPAIGN_RECIPIENTS] -= join->count;
 		}
 		if (!campaign->durable && campaign->pending == 0)
-			campaign_forget(campaigns, campaign);
+			unbegin(campaigns, campaign);
 	}
 	if (join->ticket != 0)
 		(void)cluster_settle(campaigns, join->ticket, join->message,

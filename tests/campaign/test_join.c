@@ -82,7 +82,7 @@ static const struct row {
       {"ann", 'a', 1, 0, 0, 0, 0, true, 0, 0},
       {"ann", 'a', 1, 0, 0, 0, 0, 0, 0, 0},
       {"ann", 'a', 1, 0, 0, 0, 0, true, 1, 11},
-      {"ann", 'a', 1, 0, 0, 0, 0, 0, 0, 0},
+      {"ann", 'a', 1, 0, 0, 0, 0, 0, 2, 11},
       {0}}},
     {"a refused beginning leaves no campaign",
      {{"ann", 'a', 101, 0, 0, 0, 0, true, 1, 101},
