@@ -14,6 +14,7 @@
 #include "gateway/cli/check.h"
 #include "gateway/cli/input.h"
 #include "gateway/cli/talk.h"
+#include "gateway/cli/watch.h"
 #include "gateway/control/commands.h"
 #include "gateway/control/protocol.h"
 
@@ -180,6 +181,9 @@ run(const struct options *options, const struct command_line *line, int argc,
 		return ask_and_talk(options, line, &request);
 	if (line->command->flags & COMMAND_INPUT)
 		return read_and_talk(options, line, &request);
+	if (line->id == COMMAND_CAMPAIGN_SHOW &&
+	    command_option(line, "watch") != NULL)
+		return watch(options->socket_path, &request);
 	return talk(options->socket_path, &request, SLICE_NONE);
 }
 

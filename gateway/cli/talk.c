@@ -21,9 +21,21 @@
 
 #define AHEAD_MAX ((size_t)64 << 20)
 
+/* Said once, before anything else on standard error: ends a line that is
+ * being drawn. */
+static const char *lead = "";
+
+static void
+say_lead(void)
+{
+	fputs(lead, stderr);
+	lead = "";
+}
+
 static void
 complain(const char *path, const char *what)
 {
+	say_lead();
 	fprintf(stderr, "sluice: %s: %s\n", path, what);
 }
 
@@ -277,6 +289,71 @@ talk(const char *socket_path, const struct request *request,
 		return status;
 	if (send_request(fd, socket_path, request, payload))
 		status = listen_to(fd, socket_path);
+	close(fd);
+	return status;
+}
+
+/* --- an answer that is short and looked at ---------------------------------
+ */
+
+/* As next_output: 1 is the end, 0 more must come, -1 not our daemon. */
+static int
+take_frames(struct answer *answer, struct buf *out)
+{
+	struct frame frame;
+	size_t used = 0;
+	int got;
+
+	while ((got = frame_get(answer_rest(answer), &frame, &used)) > 0) {
+		answer->at += used;
+		if (frame.type == FRAME_EXIT && frame.body.n == 1) {
+			answer->status = (unsigned char)frame.body.p[0];
+			return 1;
+		}
+		if (frame.type == FRAME_STDOUT) {
+			buf_add_slice(out, frame.body);
+		} else if (frame.type == FRAME_STDERR) {
+			say_lead();
+			fprintf(stderr, "%.*s", (int)frame.body.n,
+				frame.body.p);
+		} else {
+			return -1;
+		}
+	}
+	return got;
+}
+
+static int
+take_from(int fd, const char *path, struct buf *out)
+{
+	struct answer answer = {.status = EXIT_UNAVAILABLE};
+	int got;
+
+	buf_init(&answer.in, AHEAD_MAX);
+	while ((got = take_frames(&answer, out)) == 0) {
+		if (!read_some(&answer, fd))
+			break;
+	}
+	buf_fini(&answer.in);
+	if (got == 1)
+		return answer.status;
+	complain(path, got < 0 ? "what answers there is not sluiced"
+			       : "the daemon hung up before it had finished");
+	return EXIT_UNAVAILABLE;
+}
+
+int
+talk_take(const char *socket_path, const struct request *request,
+	  struct buf *out, const char *before)
+{
+	int fd, status = EXIT_UNAVAILABLE;
+
+	lead = before;
+	fd = dial(socket_path);
+	if (fd < 0)
+		return status;
+	if (send_request(fd, socket_path, request, SLICE_NONE))
+		status = take_from(fd, socket_path, out);
 	close(fd);
 	return status;
 }

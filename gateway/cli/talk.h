@@ -11,5 +11,9 @@
  */
 int talk(const char *socket_path, const struct request *request,
 	 struct slice payload);
+/* The same, but what is for standard output is put into out; before anything
+ * else is said to standard error, `before` is. */
+int talk_take(const char *socket_path, const struct request *request,
+	      struct buf *out, const char *before);
 
 #endif

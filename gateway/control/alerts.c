@@ -58,6 +58,7 @@ static const struct cause {
     [ALERT_SCANNER] = {"scanner", 2 * MINUTE, MINUTE},
     [ALERT_SCANNER_BLIND] = {"scanner-blind", 0, MINUTE},
     [ALERT_SCANNER_CERTIFICATE] = {"scanner-certificate", 0, 0},
+    [ALERT_CAMPAIGN] = {"campaign", 0, 0},
 };
 
 struct slot {
@@ -339,6 +340,7 @@ find_cause(struct alerts *a, enum alert_cause cause,
 	case ALERT_SCANNER:
 	case ALERT_SCANNER_BLIND:
 	case ALERT_SCANNER_CERTIFICATE:
+	case ALERT_CAMPAIGN:
 	case ALERT_CAUSES:
 		break;
 	}
@@ -368,7 +370,16 @@ find_named(enum alert_cause cause, const char *name,
 			return;
 		}
 	}
-	for (size_t i = 0; cause != ALERT_HOP && i < scan->server_count; i++) {
+	for (size_t i = 0; cause == ALERT_CAMPAIGN && i < facts->campaign_count;
+	     i++) {
+		if (is_named(facts->campaigns[i].name, name)) {
+			find_campaign(&facts->campaigns[i], f);
+			return;
+		}
+	}
+	if (cause == ALERT_HOP || cause == ALERT_CAMPAIGN)
+		return;
+	for (size_t i = 0; i < scan->server_count; i++) {
 		if (is_named(scan->servers[i].name, name)) {
 			find_scanner(cause, scan, &scan->servers[i], now_wall_s,
 				     f);
@@ -409,8 +420,11 @@ slots_need(struct alerts *a, const struct alert_facts *facts,
 	for (size_t i = 0; i < facts->hop_count; i++)
 		if (!facts->hops[i].up)
 			slot_need(a, ALERT_HOP, facts->hops[i].name);
+	for (size_t i = 0; i < facts->campaign_count; i++)
+		slot_need(a, ALERT_CAMPAIGN, facts->campaigns[i].name);
 	for (size_t i = 0; i < scan->server_count; i++) {
-		for (int cause = ALERT_SCANNER; cause < ALERT_CAUSES; cause++) {
+		for (int cause = ALERT_SCANNER; cause < ALERT_CAMPAIGN;
+		     cause++) {
 			struct finding f = {0};
 
 			find_scanner((enum alert_cause)cause, scan,

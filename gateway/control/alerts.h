@@ -31,6 +31,7 @@ enum alert_cause {
 	ALERT_SCANNER,		   /* one virus scanner cannot be asked */
 	ALERT_SCANNER_BLIND,	   /* it finds no viruses */
 	ALERT_SCANNER_CERTIFICATE, /* expires in 14, 3 days; has expired */
+	ALERT_CAMPAIGN,		   /* stopped by a rule, or waits for a word */
 	ALERT_CAUSES
 };
 
@@ -63,6 +64,14 @@ struct alert_scan {
 	size_t server_count;
 };
 
+#define ALERT_CAMPAIGNS 16
+struct alert_campaign {
+	const char *name; /* "C7" */
+	/* Not escaped, all three. */
+	const char *title, *reason, *login;
+	bool waits; /* to be confirmed; else a rule stopped it */
+};
+
 struct alert_facts {
 	uint64_t altered_total; /* since start, and those held by then */
 	uint64_t held;		/* recipients, now */
@@ -77,13 +86,15 @@ struct alert_facts {
 	bool dovecot_away;
 	struct alert_resolver resolver;
 	struct alert_scan scan;
+	const struct alert_campaign *campaigns;
+	size_t campaign_count;
 	const struct alert_hop *hops;
 	size_t hop_count;
 };
 
 struct alert { /* all text is plain ASCII, lines end in \n */
 	enum alert_cause cause;
-	char object[64]; /* the next hop or scanner; "" */
+	char object[64]; /* the next hop, scanner or campaign; "" */
 	int level;	 /* from 1 */
 	int64_t since_wall_s;
 	char subject[160];

@@ -21,4 +21,7 @@ void find_scanner(enum alert_cause cause, const struct alert_scan *facts,
 		  const struct alert_scanner *scanner, int64_t now_wall_s,
 		  struct finding *f);
 
+/* Of one campaign: it goes on when a person says so. */
+void find_campaign(const struct alert_campaign *campaign, struct finding *f);
+
 #endif

@@ -94,6 +94,11 @@ call_fn command_scan_status, command_scan_flush, command_scan_bypass,
 call_fn command_quarantine_list, command_quarantine_show,
     command_quarantine_release, command_quarantine_delete,
     command_quarantine_export;
+call_fn command_campaign_list, command_campaign_show, command_campaign_pause,
+    command_campaign_resume, command_campaign_cancel, command_campaign_rate,
+    command_campaign_report;
+call_fn command_suppress_list, command_suppress_add, command_suppress_del,
+    command_suppress_import, command_suppress_export;
 call_fn command_status, command_stats;
 call_fn command_reload, command_config_show, command_dkim_show;
 

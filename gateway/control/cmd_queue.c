@@ -19,6 +19,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/units.h"
 #include "gateway/control/call.h"
+#include "gateway/control/campaign_text.h"
 #include "gateway/control/control_int.h"
 #include "gateway/control/queue_text.h"
 #include "gateway/control/text.h"
@@ -38,7 +39,8 @@ struct list {
 	int64_t now_s;
 	char cred[QUEUE_NAME_SIZE]; /* filters; "": none */
 	char domain[QUEUE_NAME_SIZE];
-	int lane, state; /* -1: any */
+	int lane, state;   /* -1: any */
+	uint64_t campaign; /* 0: any */
 	bool full;
 };
 
@@ -137,6 +139,8 @@ json_entry(struct list *list, const struct spool_entry *entry)
 	json_str(j, "cred", msg->cred);
 	json_str(j, "from", msg->mail_from);
 	json_str(j, "lane", queue_lane_name(msg->lane));
+	if (msg->campaign != 0)
+		json_u64(j, "campaign", msg->campaign);
 	json_time(j, "accepted", msg->accepted_wall_ms / 1000);
 	json_u64(j, "bytes", msg->prefix.n + msg->body.length);
 	json_close_object(j);
@@ -171,6 +175,8 @@ message_matches(struct list *list, uint64_t id)
 	if (list->msg == NULL)
 		return false;
 	if (list->lane >= 0 && list->msg->lane != list->lane)
+		return false;
+	if (list->campaign != 0 && list->msg->campaign != list->campaign)
 		return false;
 	return list->cred[0] == '\0' ||
 	       strcmp(list->msg->cred, list->cred) == 0;
@@ -272,6 +278,17 @@ cred_filter(struct call *call, struct list *list)
 }
 
 static bool
+campaign_option(struct call *call, struct list *list)
+{
+	const char *value = command_option(&call->line, "campaign");
+
+	if (value == NULL || campaign_number(slice_str(value), &list->campaign))
+		return true;
+	call_usage(call, "--campaign takes its number: C7");
+	return false;
+}
+
+static bool
 limit_option(struct call *call, struct list *list)
 {
 	const char *value = command_option(&call->line, "limit");
@@ -299,7 +316,7 @@ command_queue_list(struct call *call)
 	list->lane = choice(call, "lane", queue_lane_names, LANES);
 	list->state = choice(call, "state", queue_state_names, 2);
 	if (call->exit != EXIT_DONE || !limit_option(call, list) ||
-	    !cred_filter(call, list) ||
+	    !campaign_option(call, list) || !cred_filter(call, list) ||
 	    !queue_domain(call, command_option(&call->line, "domain"),
 			  list->domain))
 		return CALL_DONE;

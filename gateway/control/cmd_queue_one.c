@@ -3,6 +3,7 @@
  * in slices too; in between it may be delivered, which ends the answer early.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,7 @@ static void
 put_message(struct buf *out, const struct spool_msg *msg)
 {
 	char id[ID_TEXT_SIZE], ip[IP_TEXT_SIZE], at[CLOCK_RFC5322_SIZE];
+	char campaign[24];
 	struct buf size = {.cap = 64}, digest = {.cap = 2 * DIGEST_SIZE};
 
 	id_format(msg->id, id);
@@ -85,6 +87,11 @@ put_message(struct buf *out, const struct spool_msg *msg)
 	put_field(out, "size", buf_cstr(&size));
 	put_field(out, "sha256", buf_cstr(&digest));
 	put_field(out, "lane", queue_lane_name(msg->lane));
+	if (msg->campaign != 0) {
+		snprintf(campaign, sizeof(campaign), "C%" PRIu64,
+			 msg->campaign);
+		put_field(out, "campaign", campaign);
+	}
 	if (msg->flags != 0)
 		put_flags(out, msg->flags);
 	buf_fini(&size);
@@ -111,6 +118,8 @@ json_message(struct json *j, const struct spool_msg *msg)
 	json_u64(j, "bytes", msg->prefix.n + msg->body.length);
 	json_slice(j, "sha256", buf_slice(&digest));
 	json_str(j, "lane", queue_lane_name(msg->lane));
+	if (msg->campaign != 0)
+		json_u64(j, "campaign", msg->campaign);
 	json_bool(j, "eightbit", (msg->flags & MSG_EIGHTBIT) != 0);
 	json_bool(j, "smtputf8", (msg->flags & MSG_UTF8) != 0);
 	json_bool(j, "generated", (msg->flags & MSG_GENERATED) != 0);

@@ -9,6 +9,7 @@
 #include "gateway/base/id.h"
 #include "gateway/base/mem.h"
 #include "gateway/control/call.h"
+#include "gateway/control/campaign_trash.h"
 #include "gateway/control/control_int.h"
 #include "gateway/control/plan_text.h"
 #include "gateway/control/text.h"
@@ -106,6 +107,24 @@ undo_work(struct call *call)
 	return CALL_WAIT;
 }
 
+/* A campaign would stay canceled, and its mail would never leave. */
+static bool
+is_for_undo(struct call *call, uint64_t id)
+{
+	struct told told;
+	uint64_t campaign;
+
+	trail_find(call, id, &told);
+	campaign = told.found ? campaign_trash_of(told.command) : 0;
+	if (campaign == 0)
+		return true;
+	call_usage(call,
+		   "that was campaign C%" PRIu64
+		   ": sluice campaign cancel C%" PRIu64 " --undo",
+		   campaign, campaign);
+	return false;
+}
+
 enum call_next
 command_undo(struct call *call)
 {
@@ -121,6 +140,8 @@ command_undo(struct call *call)
 				 "it ('sluice trash' lists them)");
 		return CALL_DONE;
 	}
+	if (!is_for_undo(call, undo->id))
+		return CALL_DONE;
 	change = call_change(call);
 	change_effect(change, "begun");
 	undo->change = change_again(change);

@@ -11,6 +11,7 @@
  * goes on for what is younger; a rule that holds only what is older there is
  * not, so --since cannot be said of a hold.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -258,6 +259,13 @@ command_hold(struct call *call)
 		return CALL_DONE;
 	if (!hold_by_body(call, task))
 		return CALL_DONE;
+	if (task->what.campaign != 0) {
+		call_usage(call,
+			   "a campaign is held by 'sluice campaign pause "
+			   "C%" PRIu64 "'",
+			   task->what.campaign);
+		return CALL_DONE;
+	}
 	if (!selection_rule(&task->what, &task->rule.kind, task->value)) {
 		call_usage(call, "a hold is by one of --cred, --ip, --from, "
 				 "--domain, --body and --id (all mail: --ip "
@@ -326,7 +334,8 @@ says_what(struct call *call, const struct task *task)
 	    task->what.before_wall_s != 0)
 		return true;
 	call_usage(call, "say which: --cred, --ip, --from, --domain, --body, "
-			 "--id, --since, --before (all mail: --ip ::/0)");
+			 "--id, --campaign, --since, --before (all mail: --ip "
+			 "::/0)");
 	return false;
 }
 

@@ -16,6 +16,7 @@
 #include "gateway/base/id.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
+#include "gateway/control/campaign_chores.h"
 #include "gateway/control/control_int.h"
 #include "gateway/control/gather.h"
 #include "gateway/control/status.h"
@@ -43,6 +44,15 @@ gather_scan(struct control *control, struct metrics *m)
 		m->scanner_count = METRICS_SCANNERS;
 }
 
+static void
+gather_campaigns(struct control *control, struct metrics *m)
+{
+	if (control->campaigns != NULL)
+		campaigns_status_get(control->campaigns, &m->campaigns);
+	if (control->suppress != NULL)
+		m->suppressed = suppress_count(control->suppress);
+}
+
 void
 gather(struct control *control, struct metrics *m)
 {
@@ -68,6 +78,7 @@ gather(struct control *control, struct metrics *m)
 	limits_usage(control->limits, &m->limit_keys, &m->limit_bytes);
 	gather_dns(control, m);
 	gather_scan(control, m);
+	gather_campaigns(control, m);
 	metrics_derive(m);
 }
 
@@ -87,6 +98,8 @@ feed_alerts(struct control *control, const struct metrics *m, int64_t now_ms)
 {
 	struct alert_hop hops[METRICS_HOPS];
 	struct alert_scanner scanners[METRICS_SCANNERS];
+	struct campaign_alarm alarms[ALERT_CAMPAIGNS];
+	struct alert_campaign campaigns[ALERT_CAMPAIGNS];
 	int64_t held = m->ledger.by_state[RCPT_HELD];
 	struct alert_facts facts = {
 	    .altered_total = m->back.altered,
@@ -116,9 +129,19 @@ feed_alerts(struct control *control, const struct metrics *m, int64_t now_ms)
 		     .unsteady = m->scan.istag_unsteady,
 		     .waiting = m->back.scan_waiting,
 		     .bypass_until_wall_s = m->scan.bypass_until_wall_s},
+	    .campaigns = campaigns,
+	    .campaign_count = campaign_alarms(control, m, alarms),
 	    .hops = hops,
 	    .hop_count = m->hop_count,
 	};
+
+	for (size_t i = 0; i < facts.campaign_count; i++)
+		campaigns[i] = (struct alert_campaign){
+		    .name = alarms[i].name,
+		    .title = alarms[i].view.name,
+		    .reason = alarms[i].view.reason,
+		    .login = alarms[i].view.cred,
+		    .waits = alarms[i].view.state == CAMPAIGN_WAITING};
 
 	for (size_t i = 0; i < m->hop_count; i++) {
 		hops[i].name = m->hops[i].name;
@@ -158,6 +181,7 @@ on_tick(void *arg)
 	rate_add(&control->rate, counts, now_ms);
 	feed_alerts(control, m, now_ms);
 	alert_sender_tick(control->sender, now_ms);
+	campaign_chores_tick(control->chores, now_ms);
 	free(m);
 }
 
@@ -305,6 +329,7 @@ control_create(struct control **controlp, const struct control_opts *opts,
 	control->host = opts->host;
 	control->start_wall_s = clock_wall_s();
 	control->alerts = alerts_create();
+	control->chores = campaign_chores_create(control);
 	conf_copy(&control->conf, opts->conf);
 	err = create_parts(control, opts, error, error_size);
 	if (err != 0) {
@@ -336,6 +361,7 @@ control_destroy(struct control **controlp)
 	resolver_destroy(&control->resolver);
 	alert_sender_destroy(&control->sender);
 	alerts_destroy(&control->alerts);
+	campaign_chores_destroy(&control->chores);
 	conf_fini(&control->conf);
 	free(control);
 }

@@ -45,6 +45,7 @@ struct control {
 	struct auth *auth_probe;   /* Dovecot: is it there? */
 	struct rate rate;
 	struct alerts *alerts;
+	struct campaign_chores *chores;
 	struct alert_sender *sender;
 	struct timer_op *tick;
 };

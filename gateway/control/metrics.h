@@ -3,6 +3,7 @@
 
 #include "gateway/back/back.h"
 #include "gateway/base/buf.h"
+#include "gateway/campaign/campaign.h"
 #include "gateway/control/resolver.h"
 #include "gateway/front/front.h"
 #include "gateway/scan/scan.h"
@@ -35,6 +36,8 @@ struct metrics {
 	struct scan_status scan;
 	struct scan_server_status scanners[METRICS_SCANNERS];
 	size_t scanner_count;
+	struct campaigns_status campaigns;
+	uint64_t suppressed;
 	/* made of the above */
 	uint64_t uptime_s, oldest_s, disk_full;
 	int64_t certificate_s, ledger_difference;

@@ -42,6 +42,7 @@ enum {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
 	EXIT_UNAVAILABLE = 69, /* no daemon to talk to */
+	EXIT_AGAIN = 75,       /* --watch: ask again in a while */
 };
 
 struct frame {

@@ -5,6 +5,8 @@
  */
 #include "gateway/control/selection.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/auth/user.h"
@@ -14,6 +16,7 @@
 #include "gateway/base/escape.h"
 #include "gateway/base/id.h"
 #include "gateway/control/call.h"
+#include "gateway/control/campaign_text.h"
 #include "gateway/control/control_int.h"
 #include "gateway/control/when.h"
 
@@ -184,6 +187,7 @@ selection_parse(struct call *call, struct selection *what)
 {
 	const char *ip = optional(call, "ip"), *id = optional(call, "id");
 	const char *body = optional(call, "body");
+	const char *campaign = optional(call, "campaign");
 	char value[SELECTION_VALUE_SIZE];
 
 	memset(what, 0, sizeof(*what));
@@ -200,6 +204,11 @@ selection_parse(struct call *call, struct selection *what)
 		return false;
 	if (id != NULL && !id_option(call, "id", id, &what->id))
 		return false;
+	if (campaign != NULL &&
+	    !campaign_number(slice_str(campaign), &what->campaign)) {
+		call_usage(call, "--campaign takes its number: C7");
+		return false;
+	}
 	if (optional(call, "since") != NULL &&
 	    !since_option(call, "since", &what->since_wall_s))
 		return false;
@@ -217,6 +226,7 @@ selection_view(const struct selection *what, struct back_select *select)
 	    .domain = what->domain[0] != '\0' ? what->domain : NULL,
 	    .body = what->has_body ? what->body : NULL,
 	    .id = what->id,
+	    .campaign = what->campaign,
 	    .since_wall_s = what->since_wall_s,
 	    .before_wall_s = what->before_wall_s,
 	};
@@ -227,7 +237,8 @@ selection_count(const struct selection *what)
 {
 	return (unsigned)((what->cred[0] != '\0') + (what->from[0] != '\0') +
 			  (what->domain[0] != '\0') + what->has_ip +
-			  what->has_body + (what->id != 0));
+			  what->has_body + (what->id != 0) +
+			  (what->campaign != 0));
 }
 
 static void
@@ -244,7 +255,7 @@ body_hex(const struct selection *what, char out[2 * DIGEST_SIZE + 1])
 bool
 selection_rule(const struct selection *what, enum block_kind *kind, char *value)
 {
-	if (selection_count(what) != 1 || what->id != 0)
+	if (selection_count(what) != 1 || what->id != 0 || what->campaign != 0)
 		return false;
 	if (what->cred[0] != '\0') {
 		*kind = BLOCK_CRED;
@@ -335,7 +346,7 @@ void
 selection_text(const struct selection *what, int64_t now_wall_s,
 	       struct buf *out)
 {
-	char ip[IP_TEXT_SIZE + 4], hex[2 * DIGEST_SIZE + 1], id[ID_TEXT_SIZE];
+	char ip[IP_TEXT_SIZE + 4], hex[2 * DIGEST_SIZE + 1], id[24];
 	struct buf text = {.cap = 2048};
 
 	if (what->cred[0] != '\0')
@@ -357,6 +368,10 @@ selection_text(const struct selection *what, int64_t now_wall_s,
 	if (what->id != 0) {
 		id_format(what->id, id);
 		put(&text, "message", id);
+	}
+	if (what->campaign != 0) {
+		snprintf(id, sizeof(id), "C%" PRIu64, what->campaign);
+		put(&text, "campaign", id);
 	}
 	put_time(&text, "since", what->since_wall_s, now_wall_s);
 	put_time(&text, "before", what->before_wall_s, now_wall_s);

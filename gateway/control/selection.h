@@ -5,8 +5,9 @@
 #include "policy/blocklist.h"
 
 /*
- * Which mail: what --cred, --ip, --from, --domain, --body, --id, --since and
- * --before say, in the form in which mail is compared with it.
+ * Which mail: what --cred, --ip, --from, --domain, --body, --id,
+ * --campaign, --since and --before say, in the form in which mail is compared
+ * with it.
  */
 #define SELECTION_VALUE_SIZE 321
 
@@ -18,6 +19,7 @@ struct selection {
 	struct ip_prefix ip;
 	uint8_t body[DIGEST_SIZE];
 	uint64_t id; /* 0: not asked, as below */
+	uint64_t campaign;
 	int64_t since_wall_s, before_wall_s;
 };
 
@@ -28,7 +30,7 @@ struct call;
 bool selection_parse(struct call *call, struct selection *what);
 /* Borrows from it. */
 void selection_view(const struct selection *what, struct back_select *select);
-/* How many of cred, ip, from, domain, body and id are given. */
+/* How many of cred, ip, from, domain, body, id and campaign are given. */
 unsigned selection_count(const struct selection *what);
 /* A rule of the block list for just this; false: it takes more than one kind,
  * or one that no rule has. value needs SELECTION_VALUE_SIZE. */

@@ -189,6 +189,34 @@ put_back(const struct metrics *m, struct buf *out)
 }
 
 static void
+put_campaigns(const struct metrics *m, struct buf *out)
+{
+	const uint64_t *states = m->campaigns.by_state;
+	uint64_t ended = states[CAMPAIGN_DONE] + states[CAMPAIGN_CANCELED];
+	uint64_t all = ended + states[CAMPAIGN_CHECKING] +
+		       states[CAMPAIGN_WAITING] + states[CAMPAIGN_RUNNING] +
+		       states[CAMPAIGN_PAUSED] + states[CAMPAIGN_STOPPED];
+
+	if (all + m->suppressed == 0)
+		return;
+	label(out, "campaigns");
+	counted(out, "", states[CAMPAIGN_RUNNING] + states[CAMPAIGN_CHECKING],
+		" running, ");
+	counted(out, "", states[CAMPAIGN_PAUSED], " paused, ");
+	if (states[CAMPAIGN_STOPPED] > 0)
+		counted(out, "", states[CAMPAIGN_STOPPED], " STOPPED, ");
+	if (states[CAMPAIGN_WAITING] > 0)
+		counted(out, "", states[CAMPAIGN_WAITING], " WAITING, ");
+	counted(out, "", ended, " ended; ");
+	text_times(out, m->campaigns.left, "recipient");
+	buf_add_str(out, " left\n");
+	label(out, "");
+	text_count(out, m->suppressed);
+	buf_printf(out, " address%s suppressed\n",
+		   m->suppressed == 1 ? "" : "es");
+}
+
+static void
 put_hop(const struct status_input *in, const struct back_hop_status *hop,
 	bool first, struct buf *out)
 {
@@ -306,12 +334,25 @@ status_text(const struct status_input *in, struct buf *out)
 		put_domains(m, out);
 	status_scan_text(m, in->columns, out);
 	put_back(m, out);
+	put_campaigns(m, out);
 	for (size_t i = 0; i < m->hop_count; i++)
 		put_hop(in, &m->hops[i], i == 0, out);
 	put_disk(m, out);
 	put_certificate(m, out);
 	put_ledger(m, out);
 	put_alerts(in, out);
+}
+
+static void
+json_campaigns(const struct metrics *m, struct json *j)
+{
+	json_open_object(j, "campaigns");
+	for (int i = 0; i < CAMPAIGN_STATES; i++)
+		json_u64(j, campaign_state_word((enum campaign_state)i),
+			 m->campaigns.by_state[i]);
+	json_u64(j, "left", m->campaigns.left);
+	json_close_object(j);
+	json_u64(j, "suppressed", m->suppressed);
 }
 
 static void
@@ -430,6 +471,7 @@ status_json(const struct status_input *in, struct buf *out)
 	json_u64(&j, "deferred", m->back.deferred);
 	json_u64(&j, "bounced", m->back.bounced);
 	json_u64(&j, "delivered_per_minute", (uint64_t)m->delivered_per_minute);
+	json_campaigns(m, &j);
 	json_hops(m, &j);
 	json_disk(m, &j);
 	json_time(&j, "certificate_expires", m->certificate_wall_s);

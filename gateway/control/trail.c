@@ -32,9 +32,15 @@ on_entry(void *arg, const struct audit_entry *entry)
 void
 trail_find(struct call *call, uint64_t id, struct told *told)
 {
+	trail_read(call->control, id, told);
+}
+
+void
+trail_read(struct control *control, uint64_t id, struct told *told)
+{
 	memset(told, 0, sizeof(*told));
 	told->id = id;
 	if (id != UINT64_MAX)
-		audit_each(spool_store(call->control->spool), id + 1, 1,
-			   on_entry, told);
+		audit_each(spool_store(control->spool), id + 1, 1, on_entry,
+			   told);
 }

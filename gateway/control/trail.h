@@ -18,5 +18,6 @@ struct told {
 };
 
 void trail_find(struct call *call, uint64_t id, struct told *told);
+void trail_read(struct control *control, uint64_t id, struct told *told);
 
 #endif

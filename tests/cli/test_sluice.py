@@ -248,6 +248,76 @@ def terminal(folder):
     check('interrupted: echo is back', code == -2 and on, (code, shown))
 
 
+class Series(Daemon):
+    """Each connection gets the next answer; the last one for ever."""
+
+    def __init__(self, folder, *answers):
+        self.answers, self.asked = list(answers), 0
+        super().__init__(folder)
+
+    def serve(self):
+        while True:
+            peer, _ = self.socket.accept()
+            self.take(peer)
+            peer.sendall(self.answers[min(self.asked, len(self.answers) - 1)])
+            self.asked += 1
+            peer.close()
+
+
+def progress(line, code):
+    return frame(16, line) + frame(18, bytes([code]))
+
+
+WATCH = ['campaign', 'show', 'C7', '--watch']
+
+
+def watch_at_terminal(folder, answers, kill_at=None):
+    """(exit status, what was shown): Ctrl-C once kill_at is shown."""
+    daemon = Series(folder, *answers)
+    leader, follower = pty.openpty()
+    child = subprocess.Popen([SLUICE, '-s', daemon.path] + WATCH,
+                             stdin=follower, stdout=follower, stderr=follower)
+    os.close(follower)
+    shown = b''
+    try:
+        while True:
+            shown += os.read(leader, 4096)
+            if kill_at and kill_at in shown:
+                child.send_signal(2)
+                kill_at = None
+    except OSError:
+        pass
+    os.close(leader)
+    return child.wait(20), shown
+
+
+def watch(folder):
+    """One line, drawn in place on a terminal."""
+    half, most, end = b'C7 running 50 %\n', b'C7 running 9 %\n', b'C7 done\n'
+    daemon = Series(folder, progress(half, 75), progress(end, 0))
+    r = run('-s', daemon.path, *WATCH)
+    check('watch: a line each time', r.returncode == 0 and
+          r.stdout == half + end and r.stderr == b'', r)
+    check('watch: asked until the end', daemon.asked == 2, daemon.asked)
+    code, shown = watch_at_terminal(
+        folder, [progress(half, 75), progress(most, 75), progress(end, 0)])
+    check('watch: drawn in place', code == 0 and shown ==
+          b'\rC7 running 50 %\x1b[K\rC7 running 9 %\x1b[K\rC7 done\x1b[K\r\n',
+          (code, shown))
+    code, shown = watch_at_terminal(folder, [progress(half, 75)],
+                                    kill_at=b'50 %\x1b[K')
+    check('watch: Ctrl-C ends the line', code == -2 and
+          shown == b'\rC7 running 50 %\x1b[K\r\n', (code, shown))
+    code, shown = watch_at_terminal(folder, [
+        progress(half, 75), frame(17, b'sluice: gone\n') + frame(18, b'\1')])
+    check('watch: an error stands on a line of its own', code == 1 and
+          b'%\x1b[K\r\nsluice: gone\r\n' in shown, (code, shown))
+    code, shown = watch_at_terminal(folder, [progress(half, 75), b''])
+    check('watch: the daemon is gone', code == 69 and
+          b'%\x1b[K\r\nsluice: ' in shown and b'hung up' in shown,
+          (code, shown))
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         without_a_daemon(folder)
@@ -256,6 +326,7 @@ def main():
         files(folder)
         pager(folder)
         terminal(folder)
+        watch(folder)
     print('wrong: %d' % len(FAILED))
     return 1 if FAILED else 0
 

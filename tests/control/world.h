@@ -57,6 +57,9 @@ struct back {
 	struct buf asked;
 	uint64_t rule, trash;
 	int64_t trash_until_wall_s;
+	uint64_t campaign; /* the last one that it was told of */
+	unsigned campaign_count;
+	uint64_t reported;
 	bool hold_work; /* it does not end; stuck has it */
 	struct back_work *stuck;
 };
@@ -101,6 +104,8 @@ struct world {
 	struct auth probe;
 	struct scan scan;
 	struct quarantine *quarantine;
+	struct campaigns *campaigns;
+	struct suppress *suppress;
 	struct control_conf conf;
 	struct limits *limits;
 	struct blocklist *blocklist;
@@ -178,6 +183,8 @@ put_asked(struct buf *out, const struct back_work *work)
 		buf_printf(out, " body=%02x%02x", s->body[0], s->body[1]);
 	if (s->id != 0)
 		buf_add_str(out, " id");
+	if (s->campaign != 0)
+		buf_printf(out, " campaign=%u", (unsigned)s->campaign);
 	if (s->since_wall_s != 0)
 		buf_add_str(out, " since");
 	if (s->before_wall_s != 0)
@@ -206,6 +213,19 @@ back_work_start(struct back *back, struct back_work *work)
 		back->stuck = work;
 	else
 		work->done(work);
+}
+
+void
+back_campaign(struct back *back, uint64_t id)
+{
+	back->campaign = id;
+	back->campaign_count++;
+}
+
+void
+back_campaign_report(struct back *back, uint64_t id)
+{
+	back->reported = id;
 }
 
 void
@@ -579,6 +599,13 @@ host_expires(void *arg)
 	return world.certificate_wall_s;
 }
 
+static inline const struct dkim_keys *
+host_dkim(void *arg)
+{
+	(void)arg;
+	return NULL;
+}
+
 static inline void
 host_flushed(void *arg)
 {
@@ -626,8 +653,14 @@ world_opts(bool users_local, const struct sock_addr *http)
 	    .domains = world.domains,
 	    .scan = &world.scan,
 	    .quarantine = world.quarantine,
+	    .campaigns = world.campaigns,
+	    .suppress = world.suppress,
 	    .users_local = users_local,
-	    .host = {host_reload, host_show, host_expires, host_flushed, NULL},
+	    .host = {.reload = host_reload,
+		     .show = host_show,
+		     .certificate_expires = host_expires,
+		     .dkim = host_dkim,
+		     .flushed = host_flushed},
 	    .conf = &world.conf,
 	};
 }
@@ -716,6 +749,11 @@ world_start(bool users_local, const struct sock_addr *http)
 		fprintf(stderr, "%s\n", error);
 		abort();
 	}
+	world.campaigns = campaigns_create();
+	world.suppress = suppress_create();
+	if (campaigns_load(world.campaigns, world.spool.store) != 0 ||
+	    suppress_load(world.suppress, world.spool.store) != 0)
+		abort();
 	world.loop = loop_create();
 	world_policy();
 	if (world_rows != NULL)
@@ -747,6 +785,8 @@ world_stop(void)
 	buf_fini(&world.scan.asked);
 	buf_fini(&world.scan.bytes);
 	quarantine_close(&world.quarantine);
+	campaigns_destroy(&world.campaigns);
+	suppress_destroy(&world.suppress);
 	store_close(&world.spool.store);
 	domains_destroy(&world.domains);
 	dns_cache_destroy(&world.dns_cache);

@@ -1,0 +1,172 @@
+/*
+ * Two chores, and what there is to be told of. What ended long ago is
+ * forgotten, some records at a time. And of a canceled campaign that still has
+ * recipients left (they were being delivered when it was canceled, and came
+ * back) these go where the others went: into the same trash while it can be
+ * undone, then away.
+ *
+ * A forgetting is one commit, which may outlast control: its memory is freed on
+ * the store's thread, by whoever is last.
+ */
+#include "gateway/control/campaign_chores.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/arena.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/error.h"
+#include "gateway/base/log.h"
+#include "gateway/base/mem.h"
+#include "gateway/control/campaign_trash.h"
+#include "gateway/control/control_int.h"
+#include "gateway/control/metrics.h"
+#include "gateway/control/rule.h"
+
+#define FORGET_MS 5000
+#define SWEEP_MS 10000
+#define CHANGES_MAX 500
+#define LOOKED_AT 200
+
+struct campaign_chores {
+	struct control *control;
+	int64_t forget_ms, sweep_ms; /* not before */
+};
+
+struct forgetting {
+	struct spool_change op; /* first */
+	struct arena *arena;
+	struct store_change changes[CHANGES_MAX];
+};
+
+struct campaign_chores *
+campaign_chores_create(struct control *control)
+{
+	struct campaign_chores *chores = mem_zalloc(sizeof(*chores));
+
+	chores->control = control;
+	return chores;
+}
+
+void
+campaign_chores_destroy(struct campaign_chores **chores)
+{
+	free(*chores);
+	*chores = NULL;
+}
+
+static void
+forgetting_free(struct forgetting *forgetting)
+{
+	arena_destroy(&forgetting->arena);
+	free(forgetting);
+}
+
+/* On the store thread. Not on disk: the next start finds them again. */
+static void
+on_forgotten(struct spool_change *op)
+{
+	if (op->err != 0)
+		log_event(GW_LOG_WARN, "campaigns-not-forgotten",
+			  LF_ERR(op->err));
+	forgetting_free((struct forgetting *)(void *)op);
+}
+
+static void
+forget(struct control *control)
+{
+	struct forgetting *forgetting = mem_zalloc(sizeof(*forgetting));
+	size_t n;
+
+	forgetting->arena = arena_create(4096);
+	n = campaigns_expire(control->campaigns, spool_store(control->spool),
+			     clock_wall_s(), forgetting->arena,
+			     forgetting->changes, CHANGES_MAX);
+	if (n == 0) {
+		forgetting_free(forgetting);
+		return;
+	}
+	forgetting->op = (struct spool_change){.changes = forgetting->changes,
+					       .change_count = n,
+					       .done = on_forgotten};
+	spool_change_start(control->spool, &forgetting->op);
+}
+
+/* While there may be an undo, only with the others: a cancel may be on its way
+ * to its own purge. */
+static void
+sweep_one(struct control *control, const struct campaign_view *view)
+{
+	struct work_req req = {.verb = BACK_PURGE,
+			       .what = {.campaign = view->id}};
+
+	req.trash =
+	    campaign_trash_find(control, view->id, &req.trash_until_wall_s);
+	if (req.trash != 0 || clock_wall_s() - view->ended_wall_s > TRASH_S)
+		work_start(control->works, &req);
+}
+
+/* The newest alone: what is left of older ones was swept long ago. */
+static void
+sweep(struct control *control)
+{
+	struct campaigns_status status;
+	struct campaign_view view;
+	uint64_t ids[LOOKED_AT];
+	size_t n;
+
+	campaigns_status_get(control->campaigns, &status);
+	if (status.by_state[CAMPAIGN_CANCELED] == 0)
+		return;
+	n = campaigns_list(control->campaigns, 0, ids, LOOKED_AT);
+	for (size_t i = 0; i < n; i++) {
+		if (campaign_get(control->campaigns, ids[i], clock_wall_s(),
+				 &view) == 0 &&
+		    view.state == CAMPAIGN_CANCELED && view.left > 0)
+			sweep_one(control, &view);
+	}
+}
+
+void
+campaign_chores_tick(struct campaign_chores *chores, int64_t now_ms)
+{
+	struct control *control = chores->control;
+
+	if (control->campaigns == NULL)
+		return;
+	if (now_ms >= chores->forget_ms) {
+		chores->forget_ms = now_ms + FORGET_MS;
+		forget(control);
+	}
+	if (now_ms >= chores->sweep_ms) {
+		chores->sweep_ms = now_ms + SWEEP_MS;
+		sweep(control);
+	}
+}
+
+size_t
+campaign_alarms(struct control *control, const struct metrics *m,
+		struct campaign_alarm *alarms)
+{
+	const uint64_t *states = m->campaigns.by_state;
+	uint64_t ids[LOOKED_AT];
+	size_t n, found = 0;
+
+	if (states[CAMPAIGN_STOPPED] + states[CAMPAIGN_WAITING] == 0)
+		return 0;
+	n = campaigns_list(control->campaigns, 0, ids, LOOKED_AT);
+	for (size_t i = 0; i < n && found < ALERT_CAMPAIGNS; i++) {
+		struct campaign_alarm *alarm = &alarms[found];
+
+		if (campaign_get(control->campaigns, ids[i], m->wall_s,
+				 &alarm->view) != 0 ||
+		    (alarm->view.state != CAMPAIGN_STOPPED &&
+		     alarm->view.state != CAMPAIGN_WAITING))
+			continue;
+		snprintf(alarm->name, sizeof(alarm->name), "C%" PRIu64, ids[i]);
+		found++;
+	}
+	return found;
+}

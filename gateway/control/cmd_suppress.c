@@ -1,0 +1,346 @@
+/*
+ * sluice suppress list|add|del|export; import is cmd_suppress_import.c. An
+ * export has one line an address, in the order in which import reads it:
+ * address, why, since when, and what was said.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/error.h"
+#include "gateway/base/escape.h"
+#include "gateway/base/mem.h"
+#include "gateway/base/units.h"
+#include "gateway/control/call.h"
+#include "gateway/control/control_int.h"
+#include "gateway/control/suppress_text.h"
+#include "gateway/control/text.h"
+
+#define LIST_SLICE 500
+#define TTY_LIMIT 1000
+#define SOFT_BOUNCES 3
+
+/* --- list and export --------------------------------------------------------
+ */
+
+struct list {
+	struct call *call;
+	struct json json;
+	char after[SUPPRESS_ADDRESS_SIZE];
+	const char *part; /* NULL: all */
+	uint64_t given, limit;
+	int64_t now_s;
+	size_t width;
+	bool full, export;
+};
+
+static void
+put_why(struct buf *out, const struct suppress_entry *entry)
+{
+	if (entry->counting)
+		buf_printf(out, "(%" PRIu32 " of %d)", entry->count,
+			   SOFT_BOUNCES);
+	else
+		buf_add_str(out, suppress_reason_word(entry->reason));
+}
+
+static void
+put_line(struct list *list, const struct suppress_entry *entry)
+{
+	struct buf *out = &list->call->out;
+	struct buf why = {.cap = 64};
+	char since[CLOCK_HUMAN_SIZE];
+
+	put_why(&why, entry);
+	clock_human(entry->since_wall_s, list->now_s, since);
+	buf_printf(out, "%-12s  %-16s  ", buf_cstr(&why), since);
+	text_last(out, slice_str(entry->address),
+		  list->width == 0 ? 0 : list->width - 32);
+	buf_add_byte(out, '\n');
+	if (entry->text != NULL && entry->text[0] != '\0') {
+		buf_add_str(out, "              ");
+		text_last(out, slice_str(entry->text),
+			  list->width == 0 ? 0 : list->width - 14);
+		buf_add_byte(out, '\n');
+	}
+	buf_fini(&why);
+}
+
+static void
+put_export(struct buf *out, const struct suppress_entry *entry)
+{
+	char since[CLOCK_ISO_SIZE];
+
+	clock_iso(entry->since_wall_s * 1000, since);
+	escape_text(out, slice_str(entry->address));
+	buf_printf(out, "\t%s\t%s\t", suppress_reason_word(entry->reason),
+		   since);
+	escape_text(out, slice_str(entry->text));
+	buf_add_byte(out, '\n');
+}
+
+static void
+json_entry(struct json *j, const struct suppress_entry *entry)
+{
+	json_open_object(j, NULL);
+	json_str(j, "address", entry->address);
+	json_str(j, "why", suppress_reason_word(entry->reason));
+	json_bool(j, "suppressed", !entry->counting);
+	json_u64(j, "bounces", entry->count);
+	json_time(j, "since", entry->since_wall_s);
+	json_time(j, "last", entry->last_wall_s);
+	json_str(j, "text", entry->text);
+	json_close_object(j);
+}
+
+static bool
+matches(const struct list *list, const struct suppress_entry *entry)
+{
+	return (!list->export || !entry->counting) &&
+	       (list->part == NULL ||
+		strcasestr(entry->address, list->part) != NULL);
+}
+
+static bool
+on_entry(void *arg, const struct suppress_entry *entry)
+{
+	struct list *list = arg;
+
+	if (matches(list, entry)) {
+		list->full = list->limit != 0 && list->given == list->limit;
+		if (list->full)
+			return false;
+		list->given++;
+		if (list->call->request.json)
+			json_entry(&list->json, entry);
+		else if (list->export)
+			put_export(&list->call->out, entry);
+		else
+			put_line(list, entry);
+	}
+	snprintf(list->after, sizeof(list->after), "%s", entry->address);
+	return true;
+}
+
+static enum call_next
+list_slice(struct call *call)
+{
+	struct list *list = call->state;
+	char after[SUPPRESS_ADDRESS_SIZE];
+	int n;
+
+	memcpy(after, list->after, sizeof(after));
+	n = suppress_list(spool_store(call->control->spool), slice_str(after),
+			  LIST_SLICE, on_entry, list);
+	if (n == LIST_SLICE && !list->full)
+		return CALL_MORE;
+	if (n < 0)
+		call_fail(call, "the list is not complete: %s", gw_err_text(n));
+	if (call->request.json) {
+		json_close_array(&list->json);
+		buf_add_byte(&call->out, '\n');
+	} else if (call->request.tty && list->given == 0 && !list->export) {
+		buf_add_str(&call->out, list->part == NULL
+					    ? "Nobody is suppressed.\n"
+					    : "No such address is "
+					      "suppressed.\n");
+	} else if (call->request.tty && list->full) {
+		buf_add_str(&call->out,
+			    "... and more: --limit N, or --limit 0 for all\n");
+	}
+	return CALL_DONE;
+}
+
+static struct list *
+list_create(struct call *call)
+{
+	struct list *list = mem_zalloc(sizeof(*list));
+
+	call->state = list;
+	call->step = list_slice;
+	list->call = call;
+	list->now_s = clock_wall_s();
+	list->width = call_width(call);
+	json_init(&list->json, &call->out);
+	return list;
+}
+
+enum call_next
+command_suppress_list(struct call *call)
+{
+	struct list *list = list_create(call);
+	const char *limit = command_option(&call->line, "limit");
+
+	if (!suppress_there(call))
+		return CALL_DONE;
+	list->part = command_operand(&call->line, 0);
+	list->limit = call->request.tty && !call->request.json ? TTY_LIMIT : 0;
+	if (limit != NULL && units_count(slice_str(limit), &list->limit) != 0) {
+		call_usage(call, "--limit takes a number");
+		return CALL_DONE;
+	}
+	if (call->request.json)
+		json_open_array(&list->json, NULL);
+	else if (call->request.tty)
+		buf_printf(&call->out, "%-12s  %-16s  %s\n\n", "WHY", "SINCE",
+			   "ADDRESS");
+	return list_slice(call);
+}
+
+enum call_next
+command_suppress_export(struct call *call)
+{
+	struct list *list = list_create(call);
+
+	if (!suppress_there(call))
+		return CALL_DONE;
+	list->export = true;
+	if (call->request.json)
+		json_open_array(&list->json, NULL);
+	return list_slice(call);
+}
+
+/* --- add and del ------------------------------------------------------------
+ */
+
+bool
+suppress_there(struct call *call)
+{
+	if (call->control->suppress != NULL)
+		return true;
+	call_fail(call, "there is no such list in this daemon");
+	return false;
+}
+
+bool
+suppress_as_option(struct call *call, enum suppress_reason *reason)
+{
+	const char *as = command_option(&call->line, "as");
+
+	*reason = SUPPRESS_MANUAL;
+	if (as == NULL || suppress_reason_find(slice_str(as), reason) == 0)
+		return true;
+	call_usage(call, "--as is %s, %s, %s, %s or %s",
+		   suppress_reason_word(SUPPRESS_MANUAL),
+		   suppress_reason_word(SUPPRESS_UNSUBSCRIBED),
+		   suppress_reason_word(SUPPRESS_COMPLAINT),
+		   suppress_reason_word(SUPPRESS_HARD),
+		   suppress_reason_word(SUPPRESS_SOFT));
+	return false;
+}
+
+void
+suppress_author_text(struct call *call, const struct change *change,
+		     char text[SUPPRESS_TEXT_MAX])
+{
+	const char *given = command_option(&call->line, "reason");
+	struct buf out = {.cap = SUPPRESS_TEXT_MAX - 1};
+
+	buf_printf(&out, "by %s", change_author(change));
+	if (given != NULL) {
+		buf_add_str(&out, ": ");
+		escape_text(&out, slice_str(given));
+	}
+	memcpy(text, out.p, out.n);
+	text[out.n] = '\0';
+	buf_fini(&out);
+}
+
+static enum call_next
+told(struct call *call)
+{
+	const bool *add = call->state;
+	struct buf *out = &call->out;
+	struct json j;
+
+	call_check_durable(call);
+	if (call->request.json) {
+		json_init(&j, out);
+		json_open_object(&j, NULL);
+		json_str(&j, "address", command_operand(&call->line, 0));
+		json_str(&j, "result", *add ? "added" : "deleted");
+		json_bool(&j, "durable", call->commit_err == 0);
+		json_close_object(&j);
+		buf_add_byte(out, '\n');
+		return CALL_DONE;
+	}
+	buf_add_str(out, *add ? "Mass mailings leave out "
+			      : "Mass mailings write again to ");
+	escape_text(out, slice_str(command_operand(&call->line, 0)));
+	buf_add_str(out, ".\n");
+	return CALL_DONE;
+}
+
+static int
+add_one(struct call *call, const struct change *change,
+	enum suppress_reason reason, struct arena *arena,
+	struct store_change *row)
+{
+	char text[SUPPRESS_TEXT_MAX];
+	const struct suppress_entry entry = {
+	    .address = command_operand(&call->line, 0),
+	    .reason = reason,
+	    .count = 1,
+	    .since_wall_s = clock_wall_s(),
+	    .last_wall_s = clock_wall_s(),
+	    .text = text,
+	};
+
+	suppress_author_text(call, change, text);
+	return suppress_add(call->control->suppress, &entry, arena, row);
+}
+
+static enum call_next
+change_one(struct call *call, bool add, enum suppress_reason reason)
+{
+	struct arena *arena = arena_create(1024);
+	struct change *change = call_change(call);
+	bool *state = mem_zalloc(sizeof(*state));
+	struct store_change row;
+	int err;
+
+	*state = add;
+	call->state = state;
+	err = add ? add_one(call, change, reason, arena, &row)
+		  : suppress_remove(call->control->suppress,
+				    slice_str(command_operand(&call->line, 0)),
+				    arena, &row);
+	if (err == 0) {
+		change_add(change, &row);
+		call->step = told;
+		call_commit(call, &change);
+	} else {
+		change_destroy(&change);
+		if (err == GW_EINVAL)
+			call_usage(call, "ADDRESS is a mail address, such as "
+					 "bob@example.com");
+		else if (err == GW_ENOENT)
+			call_fail(call, "it is not suppressed ('sluice "
+					"suppress list')");
+		else
+			call_fail(call, "the list is full: %s",
+				  gw_err_text(err));
+	}
+	arena_destroy(&arena);
+	return err == 0 ? CALL_WAIT : CALL_DONE;
+}
+
+enum call_next
+command_suppress_add(struct call *call)
+{
+	enum suppress_reason reason;
+
+	if (!suppress_there(call) || !suppress_as_option(call, &reason))
+		return CALL_DONE;
+	return change_one(call, true, reason);
+}
+
+enum call_next
+command_suppress_del(struct call *call)
+{
+	if (!suppress_there(call))
+		return CALL_DONE;
+	return change_one(call, false, SUPPRESS_MANUAL);
+}

@@ -1,0 +1,474 @@
+/* sluice campaign and sluice suppress: what is said, what is asked of back,
+ * what stands on disk and in the trail. */
+#include "gateway/control/campaign_text.h"
+#include "gateway/control/control_int.h"
+#include "policy/audit.h"
+#include "tests/control/ask.h"
+
+static bool
+add_audit(void *arg, const struct audit_entry *entry)
+{
+	buf_printf(arg, "%s (%s) => %s\n", entry->command, entry->reason,
+		   entry->effect);
+	return true;
+}
+
+static bool
+trail_finds(const char *line)
+{
+	struct buf out = {.cap = 65536};
+	bool found;
+
+	audit_each(world.spool.store, 0, 100, add_audit, &out);
+	found = strstr(buf_cstr(&out), line) != NULL;
+	buf_fini(&out);
+	return found;
+}
+
+/* Some of it is told behind the answer. */
+static void
+trail_has(const char *line)
+{
+	TURN_UNTIL(world.loop, trail_finds(line));
+}
+
+/* One of so many recipients; its records are on disk. */
+static uint64_t
+add_campaign(uint64_t message, const char *subject, uint32_t recipients)
+{
+	const struct campaign_mail mail = {.id = message,
+					   .cred = "ann",
+					   .owner = "ann@example.com",
+					   .subject = slice_str(subject),
+					   .recipients = recipients,
+					   .given = CAMPAIGN_WHY_CHOSEN};
+	struct arena *arena = arena_create(1024);
+	struct campaign_join join = {.id = 0};
+	struct store_txn *txn;
+
+	campaign_join(world.campaigns, &mail, clock_wall_s(), arena, &join);
+	ck_assert_uint_ne(join.id, 0);
+	txn = store_write(world.spool.store);
+	store_apply(txn, join.changes, join.change_count);
+	ck_assert_int_eq(store_commit(&txn), 0);
+	campaign_join_end(world.campaigns, &join, true);
+	arena_destroy(&arena);
+	return join.id;
+}
+
+static void
+count(uint64_t id, int what, int64_t n)
+{
+	(void)campaign_count(world.campaigns, id, (enum campaign_count)what, n,
+			     clock_wall_s());
+}
+
+/* C1 with all sorts of ends, C2 whose subject is an attack. */
+static void
+start(void)
+{
+	struct campaign_order run = {
+	    .state = CAMPAIGN_RUNNING, .rate_per_h = -1, .connections = -1};
+	struct arena *arena = arena_create(1024);
+	struct store_change change;
+
+	world_start(true, NULL);
+	ck_assert_uint_eq(add_campaign(100, "Annual report", 2140), 1);
+	ck_assert_uint_eq(add_campaign(101, "\033[2J\nhidden", 5), 2);
+	for (run.id = 1; run.id <= 2; run.id++)
+		(void)campaign_order(world.campaigns, &run, clock_wall_s(),
+				     arena, &change);
+	count(1, CAMPAIGN_DELIVERED, 924);
+	count(1, CAMPAIGN_BOUNCED + BOUNCE_MAILBOX, 20);
+	count(1, CAMPAIGN_DEAD, 11);
+	count(1, CAMPAIGN_SUPPRESSED, 12);
+	arena_destroy(&arena);
+	world.back.answer =
+	    (struct back_work){.messages = 1, .recipients = 1173, .busy = 3};
+}
+
+static const char *
+state_of(uint64_t id)
+{
+	struct campaign_view view;
+
+	ck_assert_int_eq(
+	    campaign_get(world.campaigns, id, clock_wall_s(), &view), 0);
+	return campaign_state_word(view.state);
+}
+
+/* As a restart finds it. */
+static const char *
+state_on_disk(uint64_t id)
+{
+	struct campaigns *again = campaigns_create();
+	struct campaign_view view;
+
+	ck_assert_int_eq(campaigns_load(again, world.spool.store), 0);
+	ck_assert_int_eq(campaign_get(again, id, clock_wall_s(), &view), 0);
+	campaigns_destroy(&again);
+	return campaign_state_word(view.state);
+}
+
+START_TEST(looks)
+{
+	static const struct {
+		const char *words;
+		int exit;
+		const char *said;
+	} rows[] = {
+	    {"campaign list", 0,
+	     "C1     running  ann                 2,140   45%     31  "},
+	    {"campaign list", 0, "  -      [2J hidden"},
+	    {"campaign list --state paused", 0, ""},
+	    {"campaign list --state bad", 2, "--state is checking"},
+	    {"campaign list --cred nobody", 0, ""},
+	    {"campaign show C1", 0, "report to    ann@example.com"},
+	    {"campaign show c1", 0, "because of   the sender chose it"},
+	    {"campaign show 1", 0,
+	     "recipients   2,140: 924 sent, 31 failed, 1,173 left"},
+	    {"campaign show 1", 0,
+	     "  failed     dead-domain 11, bad-mailbox 20\n"
+	     "  left out   suppressed 12\n"},
+	    {"campaign show C2", 0, "C2   [2J hidden"},
+	    {"campaign show C3", 1, "there is no campaign C3"},
+	    {"campaign show C0", 2, "ID is a campaign's"},
+	    {"campaign show Cx", 2, "ID is a campaign's"},
+	    {"campaign show", 2, "ID is missing"},
+	    {"campaign C1", 2, "did you mean 'sluice campaign show C1'?"},
+	    {"campaigns", 2, "did you mean 'sluice campaign list'?"},
+	    {"campaign report C1", 0, ""},
+	    {"campaign report C1 --csv", 0,
+	     "recipient,state,class,code,text,time"},
+	    {"status", 0,
+	     "campaigns    2 running, 0 paused, 0 ended; 1,178 recipients "
+	     "left"},
+	    {"stats", 0, "campaign_left_recipients=1178\n"},
+	    {"queue list --campaign x", 2, "--campaign takes its number"},
+	    {"hold --campaign C1 --yes", 2, "'sluice campaign pause C1'"},
+	};
+
+	start();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect(rows[i].words, NULL, rows[i].exit, rows[i].said);
+	world_stop();
+}
+END_TEST
+
+START_TEST(json)
+{
+	struct answer a;
+
+	start();
+	a = command("campaign list", NULL, true);
+	ck_assert_ptr_nonnull(strstr(
+	    buf_cstr(&a.out), "{\"id\":1,\"owner\":\"ann\",\"report_to\":"
+			      "\"ann@example.com\",\"name\":\"Annual "
+			      "report\",\"state\":\"running\""));
+	ck_assert_ptr_nonnull(
+	    strstr(buf_cstr(&a.out),
+		   "\"recipients\":2140,\"sent\":924,\"failed\":31,\"left\":"
+		   "1173,\"dead_domain\":11,\"suppressed\":12"));
+	ck_assert_ptr_nonnull(
+	    strstr(buf_cstr(&a.out), "\"bounced\":{\"bad-mailbox\":20,"));
+	answer_fini(&a);
+	world_stop();
+}
+END_TEST
+
+/* One line, no control character, and the client is to ask again. */
+START_TEST(watching)
+{
+	struct answer a;
+
+	start();
+	a = command("campaign show C1 --watch", NULL, false);
+	ck_assert_int_eq(a.exit, EXIT_AGAIN);
+	ck_assert_ptr_eq(strchr(buf_cstr(&a.out), '\n') + 1,
+			 buf_cstr(&a.out) + a.out.n);
+	ck_assert_ptr_eq(strstr(buf_cstr(&a.out),
+				"C1 running 45 %  924 of 2,140 sent, 31 "
+				"failed"),
+			 buf_cstr(&a.out));
+	answer_fini(&a);
+	expect("campaign cancel C1", NULL, 0, "");
+	expect("campaign show C1 --watch", NULL, 0, "C1 canceled");
+	world_stop();
+}
+END_TEST
+
+/* Whatever the numbers, it stays within the terminal's line. */
+START_TEST(progress_fits)
+{
+	struct campaign_view view = {.id = 1, .state = CAMPAIGN_RUNNING};
+	struct buf out = {.cap = 1024};
+
+	for (size_t columns = 40; columns < 200; columns += 7) {
+		for (uint64_t n = 1; n < 10000000000; n *= 9) {
+			view.id = n;
+			view.counts[CAMPAIGN_RECIPIENTS] = n;
+			view.left = n / 3;
+			view.counts[CAMPAIGN_DELIVERED] = n - n / 3;
+			view.eta_wall_s = 1800000000;
+			buf_clear(&out);
+			campaign_progress(&view, 1790000000, columns, &out);
+			ck_assert_msg(out.n < columns, "%zu: %s", columns,
+				      buf_cstr(&out));
+		}
+	}
+	view = (struct campaign_view){.id = 7, .state = CAMPAIGN_RUNNING};
+	view.counts[CAMPAIGN_RECIPIENTS] = 200;
+	view.counts[CAMPAIGN_DELIVERED] = 100;
+	view.left = 100;
+	buf_clear(&out);
+	campaign_progress(&view, 1790000000, 80, &out);
+	ck_assert_str_eq(
+	    buf_cstr(&out),
+	    "C7 running [#################-----------------] 50 %  "
+	    "100 of 200 sent, 0 failed");
+	/* the last of them is not rounded up */
+	view.counts[CAMPAIGN_RECIPIENTS] = 100000;
+	view.left = 1;
+	ck_assert_uint_eq(campaign_percent(&view), 99);
+	view.left = 0;
+	ck_assert_uint_eq(campaign_percent(&view), 100);
+	buf_fini(&out);
+}
+END_TEST
+
+START_TEST(orders)
+{
+	static const struct {
+		const char *words;
+		int exit;
+		const char *said, *state;
+	} rows[] = {
+	    {"campaign pause C1 --reason wrong_price", 0,
+	     "C1 is paused: 924 of 2,140 sent, 1,173 left.", "paused"},
+	    {"campaign show C1", 0, "To go on: sluice campaign resume C1",
+	     "paused"},
+	    {"campaign pause C1", 0, "C1 is paused", "paused"},
+	    {"campaign resume C1", 0, "C1 is running", "running"},
+	    {"campaign rate C1 500/h", 0, "at most 500/h.", "running"},
+	    {"campaign rate C1 10/m connections 2", 0,
+	     "at most 600/h, 2 connections.", "running"},
+	    {"campaign rate C1 connections none", 0, "at most 600/h.",
+	     "running"},
+	    {"campaign rate C1 none", 0, "1,173 left.", "running"},
+	    {"campaign rate C1 500", 2, "RATE is recipients in a time",
+	     "running"},
+	    {"campaign rate C1 1/d", 2, "RATE is", "running"},
+	    {"campaign rate C1 connections", 2, "takes a number", "running"},
+	    {"campaign rate C1 5/h 6/h", 2, "RATE is", "running"},
+	    {"campaign rate C1", 2, "is missing", "running"},
+	    {"campaign pause C9", 1, "there is no campaign C9", "running"},
+	    {"campaign cancel C1 --undo", 1, "C1 is not canceled", "running"},
+	    {"campaign cancel C1 --undo --bounce", 2, "either", "running"},
+	};
+
+	start();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		expect(rows[i].words, NULL, rows[i].exit, rows[i].said);
+		ck_assert_str_eq(state_of(1), rows[i].state);
+		ck_assert_str_eq(state_of(2), "running");
+		ck_assert_str_eq(state_on_disk(1), rows[i].state);
+	}
+	ck_assert_uint_eq(world.back.campaign, 1);
+	ck_assert_uint_eq(world.back.campaign_count, 7);
+	ck_assert_str_eq(buf_cstr(&world.back.asked), "");
+	trail_has("campaign pause C1 --reason wrong_price (wrong_price) => "
+		  "paused, was running");
+	trail_has("campaign resume C1 () => running, was paused");
+	trail_has("campaign rate C1 500/h () => at most 500/h, 0 connections; "
+		  "were 0/h, "
+		  "0");
+	world_stop();
+}
+END_TEST
+
+/* In force, but not durable: said, and exit 1. */
+START_TEST(disk_fails)
+{
+	start();
+	world.spool.change_err = GW_EIO;
+	expect("campaign pause C1", NULL, 1, "not durable");
+	ck_assert_str_eq(state_of(1), "paused");
+	expect("campaign cancel C1", NULL, 1, "stays in the queue");
+	ck_assert_str_eq(buf_cstr(&world.back.asked), "");
+	expect("suppress add bob@example.com", NULL, 1, "not durable");
+	world_stop();
+}
+END_TEST
+
+START_TEST(cancel_and_back)
+{
+	uint64_t trash;
+
+	start();
+	expect("campaign cancel 1 --reason too_early", NULL, 0,
+	       "C1 is canceled: taken out of the queue 1 message, 1,173 "
+	       "recipients.\n3 recipients were being delivered just then.\nFor "
+	       "24 hours: sluice campaign cancel C1 --undo\n");
+	ck_assert_str_eq(buf_cstr(&world.back.asked), "purge campaign=1;");
+	ck_assert_uint_eq(world.back.reported, 0);
+	ck_assert_str_eq(state_on_disk(1), "canceled");
+	trash = world.back.trash;
+	ck_assert_uint_ne(trash, 0);
+	ck_assert_int_gt(world.back.trash_until_wall_s, clock_wall_s() + 86000);
+	trail_has("campaign cancel C1 (too_early) => purged 1 messages");
+	expect("campaign resume C1", NULL, 1, "--undo' brings it back");
+	expect("campaign pause C1", NULL, 1, "C1 is canceled");
+	/* the trash is the spool's */
+	world.spool.trash[0] =
+	    (struct spool_trash){.trash = trash,
+				 .messages = 1,
+				 .recipients = 1173,
+				 .until_wall_s = clock_wall_s() + 86400};
+	world.spool.trash_count = 1;
+	buf_clear(&world.back.asked);
+	world.back.answer.recipients = 1173;
+	expect("campaign cancel C1 --undo", NULL, 0,
+	       "C1 is back, and paused: 1 message, 1,173 recipients.");
+	ck_assert_str_eq(buf_cstr(&world.back.asked), "undo;");
+	ck_assert_uint_eq(world.back.trash, trash);
+	ck_assert_str_eq(state_on_disk(1), "paused");
+	world_stop();
+}
+END_TEST
+
+START_TEST(cancel_tells_the_owner)
+{
+	start();
+	expect("campaign cancel C2 --bounce", NULL, 0,
+	       "Its owner is sent the report.");
+	ck_assert_uint_eq(world.back.reported, 2);
+	trail_has("campaign cancel C2 --bounce () => purged");
+	/* once more takes what came back meanwhile */
+	expect("campaign cancel C2", NULL, 0, "C2 is canceled");
+	ck_assert_str_eq(buf_cstr(&world.back.asked),
+			 "purge campaign=2;purge campaign=2;");
+	world_stop();
+}
+END_TEST
+
+/* --- suppressed addresses --- */
+
+START_TEST(suppressing)
+{
+	static const struct {
+		const char *words;
+		int exit;
+		const char *said;
+	} rows[] = {
+	    {"suppress list", 0, ""},
+	    {"suppress add Bob@Example.com --reason asked", 0,
+	     "Mass mailings leave out Bob@Example.com."},
+	    {"suppress list", 0, "manual        "},
+	    {"suppress list", 0, "Bob@Example.com\n              by "},
+	    {"suppress list", 0, ": asked\n"},
+	    {"suppress list EXAMPLE", 0, "Bob@Example.com"},
+	    {"suppress list nobody", 0, ""},
+	    {"suppress export", 0, "Bob@Example.com\tmanual\t20"},
+	    {"suppress add eve@example.org --as unsubscribed", 0, "eve@"},
+	    {"suppress list", 0, "unsubscribed  "},
+	    {"suppress add eve@example.org --as other", 2, "--as is manual"},
+	    {"suppress add nobody", 2, "ADDRESS is a mail address"},
+	    {"suppress del bob@example.COM", 0, "write again to bob@"},
+	    {"suppress del bob@example.com", 1, "it is not suppressed"},
+	    {"suppress remove bob@example.com", 2,
+	     "did you mean 'sluice suppress del bob@example.com'?"},
+	};
+
+	start();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect(rows[i].words, NULL, rows[i].exit, rows[i].said);
+	ck_assert(suppress_has(world.suppress, SLICE_LIT("eve@example.org")));
+	ck_assert(!suppress_has(world.suppress, SLICE_LIT("bob@example.com")));
+	trail_has("suppress del bob@example.COM () => ");
+	world_stop();
+}
+END_TEST
+
+static void
+import(const char *words, const char *file, int exit, const char *said)
+{
+	struct answer a;
+	int fd = dial();
+
+	ask_input(fd, words, slice_str(file), 7, false);
+	hear(fd, &a);
+	ck_assert_msg(a.exit == exit, "%s: %d %s", file, a.exit,
+		      buf_cstr(&a.err));
+	ck_assert_msg(strstr(buf_cstr(exit == 0 ? &a.out : &a.err), said) !=
+			  NULL,
+		      "%s: %s%s", file, buf_cstr(&a.out), buf_cstr(&a.err));
+	answer_fini(&a);
+}
+
+START_TEST(importing)
+{
+	start();
+	import(
+	    "suppress import -",
+	    "# who left\n\nann@example.com\r\n  bob@example.com  hardbounce\n"
+	    "carol@example.com\tcomplaint\t2026-01-02T03:04:05.000Z\tsaid so\n"
+	    "\"d e\"@example.com, unsubscribed\n",
+	    0, "Imported 4 addresses.");
+	ck_assert_uint_eq(suppress_count(world.suppress), 4);
+	expect("suppress export", NULL, 0,
+	       "carol@example.com\tcomplaint\t2026-01-02T03:04:05.000Z\tsaid "
+	       "so\n");
+	expect("suppress export", NULL, 0,
+	       "\"d e\"@example.com\tunsubscribed\t");
+	/* one wrong line, and nothing is added */
+	import("suppress import -", "x@example.com\nnobody\n", 1,
+	       "line 2: that is no mail address");
+	import("suppress import -", "x@example.com because\n", 1,
+	       "line 1: behind the address stands why");
+	import("suppress import -", "x@example.com hardbounce yesterday\n", 1,
+	       "line 1: then since when");
+	import("suppress import -", "x@example.com y@example.com\n", 1,
+	       "1 of 1 lines are wrong: nothing was imported");
+	ck_assert_uint_eq(suppress_count(world.suppress), 4);
+	import("suppress import - --as unsubscribed", "y@example.com\n", 0,
+	       "Imported 1 address.");
+	expect("suppress export", NULL, 0, "y@example.com\tunsubscribed\t");
+	trail_has("suppress import - () => 4 of 4 addresses");
+	world_stop();
+}
+END_TEST
+
+/* What export writes, import takes. */
+START_TEST(there_and_back)
+{
+	struct answer out, again;
+	struct buf many = {.cap = 1 << 20};
+
+	start();
+	for (int i = 0; i < 1700; i++)
+		buf_printf(&many, "p%d@example.com hardbounce\n", i);
+	import("suppress import -", buf_cstr(&many), 0, "Imported 1,700");
+	out = command("suppress export", NULL, false);
+	world_stop();
+	start();
+	import("suppress import -", buf_cstr(&out.out), 0, "Imported 1,700");
+	again = command("suppress export", NULL, false);
+	ck_assert_str_eq(buf_cstr(&out.out), buf_cstr(&again.out));
+	answer_fini(&out);
+	answer_fini(&again);
+	buf_fini(&many);
+	world_stop();
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+	    looks,	 json,	     watching,	      progress_fits,
+	    orders,	 disk_fails, cancel_and_back, cancel_tells_the_owner,
+	    suppressing, importing,  there_and_back,
+	};
+
+	return RUN_TESTS("control/campaign", tests);
+}
