@@ -304,8 +304,12 @@ campaign_over_wall_s(struct campaigns *campaigns, uint64_t id)
 
 	pthread_mutex_lock(&campaigns->lock);
 	campaign = campaign_find(campaigns, id);
+	/* Paused, and all of the rest purged: an undo is bringing it back, or
+	 * was when somebody pulled the plug. */
 	if (campaign != NULL && !campaign_has_ended(campaign) &&
 	    campaign->state != CAMPAIGN_CHECKING &&
+	    (campaign->state != CAMPAIGN_PAUSED ||
+	     campaign->counts[CAMPAIGN_PURGED] == 0) &&
 	    campaign_left(campaign) == 0)
 		over = campaign->counts[CAMPAIGN_MESSAGES] == 1 &&
 			       campaign->why == CAMPAIGN_WHY_RECIPIENTS

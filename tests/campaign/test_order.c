@@ -245,6 +245,23 @@ START_TEST(over)
 }
 END_TEST
 
+/* An undo takes its time: the state is told first. */
+START_TEST(not_over_before_it_is_back)
+{
+	kit_open(&conf);
+	kit_send("ann", 'a', 101, NOW);
+	kit_order(1, CAMPAIGN_CANCELED, NOW);
+	kit_count(1, CAMPAIGN_PURGED, 101, NOW);
+	kit_order(1, CAMPAIGN_PAUSED, NOW + 10);
+	ck_assert_int_eq(campaign_over_wall_s(all, 1), 0);
+	kit_count(1, CAMPAIGN_PURGED, -101, NOW + 11);
+	kit_order(1, CAMPAIGN_RUNNING, NOW + 12);
+	kit_count(1, CAMPAIGN_DELIVERED, 101, NOW + 20);
+	ck_assert_int_eq(campaign_over_wall_s(all, 1), NOW);
+	kit_close();
+}
+END_TEST
+
 /* --- forgetting ----------------------------------------------------------- */
 
 struct names {
@@ -486,6 +503,7 @@ main(void)
 	tcase_add_test(tc, eta);
 	tcase_add_test(tc, no_rate_no_eta);
 	tcase_add_test(tc, over);
+	tcase_add_test(tc, not_over_before_it_is_back);
 	tcase_add_test(tc, failures);
 	tcase_add_test(tc, forgotten);
 	tcase_add_test(tc, a_bad_record);
