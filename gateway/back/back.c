@@ -11,6 +11,7 @@
 
 #include "gateway/back/campaign_report.h"
 #include "gateway/back/chores.h"
+#include "gateway/back/feeder.h"
 #include "gateway/back/relay.h"
 #include "gateway/back/scanning.h"
 #include "gateway/base/error.h"
@@ -244,6 +245,29 @@ back_flush(struct back *back, const struct back_flush *what)
 	item->what.id = what->id;
 	item->what.domain = mem_strdup(what->domain);
 	item->what.hop = mem_strdup(what->hop);
+	push(back, &item->in);
+}
+
+struct campaign_item {
+	struct inbound in;
+	uint64_t id;
+};
+
+static void
+take_campaign(struct relay *relay, struct inbound *in)
+{
+	if (!relay->stopping)
+		feeder_refresh(relay, ((struct campaign_item *)in)->id);
+	free(in);
+}
+
+void
+back_campaign(struct back *back, uint64_t id)
+{
+	struct campaign_item *item = mem_zalloc(sizeof(*item));
+
+	item->in.take = take_campaign;
+	item->id = id;
 	push(back, &item->in);
 }
 

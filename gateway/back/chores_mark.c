@@ -11,7 +11,9 @@
 #include <stdlib.h>
 
 #include "gateway/back/chores_int.h"
+#include "gateway/back/counting.h"
 #include "gateway/back/held.h"
+#include "gateway/base/arena.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
@@ -24,6 +26,8 @@
 struct mark {
 	struct inbound in; /* first: how it comes back */
 	struct spool_outcome op;
+	struct store_change count; /* a campaign's, purged */
+	struct arena *arena;	   /* its bytes; or NULL */
 	struct run *run;
 	struct job *job;
 	struct spool_outcome_rcpt rcpts[];
@@ -51,6 +55,9 @@ purged(struct run *run, struct job *job, int err)
 {
 	if (err == 0)
 		run_count(run, job->id, job->rcpt_count);
+	if (err == 0 && job_campaign(job) != 0)
+		counting_done(run->relay, job_campaign(job), CAMPAIGN_PURGED,
+			      job->rcpt_count);
 	if (job->holds == 0)
 		mail_uncount(run->relay, job, job->rcpt_count);
 	mail_job_end(run->relay, &job);
@@ -84,6 +91,7 @@ mark_take(struct relay *relay, struct inbound *in)
 	char id[ID_TEXT_SIZE];
 
 	(void)relay;
+	arena_destroy(&mark->arena);
 	free(mark);
 	if (err != 0 && err != GW_ENOENT) {
 		id_format(job->id, id);
@@ -134,6 +142,20 @@ fill_rcpts(struct mark *mark, const struct run *run, const struct job *job)
 }
 
 static void
+add_count(struct mark *mark, const struct job *job)
+{
+	uint64_t campaign = job_campaign(job);
+
+	if (campaign == 0 || !mark->run->relay->campaigns)
+		return;
+	mark->arena = arena_create(128);
+	campaign_count_change(campaign, CAMPAIGN_PURGED, job->rcpt_count,
+			      mark->arena, &mark->count);
+	mark->op.changes = &mark->count;
+	mark->op.change_count = 1;
+}
+
+static void
 mark_start(struct run *run, struct job *job)
 {
 	struct mark *mark = mem_zalloc(
@@ -149,6 +171,7 @@ mark_start(struct run *run, struct job *job)
 	if (run->work->verb == BACK_PURGE) {
 		mark->op.trash = run->work->trash;
 		mark->op.trash_until_wall_s = run->work->trash_until_wall_s;
+		add_count(mark, job);
 	}
 	mark->op.done = on_marked;
 	run->flying++;

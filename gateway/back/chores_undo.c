@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "gateway/back/chores_int.h"
+#include "gateway/back/counting.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
 #include "gateway/base/log.h"
@@ -86,6 +87,8 @@ bring_back(struct run *run, uint64_t id, const uint32_t *indexes,
 	int err = spool_load_some(run->relay->spool, id, indexes, count, &msg);
 
 	if (err == 0) {
+		counting_start(run->relay, msg->campaign, CAMPAIGN_PURGED,
+			       -(int64_t)count);
 		mail_enqueue(run->relay, &msg, true);
 		return;
 	}

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gateway/back/chores_int.h"
+#include "gateway/back/feeder.h"
 #include "gateway/back/held.h"
 #include "gateway/back/lookup.h"
 #include "gateway/back/summary.h"
@@ -207,6 +208,7 @@ detach(struct relay *relay, struct job *job)
 		summary_remove(relay, job);
 		break;
 	case JOB_STANDS:
+		feeder_remove(relay, job);
 		break;
 	case JOB_ACTIVE:
 	case JOB_TAKEN:
@@ -214,6 +216,7 @@ detach(struct relay *relay, struct job *job)
 	}
 	if (!marked)
 		job->holds = 0;
+	feeder_out(relay, job);
 	mail_release(relay, job);
 }
 

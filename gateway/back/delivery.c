@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/back/bulk.h"
 #include "gateway/back/chores.h"
+#include "gateway/back/counting.h"
+#include "gateway/back/feeder.h"
 #include "gateway/back/held.h"
 #include "gateway/back/retry.h"
 #include "gateway/base/clock.h"
@@ -58,6 +61,7 @@ load_job(struct relay *relay, struct job **job)
 		return false;
 	default:
 		log_event(GW_LOG_ERROR, "load", LF_ERR(err));
+		feeder_out(relay, *job);
 		sched_wait(relay->sched, *job, clock_wall_s() + LOAD_RETRY_S);
 		return false;
 	}
@@ -65,6 +69,7 @@ load_job(struct relay *relay, struct job **job)
 		return false;
 	if ((*job)->generation == relay->generation && !(*job)->dest->hop->gone)
 		return true;
+	feeder_untried(relay, *job);
 	mail_reroute(relay, job);
 	return false;
 }
@@ -121,7 +126,8 @@ delivery_begin(struct dest *dest, struct job **jobp)
 	if (!load_job(relay, jobp))
 		return NULL;
 	rcpts = mem_array((*jobp)->rcpt_count, sizeof(*rcpts));
-	if (!sift_job(relay, jobp, rcpts) || !gate_pass(relay, jobp, rcpts)) {
+	if (!sift_job(relay, jobp, rcpts) || !gate_pass(relay, jobp, rcpts) ||
+	    !bulk_pass(dest, jobp, rcpts)) {
 		free(rcpts);
 		return NULL;
 	}
@@ -236,6 +242,7 @@ struct ending {
 	int64_t now_wall_ms, due_wall_s;
 	bool delayed;
 	uint32_t left_count, again_count, final_count, altered_count;
+	bool expired[JOB_RCPTS_MAX];
 	uint32_t left[JOB_RCPTS_MAX];
 	uint32_t altered[JOB_RCPTS_MAX];
 };
@@ -272,6 +279,7 @@ expire_results(struct ending *e)
 		if (!expired)
 			continue;
 		r->fate = FATE_BOUNCED;
+		e->expired[i] = true;
 		r->again = false;
 		r->enhanced[0] = 5;
 		if (is_unresolved(r)) {
@@ -345,6 +353,9 @@ add_result(struct ending *e, struct outcome *outcome, uint32_t i)
 
 	log_result(e->d, i, result, e->peer, e->now_wall_ms);
 	count_result(e, result);
+	counting_add(outcome, e->d, i, result, e->expired[i]);
+	bulk_note(outcome, e->d, e->d->rcpts[i], result,
+		  e->now_wall_ms / 1000);
 	if (result->fate == FATE_DEFERRED) {
 		add_deferred(e, outcome, index, result);
 		return;
@@ -420,6 +431,7 @@ put_back(struct ending *e, struct job **jobp)
 	}
 	if (job->attempts < UINT16_MAX)
 		job->attempts++;
+	feeder_out(relay, job);
 	mail_release(relay, job);
 	sched_wait(relay->sched, job, e->due_wall_s);
 	if (e->peer->down) {

@@ -70,6 +70,10 @@ struct arena *outcome_arena(struct outcome *outcome);
  * after the outcome was started. */
 void outcome_change(struct outcome *outcome, enum rcpt_state state,
 		    const struct store_change *change);
+/* One recipient more of the campaign counts as this, and became that: on disk
+ * with the outcome, in memory (counting_done) when that is done. */
+void outcome_count(struct outcome *outcome, uint64_t campaign,
+		   enum campaign_count count, enum rcpt_state state);
 void outcome_set_flags(struct outcome *outcome, uint16_t flags);
 /* Takes both. */
 void outcome_set_dsn(struct outcome *outcome, struct spool_msg *dsn,

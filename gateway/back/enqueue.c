@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "gateway/back/feeder.h"
 #include "gateway/back/held.h"
 #include "gateway/back/mail_int.h"
 #include "gateway/base/address.h"
@@ -155,6 +156,8 @@ mail_enqueue(struct relay *relay, struct spool_msg **msgp, bool loaded)
 	struct enqueue in;
 	uint32_t count = 0;
 
+	if (msg->campaign != 0 && !loaded)
+		feeder_came(relay, msg->campaign);
 	enqueue_begin(&in, relay, mail_create(relay, msgp, loaded));
 	for (uint32_t i = 0; i < msg->rcpt_count; i++) {
 		const struct spool_rcpt *rcpt = &msg->rcpts[i];

@@ -35,12 +35,16 @@ bool feeder_passes(struct relay *relay, struct job **job);
 /* It leaves the way, or stands no more: before it is put into another list, or
  * ends. Of one that was not fed: fine. */
 void feeder_out(struct relay *relay, struct job *job);
+/* The same, and it counts as not tried: its rate is given back. */
+void feeder_untried(struct relay *relay, struct job *job);
 /* Its destination is about to be another. */
 void feeder_moves(struct relay *relay, struct job *job);
 /* A standing job out of its list, JOB_ACTIVE. */
 void feeder_remove(struct relay *relay, struct job *job);
 
-/* Its terms changed, or a message of it came: looks again. */
+/* A message of it came, before its jobs are placed. */
+void feeder_came(struct relay *relay, uint64_t campaign);
+/* Its terms changed: looks again. */
 void feeder_refresh(struct relay *relay, uint64_t campaign);
 /* What is left of it changed. */
 void feeder_check_done(struct relay *relay, uint64_t campaign);

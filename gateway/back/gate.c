@@ -5,6 +5,7 @@
  * a million queued messages; what is under way is not cut.
  */
 #include "gateway/back/catalog.h"
+#include "gateway/back/feeder.h"
 #include "gateway/back/held.h"
 #include "gateway/base/address.h"
 #include "gateway/base/clock.h"
@@ -133,6 +134,8 @@ gate_pass(struct relay *relay, struct job **job, struct spool_rcpt **rcpts)
 	struct gate gate;
 	uint64_t rule;
 
+	if (!feeder_passes(relay, job))
+		return false;
 	if (!relay->blocklist || blocklist_is_empty(relay->blocklist))
 		return true;
 	gate.relay = relay;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "gateway/back/feeder.h"
 #include "gateway/back/scanning.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/hash.h"
@@ -80,6 +81,7 @@ held_by_rule(struct relay *relay, struct job **jobp, uint64_t id)
 	struct job *job = *jobp;
 
 	*jobp = NULL;
+	feeder_out(relay, job);
 	mail_release(relay, job);
 	job->state = JOB_RULED;
 	job->rule = rule;
@@ -93,6 +95,7 @@ held_by_mark(struct relay *relay, struct job **jobp)
 	struct job *job = *jobp;
 
 	*jobp = NULL;
+	feeder_out(relay, job);
 	mail_release(relay, job);
 	job->state = JOB_MARKED;
 	stat_add(&relay->stats->held, job->rcpt_count);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "gateway/back/delivery.h"
+#include "gateway/back/feeder.h"
 #include "gateway/back/held.h"
 #include "gateway/back/retry.h"
 #include "gateway/back/summary.h"
@@ -194,8 +195,8 @@ pass(struct lookup *lookup, struct job *job)
 				: dest_of_lane(lookup->hop, job->lane);
 
 	mail_move(relay, job, dest);
-	sched_ready(relay->sched, &dest->ready, job, false);
-	relay_kick(relay, dest);
+	if (!feeder_takes_aside(relay, job))
+		mail_ready(relay, job);
 }
 
 /* The hop is no more: by way of its lobby the job is routed anew. */

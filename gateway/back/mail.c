@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "gateway/back/feeder.h"
 #include "gateway/back/lookup.h"
 #include "gateway/back/mail_int.h"
 #include "gateway/back/summary.h"
@@ -177,6 +178,7 @@ void
 mail_schedule(struct relay *relay, struct job *job, int64_t now_wall_s)
 {
 	if (job->due_wall_s > now_wall_s) {
+		feeder_out(relay, job);
 		mail_release(relay, job);
 		sched_wait(relay->sched, job, job->due_wall_s);
 		return;
@@ -187,17 +189,21 @@ mail_schedule(struct relay *relay, struct job *job, int64_t now_wall_s)
 }
 
 void
-mail_place(struct relay *relay, struct job *job)
+mail_ready(struct relay *relay, struct job *job)
+{
+	sched_ready(relay->sched, &job->dest->ready, job, false);
+	relay_kick(relay, job->dest);
+}
+
+void
+mail_let_in(struct relay *relay, struct job *job)
 {
 	static const struct summary_doom dead = {.result = NULL};
-	struct dest *dest = job->dest;
 
-	job->state = JOB_ACTIVE;
-	switch (dest->kind) {
+	switch (job->dest->kind) {
 	case DEST_SMTP:
 	case DEST_MAILDIR:
-		sched_ready(relay->sched, &dest->ready, job, false);
-		relay_kick(relay, dest);
+		mail_ready(relay, job);
 		break;
 	case DEST_SITE: /* the domain may be elsewhere by now */
 	case DEST_LOBBY:
@@ -210,13 +216,21 @@ mail_place(struct relay *relay, struct job *job)
 }
 
 void
+mail_place(struct relay *relay, struct job *job)
+{
+	job->state = JOB_ACTIVE;
+	if (!feeder_takes(relay, job))
+		mail_let_in(relay, job);
+}
+
+void
 mail_move(struct relay *relay, struct job *job, struct dest *dest)
 {
 	struct dest *old = job->dest;
 
-	(void)relay;
 	if (old == dest)
 		return;
+	feeder_moves(relay, job);
 	job->dest = dest;
 	dest->job_count++;
 	old->job_count--;
@@ -275,6 +289,7 @@ mail_job_end(struct relay *relay, struct job **job)
 {
 	struct dest *dest = (*job)->dest;
 
+	feeder_out(relay, *job);
 	mail_release(relay, *job);
 	catalog_remove(relay->catalog, *job);
 	job_destroy(job);

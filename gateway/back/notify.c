@@ -89,6 +89,16 @@ count_rcpts(const struct notice *notice)
 	return n;
 }
 
+/* The owner of a campaign gets one summary, not a report of each failure. What
+ * was asked for (RFC 3461, NOTIFY=SUCCESS) is sent. */
+static bool
+is_told_of(const struct delivery *d, enum dsn_action action)
+{
+	if (d->msg->campaign == 0 || !d->relay->campaigns)
+		return true;
+	return action != DSN_FAILED && action != DSN_DELAYED;
+}
+
 static void
 gather_part(struct gathered *g, const struct notice *notice,
 	    const struct notice_part *part)
@@ -100,7 +110,8 @@ gather_part(struct gathered *g, const struct notice *notice,
 		enum dsn_action action;
 
 		if (!action_of(notice, result, &action) ||
-		    !dsn_wanted(d->rcpts[i]->notify, action))
+		    !dsn_wanted(d->rcpts[i]->notify, action) ||
+		    !is_told_of(d, action))
 			continue;
 		if (!g->rcpts) {
 			g->rcpts =

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/back/counting.h"
 #include "gateway/back/delivery.h"
 #include "gateway/back/signature.h"
 #include "gateway/base/arena.h"
@@ -23,6 +24,11 @@
 #define AGAIN_MAX_MS 30000
 #define BOUNCE_AGAIN_S 60
 
+struct outcome_count {
+	uint32_t n;
+	enum rcpt_state state; /* what they became */
+};
+
 struct outcome {
 	struct inbound in; /* how it comes back from the store thread */
 	struct spool_outcome op;
@@ -31,6 +37,8 @@ struct outcome {
 	struct arena *texts;
 	struct store_change *changes; /* NULL, both: none */
 	enum rcpt_state *change_states;
+	uint64_t campaign; /* 0: nothing is counted */
+	struct outcome_count *counts;
 	bool had_dsn;
 	int64_t wait_ms, again_at_ms;
 	struct spool_outcome_rcpt rcpts[];
@@ -56,6 +64,7 @@ outcome_free(struct outcome *outcome)
 	arena_destroy(&outcome->texts);
 	free(outcome->changes);
 	free(outcome->change_states);
+	free(outcome->counts);
 	free(outcome);
 }
 
@@ -106,6 +115,41 @@ outcome_change(struct outcome *outcome, enum rcpt_state state,
 	outcome->op.change_count = n + 1;
 }
 
+void
+outcome_count(struct outcome *outcome, uint64_t campaign,
+	      enum campaign_count count, enum rcpt_state state)
+{
+	if (!outcome->counts)
+		outcome->counts =
+		    mem_array(CAMPAIGN_COUNTS, sizeof(*outcome->counts));
+	outcome->campaign = campaign;
+	outcome->counts[count].n++;
+	outcome->counts[count].state = state;
+}
+
+static void
+write_counts(struct outcome *outcome)
+{
+	for (int i = 0; outcome->counts && i < CAMPAIGN_COUNTS; i++) {
+		struct store_change change;
+
+		if (outcome->counts[i].n == 0)
+			continue;
+		campaign_count_change(outcome->campaign, (enum campaign_count)i,
+				      outcome->counts[i].n,
+				      outcome_arena(outcome), &change);
+		outcome_change(outcome, outcome->counts[i].state, &change);
+	}
+}
+
+static void
+tell_counts(struct outcome *outcome)
+{
+	for (int i = 0; outcome->counts && i < CAMPAIGN_COUNTS; i++)
+		counting_done(outcome->relay, outcome->campaign,
+			      (enum campaign_count)i, outcome->counts[i].n);
+}
+
 /* What tells of recipients that became this is not to be committed. */
 static void
 drop_changes(struct outcome *outcome, enum rcpt_state state)
@@ -119,6 +163,10 @@ drop_changes(struct outcome *outcome, enum rcpt_state state)
 		outcome->change_states[kept++] = outcome->change_states[i];
 	}
 	outcome->op.change_count = kept;
+	for (int i = 0; outcome->counts && i < CAMPAIGN_COUNTS; i++) {
+		if (outcome->counts[i].state == state)
+			outcome->counts[i].n = 0;
+	}
 }
 
 void
@@ -230,6 +278,8 @@ outcome_take(struct relay *relay, struct inbound *in)
 	} else {
 		if (err == 0 && outcome->had_dsn)
 			stat_add(&relay->stats->dsn_sent, 1);
+		if (err == 0)
+			tell_counts(outcome);
 		outcome_free(outcome);
 	}
 	relay_check_stopped(relay);
@@ -291,6 +341,7 @@ outcome_start(struct outcome **outcomep)
 	struct outcome *outcome = *outcomep;
 
 	*outcomep = NULL;
+	write_counts(outcome);
 	if (outcome->op.rcpt_count == 0 && outcome->op.set_flags == 0 &&
 	    !outcome->op.dsn)
 		outcome_free(outcome);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "gateway/back/feeder.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
@@ -86,6 +87,7 @@ complete(struct relay *relay)
 		  LF_U64("messages", relay->rebuild->messages),
 		  LF_I64("ms", relay_now_ms(relay) - relay->rebuild->began_ms));
 	rebuild_end(relay);
+	feeder_rebuilt(relay);
 }
 
 bool

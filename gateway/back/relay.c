@@ -7,14 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/back/bulk.h"
 #include "gateway/back/campaign_report.h"
 #include "gateway/back/chores.h"
 #include "gateway/back/conn_slots.h"
 #include "gateway/back/delivery.h"
+#include "gateway/back/feeder.h"
 #include "gateway/back/held.h"
 #include "gateway/back/hostmem.h"
 #include "gateway/back/lookup.h"
 #include "gateway/back/maildir.h"
+#include "gateway/back/preflight.h"
 #include "gateway/back/rebuild.h"
 #include "gateway/back/relay.h"
 #include "gateway/back/scanning.h"
@@ -177,6 +180,7 @@ on_fill(void *arg)
 	more |= rebuild_slice(relay);
 	more |= lookup_slice(relay);
 	more |= summary_slice(relay);
+	more |= feeder_slice(relay);
 	more |= chores_slice(relay);
 	more |= scanning_slice(relay);
 	if (more)
@@ -254,6 +258,7 @@ on_tick(void *arg)
 	if (!relay->stopping) {
 		lookup_tick(relay);
 		summary_tick(relay);
+		feeder_tick(relay);
 		conn_slots_tick(relay->slots);
 		scanning_tick(relay);
 	}
@@ -349,12 +354,15 @@ relay_start(struct relay *relay)
 	relay->sched = sched_create();
 	relay->catalog = catalog_create();
 	relay->held = held_create();
+	relay->feeder = feeder_create(relay);
 	relay->chores = chores_create();
 	relay->scanning = scanning_create(relay);
 	relay->age = mem_zalloc(sizeof(*relay->age));
 	relay->lookups = lookups_create();
 	relay->summaries = summaries_create();
 	relay->reports = campaign_reports_create(relay);
+	relay->preflights = preflights_create(relay);
+	relay->bulk = bulk_create();
 	relay->hostmem = hostmem_create(0);
 	relay->slots = conn_slots_create(relay);
 	relay->dns = dns_create(relay->loop, &dns);

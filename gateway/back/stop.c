@@ -7,16 +7,19 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "gateway/back/bulk.h"
 #include "gateway/back/campaign_report.h"
 #include "gateway/back/chores.h"
 #include "gateway/back/conn.h"
 #include "gateway/back/conn_slots.h"
 #include "gateway/back/delivery.h"
 #include "gateway/back/disk.h"
+#include "gateway/back/feeder.h"
 #include "gateway/back/held.h"
 #include "gateway/back/hostmem.h"
 #include "gateway/back/lookup.h"
 #include "gateway/back/maildir.h"
+#include "gateway/back/preflight.h"
 #include "gateway/back/rebuild.h"
 #include "gateway/back/relay.h"
 #include "gateway/back/scanning.h"
@@ -181,6 +184,15 @@ drop_doomed(struct relay *relay)
 }
 
 static void
+drop_standing(struct relay *relay)
+{
+	struct job *job;
+
+	while (relay->feeder && (job = feeder_drain(relay)) != NULL)
+		mail_job_end(relay, &job);
+}
+
+static void
 drop_held(struct relay *relay)
 {
 	struct job *job;
@@ -207,6 +219,7 @@ relay_fini(struct relay *relay)
 	drop_waiting(relay);
 	drop_held(relay);
 	drop_doomed(relay);
+	drop_standing(relay);
 	for (size_t i = 0; i < relay->settings->conf.hop_count && relay->hops;
 	     i++) {
 		drop_ready(relay, relay->hops[i]);
@@ -222,12 +235,15 @@ relay_fini(struct relay *relay)
 	summaries_destroy(&relay->summaries);
 	conn_slots_destroy(&relay->slots);
 	hostmem_destroy(&relay->hostmem);
+	preflights_destroy(&relay->preflights);
 	dns_destroy(&relay->dns);
 	sched_destroy(&relay->sched);
 	catalog_destroy(&relay->catalog);
 	held_destroy(&relay->held);
+	feeder_destroy(&relay->feeder);
 	scanning_destroy(&relay->scanning);
 	campaign_reports_destroy(&relay->reports);
+	bulk_destroy(&relay->bulk);
 	chores_destroy(&relay->chores);
 	settings_destroy(&relay->settings);
 	idset_fini(&relay->delays[0]);

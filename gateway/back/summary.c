@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "gateway/back/delivery.h"
+#include "gateway/back/feeder.h"
 #include "gateway/base/address.h"
 #include "gateway/base/mem.h"
 #include "policy/domains.h"
@@ -161,6 +162,7 @@ summary_add(struct relay *relay, struct job *job,
 	struct summary *summary = get(relay, job->id);
 	struct doom *doom = mem_zalloc(sizeof(*doom));
 
+	feeder_out(relay, job);
 	doom->job = job;
 	doom->summary = summary;
 	doom->result = copy_result(why->result);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "gateway/back/dest.h"
+#include "gateway/back/feeder.h"
 #include "gateway/back/relay.h"
 #include "gateway/base/mem.h"
 
@@ -100,7 +101,8 @@ dest_unpark_first(struct dest *dest)
 		return;
 	dest_unpark(job);
 	sched_unwait(relay->sched, job);
-	sched_ready(relay->sched, &dest->ready, job, false);
+	if (!feeder_takes(relay, job))
+		sched_ready(relay->sched, &dest->ready, job, false);
 }
 
 bool

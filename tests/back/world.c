@@ -123,6 +123,89 @@ world_quarantine(struct world *w)
 		      "%s", error);
 }
 
+/* --- campaigns ------------------------------------------------------------ */
+
+struct changing {
+	struct spool_change op;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool done;
+};
+
+static void
+on_changed(struct spool_change *op)
+{
+	struct changing *c = (struct changing *)op;
+
+	pthread_mutex_lock(&c->lock);
+	c->done = true;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void
+change(struct world *w, const struct store_change *changes, size_t count)
+{
+	struct changing c = {.op = {.changes = changes,
+				    .change_count = count,
+				    .done = on_changed}};
+
+	pthread_mutex_init(&c.lock, NULL);
+	pthread_cond_init(&c.wake, NULL);
+	spool_change_start(w->spool, &c.op);
+	pthread_mutex_lock(&c.lock);
+	while (!c.done)
+		pthread_cond_wait(&c.wake, &c.lock);
+	pthread_mutex_unlock(&c.lock);
+	ck_assert_int_eq(c.op.err, 0);
+}
+
+void
+world_campaigns(struct world *w)
+{
+	w->campaigns = campaigns_create();
+	ck_assert_int_eq(campaigns_load(w->campaigns, spool_store(w->spool)),
+			 0);
+	w->suppress = suppress_create();
+	ck_assert_int_eq(suppress_load(w->suppress, spool_store(w->spool)), 0);
+}
+
+uint64_t
+world_campaign(struct world *w, const char *cred, uint32_t recipients)
+{
+	struct campaign_mail mail = {.id = id_next(),
+				     .cred = cred,
+				     .owner = "pr@example.org",
+				     .subject = SLICE_LIT("The report"),
+				     .recipients = recipients,
+				     .given = CAMPAIGN_WHY_RECIPIENTS};
+	struct arena *arena = arena_create(1024);
+	struct campaign_join join;
+
+	campaign_join(w->campaigns, &mail, clock_wall_s(), arena, &join);
+	ck_assert(join.fresh);
+	change(w, join.changes, join.change_count);
+	campaign_join_end(w->campaigns, &join, true);
+	arena_destroy(&arena);
+	return join.id;
+}
+
+int
+world_order(struct world *w, const struct campaign_order *order)
+{
+	struct arena *arena = arena_create(1024);
+	struct store_change changed;
+	int err = campaign_order(w->campaigns, order, clock_wall_s(), arena,
+				 &changed);
+
+	if (err == 0)
+		change(w, &changed, 1);
+	arena_destroy(&arena);
+	return err;
+}
+
+/* --- what runs ------------------------------------------------------------ */
+
 void
 world_start(struct world *w)
 {
@@ -132,6 +215,8 @@ world_start(struct world *w)
 				 .domains = w->domains,
 				 .scan = w->scan,
 				 .quarantine = w->quarantine,
+				 .campaigns = w->campaigns,
+				 .suppress = w->suppress,
 				 .dead_domain = on_dead_domain,
 				 .dead_domain_arg = w,
 				 .conf = &w->conf};
@@ -160,10 +245,15 @@ void
 world_reopen_spool(struct world *w)
 {
 	bool quarantine = w->quarantine != NULL;
+	bool campaigns = w->campaigns != NULL;
 
 	quarantine_close(&w->quarantine);
+	campaigns_destroy(&w->campaigns);
+	suppress_destroy(&w->suppress);
 	spool_close(&w->spool);
 	open_spool(w);
+	if (campaigns)
+		world_campaigns(w);
 	if (quarantine)
 		world_quarantine(w);
 }
@@ -174,6 +264,8 @@ world_close(struct world *w)
 	char command[128];
 
 	world_stop(w, 3000);
+	campaigns_destroy(&w->campaigns);
+	suppress_destroy(&w->suppress);
 	quarantine_close(&w->quarantine);
 	sink_destroy(&w->sink);
 	loop_destroy(&w->loop);
@@ -285,6 +377,9 @@ make_msg(const struct letter *letter)
 	msg->ret = letter->ret;
 	msg->lane = letter->lane;
 	msg->flags = letter->flags;
+	msg->campaign = letter->campaign;
+	if (letter->campaign != 0)
+		msg->lane = LANE_BULK;
 	msg->prefix = SLICE_LIT("Received: by gate.example.org\r\n");
 	if (letter->prefix != NULL)
 		msg->prefix =

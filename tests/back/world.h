@@ -23,8 +23,10 @@ struct world {
 	struct domains *domains;
 	struct scan *scan;	       /* or NULL; the test's own */
 	struct quarantine *quarantine; /* by world_quarantine */
-	_Atomic unsigned dead_count;   /* facts that were told */
-	char dead_last[300];	       /* "cred ip from domain" */
+	struct campaigns *campaigns;   /* both by world_campaigns */
+	struct suppress *suppress;
+	_Atomic unsigned dead_count; /* facts that were told */
+	char dead_last[300];	     /* "cred ip from domain" */
 	struct loop *loop;
 	struct sink *sink;
 	struct back *back;
@@ -55,6 +57,7 @@ struct letter {
 	/* Of all recipients, but for those that begin with "dead", which
 	 * are NXDOMAIN, and those with "fine". */
 	uint8_t domain;
+	uint64_t campaign; /* by world_campaign: LANE_BULK then */
 };
 
 /* offers: NULL for the usual ones. */
@@ -65,6 +68,12 @@ void world_start(struct world *w);
 /* Before the start: domains are checked. loopback: a good target. */
 void world_domains(struct world *w, bool loopback);
 void world_stop(struct world *w, int64_t grace_ms);
+/* Before the start: what is in the store. */
+void world_campaigns(struct world *w);
+/* A new one, running, that expects so many recipients. */
+uint64_t world_campaign(struct world *w, const char *cred, uint32_t recipients);
+/* Committed when it returns; 0, or campaign_order's. */
+int world_order(struct world *w, const struct campaign_order *order);
 void world_reopen_spool(struct world *w); /* as a restart; back is stopped */
 /* A rule of w->blocklist, made if there is none. Returns its id. */
 uint64_t world_block(struct world *w, enum block_kind kind,
