@@ -50,6 +50,7 @@ signing_start(struct transaction *t, struct slice more)
 			.now_wall_s = clock_wall_s()},
 	    .done = on_signed,
 	};
+	s->under_way = true;
 	t->sign.signing = s;
 	worker->signings++;
 	dkim_pool_start(worker->shared->signer, &s->job);
@@ -71,9 +72,15 @@ signing_end(struct signing **signing)
 void
 signing_leave(struct signing **signing)
 {
-	if (*signing != NULL)
-		(*signing)->transaction = NULL;
-	*signing = NULL;
+	struct signing *s = *signing;
+
+	if (s == NULL)
+		return;
+	s->transaction = NULL;
+	if (s->under_way)
+		*signing = NULL;
+	else
+		signing_end(signing);
 }
 
 void
@@ -82,6 +89,7 @@ signing_done(struct note *note)
 	struct signing *s = (struct signing *)note;
 
 	s->worker->signings--;
+	s->under_way = false;
 	if (s->transaction == NULL) {
 		signing_end(&s);
 		return;

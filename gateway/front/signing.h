@@ -16,6 +16,7 @@ struct signing {
 	struct dkim_keys *keys;
 	struct dkim_message *message;
 	char *prefix;
+	bool under_way; /* job belongs to the pool */
 };
 
 /* The transaction's message, which it takes, is signed with more behind our
