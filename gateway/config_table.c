@@ -1,4 +1,6 @@
 /*
+ * size: one table.
+ *
  * THE table. A directive is added here, in its struct in config.h and, when
  * its shape is new, as a kind in config_value.c; the parser, the checks,
  * `config show`, the manual page and the shipped file follow.

@@ -13,9 +13,10 @@
  * added; Content-* and List-*; never a trace field, and never a field that a
  * gateway of ours takes out on the way (X-Sluice-Scan).
  */
-#define DKIM_FIELDS_MAX 65536 /* of all fields that are made for one message \
-			       */
-#define DKIM_SAME_MAX 4	      /* more of a field: it is not signed */
+#define DKIM_FIELDS_MAX                                                \
+	65536		/* of all fields that are made for one message \
+			 */
+#define DKIM_SAME_MAX 4 /* more of a field: it is not signed */
 
 struct dkim_signing { /* borrowed */
 	const struct dkim_domain *domain;
