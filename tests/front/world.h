@@ -75,6 +75,10 @@ struct world_conf {
 	const struct token_key *token_keys;
 	size_t token_key_count;
 	const char *token_sign;
+	/* NULL, both: nothing is signed. */
+	struct dkim_keys *dkim;
+	struct dkim_pool *signer;
+	const char *unsubscribe;
 	/* NULL: there are no campaigns. The class "mass" is bulk. */
 	const struct campaigns_conf *bulk;
 	const char *suffix;
@@ -266,6 +270,8 @@ world_run(const char *resolver, bool reload)
 	    .token_key_count = world_conf.token_key_count,
 	    .token_age_s = 86400,
 	    .token_sign = world_conf.token_sign,
+	    .dkim = world_conf.dkim,
+	    .unsubscribe = world_conf.unsubscribe,
 	    .bulk = {.on = world_conf.bulk != NULL,
 		     .suffix = world_conf.suffix},
 	    .listeners = &listener,
@@ -282,6 +288,7 @@ world_run(const char *resolver, bool reload)
 	    .dns_cache = world.dns_cache,
 	    .domains = world.domains,
 	    .scan = world_conf.scan,
+	    .signer = world_conf.signer,
 	    .campaigns = world.campaigns,
 	    .thread_count = 1,
 	    .utf8_fn = world_utf8,
