@@ -22,6 +22,7 @@ plan_campaigns(struct campaigns_conf *conf, const struct config *c)
 	    .stop_complaints = bulk->stop.v[1],
 	    .stop_min = (uint32_t)bulk->stop_min,
 	    .keep_s = bulk->keep_ms / 1000,
+	    .preflight = bulk->preflight,
 	};
 }
 

@@ -129,6 +129,7 @@ campaign_add(struct campaigns *campaigns, struct login *login, uint64_t id)
 	HASH_ADD(hh, campaigns->by_id, id, sizeof(id), campaign);
 	TAILQ_INSERT_TAIL(&login->campaigns, campaign, in_login);
 	login->campaign_count++;
+	login->open_count++;
 	return campaign;
 }
 
@@ -142,10 +143,19 @@ campaign_forget(struct campaigns *campaigns, struct campaign *campaign)
 	HASH_DEL(campaigns->by_id, campaign);
 	TAILQ_REMOVE(&login->campaigns, campaign, in_login);
 	login->campaign_count--;
+	login->open_count -= !campaign_has_ended(campaign);
 	campaign_login_put(campaigns, login);
 	free(campaign->name);
 	free(campaign->reason);
 	free(campaign);
+}
+
+void
+campaign_state_set(struct campaign *campaign, enum campaign_state state)
+{
+	campaign->login->open_count -= !campaign_has_ended(campaign);
+	campaign->state = state;
+	campaign->login->open_count += !campaign_has_ended(campaign);
 }
 
 bool
@@ -235,7 +245,7 @@ stop(struct campaign *campaign, const char *what, uint64_t n, uint64_t all,
 		       (unsigned long long)n, (unsigned long long)all,
 		       limit / 10, limit % 10);
 	campaign_reason_set(campaign, reason);
-	campaign->state = CAMPAIGN_STOPPED;
+	campaign_state_set(campaign, CAMPAIGN_STOPPED);
 	log_event(
 	    GW_LOG_WARN, "campaign-stopped", LF_U64("campaign", campaign->id),
 	    LF_STR("cred", campaign->login->name), LF_STR("reason", reason));

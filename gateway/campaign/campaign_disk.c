@@ -163,7 +163,8 @@ load_record(struct campaigns *all, uint64_t id, struct slice value)
 	campaign->owner = campaign_owner(all, record.owner);
 	campaign->name = mem_strndup(record.name.p, record.name.n);
 	campaign->why = record.why;
-	campaign->state = campaign->begin = record.state;
+	campaign->begin = record.state;
+	campaign_state_set(campaign, record.state);
 	campaign->confirm = record.confirm;
 	campaign->rate_per_h = campaign->begin_rate = record.rate_per_h;
 	campaign->connections = campaign->begin_connections =
@@ -188,7 +189,7 @@ load_standing(struct campaign *campaign, struct slice value)
 	if (standing.seq <= campaign->seq)
 		return true;
 	campaign->seq = standing.seq;
-	campaign->state = standing.state;
+	campaign_state_set(campaign, standing.state);
 	campaign->forgiven = standing.forgiven;
 	campaign->rate_per_h = standing.rate_per_h;
 	campaign->connections = standing.connections;
@@ -244,6 +245,30 @@ each(void *arg, struct slice in, struct slice value)
 	return true;
 }
 
+static int
+by_last(const struct campaign *a, const struct campaign *b)
+{
+	return a->last_wall_s < b->last_wall_s	 ? -1
+	       : a->last_wall_s > b->last_wall_s ? 1
+						 : 0;
+}
+
+/* Each login's: the last to grow at the end. */
+static void
+sort(struct campaigns *campaigns)
+{
+	struct campaign *campaign, *next;
+
+	HASH_SORT(campaigns->by_id, by_last);
+	HASH_ITER(hh, campaigns->by_id, campaign, next)
+	{
+		struct campaign_list *list = &campaign->login->campaigns;
+
+		TAILQ_REMOVE(list, campaign, in_login);
+		TAILQ_INSERT_TAIL(list, campaign, in_login);
+	}
+}
+
 int
 campaigns_load(struct campaigns *campaigns, struct store_env *env)
 {
@@ -254,6 +279,7 @@ campaigns_load(struct campaigns *campaigns, struct store_env *env)
 	store_each(txn, STORE_CAMPAIGN, SLICE_NONE, each, &load);
 	err = store_error(txn);
 	store_abort(&txn);
+	sort(campaigns);
 	if (load.bad > 0)
 		log_event(GW_LOG_ERROR, "campaign-records",
 			  LF_U64("unreadable", load.bad));

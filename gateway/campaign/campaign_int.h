@@ -27,11 +27,15 @@
 #define RECENT_SLOTS 10
 #define RECENT_SLOT_S 30
 
+TAILQ_HEAD(campaign_list, campaign);
+TAILQ_HEAD(cluster_list, cluster);
+
 struct login {
 	UT_hash_handle hh;
-	TAILQ_HEAD(campaign_list, campaign) campaigns; /* the newest last */
-	TAILQ_HEAD(, cluster) clusters; /* touched last at the end */
+	struct campaign_list campaigns; /* the last to grow at the end */
+	struct cluster_list clusters;	/* touched last at the end */
 	uint32_t campaign_count, cluster_count;
+	uint32_t open_count; /* campaigns that have not ended */
 	char name[];
 };
 
@@ -92,9 +96,9 @@ struct campaigns {
 	pthread_mutex_t lock;
 	struct campaigns_conf conf;
 	struct login *logins;
-	struct campaign *by_id; /* in order of id, but for after a load */
+	struct campaign *by_id;
 	struct cluster *clusters;
-	TAILQ_HEAD(, cluster) lru; /* touched last at the end */
+	struct cluster_list lru; /* touched last at the end */
 	struct owner *owners;
 	uint32_t cluster_count; /* in the lists */
 	uint64_t last_id, last_ticket;
@@ -110,6 +114,7 @@ const char *campaign_owner(struct campaigns *campaigns, struct slice owner);
 struct campaign *campaign_add(struct campaigns *campaigns, struct login *login,
 			      uint64_t id);
 void campaign_forget(struct campaigns *campaigns, struct campaign *campaign);
+void campaign_state_set(struct campaign *campaign, enum campaign_state state);
 bool campaign_has_ended(const struct campaign *campaign);
 uint64_t campaign_left(const struct campaign *campaign);
 uint64_t campaign_bounced(const struct campaign *campaign);

@@ -42,11 +42,12 @@ find_alike(const struct campaigns *campaigns, struct login *login,
 	struct campaign *campaign;
 
 	*canceled = NULL;
-	TAILQ_FOREACH_REVERSE(campaign, &login->campaigns, campaign_list,
-			      in_login)
-	{
-		if (!is_recent(campaigns, campaign, now_wall_s) ||
-		    campaign->state == CAMPAIGN_DONE ||
+	for (campaign = TAILQ_LAST(&login->campaigns, campaign_list);
+	     campaign != NULL;
+	     campaign = TAILQ_PREV(campaign, campaign_list, in_login)) {
+		if (!is_recent(campaigns, campaign, now_wall_s))
+			break;
+		if (campaign->state == CAMPAIGN_DONE ||
 		    !campaign_alike(campaign->fuzzy, campaign->exact, facts))
 			continue;
 		if (campaign->state != CAMPAIGN_CANCELED)
@@ -63,22 +64,12 @@ find_any(struct login *login)
 {
 	struct campaign *campaign;
 
-	TAILQ_FOREACH_REVERSE(campaign, &login->campaigns, campaign_list,
-			      in_login)
-	if (!campaign_has_ended(campaign))
-		return campaign;
+	for (campaign = TAILQ_LAST(&login->campaigns, campaign_list);
+	     campaign != NULL;
+	     campaign = TAILQ_PREV(campaign, campaign_list, in_login))
+		if (!campaign_has_ended(campaign))
+			return campaign;
 	return NULL;
-}
-
-static uint32_t
-count_open(const struct login *login)
-{
-	const struct campaign *campaign;
-	uint32_t open = 0;
-
-	TAILQ_FOREACH (campaign, &login->campaigns, in_login)
-		open += !campaign_has_ended(campaign);
-	return open;
 }
 
 static enum campaign_why
@@ -129,7 +120,7 @@ begin(struct campaigns *campaigns, struct login *login,
 	campaign->begin = conf->preflight     ? CAMPAIGN_CHECKING
 			  : campaign->confirm ? CAMPAIGN_WAITING
 					      : CAMPAIGN_RUNNING;
-	campaign->state = campaign->begin;
+	campaign_state_set(campaign, campaign->begin);
 	campaign->begin_rate = campaign->rate_per_h = conf->rate_per_h;
 	campaign->begin_connections = campaign->connections = conf->connections;
 	campaign->began_wall_s = now_wall_s;
@@ -199,7 +190,7 @@ place(struct campaigns *campaigns, struct login *login,
 		return NULL;
 	}
 	if (HASH_COUNT(campaigns->by_id) >= CAMPAIGNS_MAX ||
-	    count_open(login) >= CAMPAIGN_OPEN_MAX) {
+	    login->open_count >= CAMPAIGN_OPEN_MAX) {
 		campaign = find_any(login);
 		if (!campaigns->full_logged)
 			log_event(GW_LOG_WARN, "campaigns-full",
@@ -265,6 +256,8 @@ campaign_join(struct campaigns *campaigns, const struct campaign_mail *mail,
 	if (campaign != NULL) {
 		if (campaign->last_wall_s < now_wall_s)
 			campaign->last_wall_s = now_wall_s;
+		TAILQ_REMOVE(&login->campaigns, campaign, in_login);
+		TAILQ_INSERT_TAIL(&login->campaigns, campaign, in_login);
 		campaign->pending++;
 		campaign->counts[CAMPAIGN_MESSAGES]++;
 		campaign->counts[CAMPAIGN_RECIPIENTS] += join->count;

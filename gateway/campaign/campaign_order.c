@@ -63,7 +63,7 @@ obey(struct campaign *campaign, const struct campaign_order *order,
 {
 	enum campaign_state old = campaign->state;
 
-	campaign->state = order->state;
+	campaign_state_set(campaign, order->state);
 	campaign->rate_per_h = term_of(order->rate_per_h, campaign->rate_per_h);
 	campaign->connections =
 	    term_of(order->connections, campaign->connections);

@@ -312,6 +312,23 @@ START_TEST(bounded_campaigns)
 }
 END_TEST
 
+/* After a restart, too, the one that grew last is looked at first. */
+START_TEST(known_after_a_restart)
+{
+	kit_open(&conf);
+	ck_assert_uint_eq(kit_send("ann", 'a', 101, NOW), 1);
+	ck_assert_uint_eq(kit_send("ann", 'b', 101, NOW + 60), 2);
+	ck_assert_uint_eq(kit_send("ann", 'a', 1, NOW + 3000), 1);
+	kit_restart(&conf);
+	/* that of b is over, that of a is not */
+	ck_assert_uint_eq(kit_send("ann", 'b', 1, NOW + 4000), 0);
+	ck_assert_uint_eq(kit_send("ann", 'a', 1, NOW + 4000), 1);
+	ck_assert_uint_eq(kit_send("bob", 'a', 1, NOW + 4000), 0);
+	ck_assert_uint_eq(kit_send("ann", 'c', 101, NOW + 4000), 3);
+	kit_close();
+}
+END_TEST
+
 /* Names are of one line, and cut at a character. */
 START_TEST(names)
 {
@@ -369,6 +386,7 @@ main(void)
 	tcase_add_loop_test(tc, where_it_begins, 0, 4);
 	tcase_add_test(tc, bounded);
 	tcase_add_test(tc, bounded_campaigns);
+	tcase_add_test(tc, known_after_a_restart);
 	tcase_add_test(tc, names);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
