@@ -67,6 +67,7 @@ static call_fn *const dispatch[COMMANDS] = {
     [COMMAND_SUPPRESS_IMPORT] = command_suppress_import,
     [COMMAND_SUPPRESS_EXPORT] = command_suppress_export,
     [COMMAND_DKIM_SHOW] = command_dkim_show,
+    [COMMAND_DKIM_CHECK] = command_dkim_check,
     [COMMAND_STATUS] = command_status,
     [COMMAND_STATS] = command_stats,
     [COMMAND_RELOAD] = command_reload,

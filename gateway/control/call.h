@@ -100,6 +100,7 @@ call_fn command_campaign_list, command_campaign_show, command_campaign_pause,
 call_fn command_suppress_list, command_suppress_add, command_suppress_del,
     command_suppress_import, command_suppress_export;
 call_fn command_status, command_stats;
-call_fn command_reload, command_config_show, command_dkim_show;
+call_fn command_dkim_show, command_dkim_check;
+call_fn command_reload, command_config_show;
 
 #endif

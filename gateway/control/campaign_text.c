@@ -16,6 +16,8 @@
 #define DEFAULT_COLUMNS 80
 #define BAR_MIN 10
 #define BAR_MAX 40
+/* The brackets, and room for the terminal's "^C"; some wrap at the last. */
+#define MARGIN 5
 
 /* --- which ------------------------------------------------------------------
  */
@@ -215,9 +217,9 @@ campaign_progress(const struct campaign_view *view, int64_t now_wall_s,
 	text_count(&right, campaign_failed(view));
 	buf_add_str(&right, " failed");
 	put_when(&right, view, now_wall_s);
-	/* the last column is left free: some terminals wrap there */
-	room =
-	    columns > left.n + right.n + 3 ? columns - left.n - right.n - 3 : 0;
+	room = columns > left.n + right.n + MARGIN
+		   ? columns - left.n - right.n - MARGIN
+		   : 0;
 	if (room > BAR_MAX)
 		room = BAR_MAX;
 	buf_add_slice(out, buf_slice(&left));

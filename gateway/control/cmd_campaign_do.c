@@ -129,6 +129,23 @@ campaign_told(struct call *call)
 	return CALL_DONE;
 }
 
+/* What was not said is as before; 0: none. */
+static void
+tell_terms(struct change *change, const struct campaign_order *order,
+	   const struct campaign_view *view)
+{
+	int64_t rate = order->rate_per_h, at_once = order->connections;
+
+	if (rate < 0)
+		rate = view->rate_per_h;
+	if (at_once < 0)
+		at_once = view->connections;
+	change_effect(change,
+		      "%" PRId64 "/h, was %u/h; %" PRId64
+		      " connections, was %u; 0 is no limit",
+		      rate, view->rate_per_h, at_once, view->connections);
+}
+
 static enum call_next
 act(struct call *call, struct campaign_order *order,
     const struct campaign_view *view)
@@ -147,15 +164,7 @@ act(struct call *call, struct campaign_order *order,
 			      campaign_state_word(order->state),
 			      campaign_state_word(view->state));
 	else
-		change_effect(change,
-			      "at most %" PRId64 "/h, %" PRId64 " connections; "
-			      "were %u/h, %u",
-			      order->rate_per_h < 0 ? (int64_t)view->rate_per_h
-						    : order->rate_per_h,
-			      order->connections < 0
-				  ? (int64_t)view->connections
-				  : order->connections,
-			      view->rate_per_h, view->connections);
+		tell_terms(change, order, view);
 	call->step = campaign_told;
 	call_commit(call, &change);
 	return CALL_WAIT;

@@ -63,6 +63,20 @@ put_age(struct buf *out, int64_t s)
 	buf_printf(out, "%5s", text);
 }
 
+/* Due, but it goes when its campaign's turn comes, or lets it. */
+static void
+put_campaign(struct buf *out, const struct list *list)
+{
+	struct campaigns *campaigns = list->call->control->campaigns;
+	struct campaign_terms terms;
+
+	buf_printf(out, "C%" PRIu64, list->msg->campaign);
+	if (campaigns != NULL &&
+	    campaign_terms_get(campaigns, list->msg->campaign, &terms) &&
+	    terms.state != CAMPAIGN_RUNNING)
+		buf_printf(out, " %s", campaign_state_word(terms.state));
+}
+
 static void
 put_next(struct buf *out, const struct list *list,
 	 const struct spool_rcpt *rcpt)
@@ -71,6 +85,9 @@ put_next(struct buf *out, const struct list *list,
 
 	if (list->stand.state == RCPT_HELD) {
 		queue_put_holds(out, list->stand.holds);
+	} else if (list->msg->campaign != 0 &&
+		   rcpt->next_wall_s <= list->now_s) {
+		put_campaign(out, list);
 	} else if (rcpt->next_wall_s <= list->now_s) {
 		buf_add_str(out, "now");
 	} else {

@@ -459,6 +459,13 @@ static const struct command table[COMMANDS] = {
 	 0,
 	 "Show what to publish in DNS for the keys that sign mail.",
 	 {END}},
+    [COMMAND_DKIM_CHECK] = {"dkim check",
+			    "[DOMAIN]",
+			    0,
+			    1,
+			    0,
+			    "Ask DNS whether it is published.",
+			    {END}},
     [COMMAND_STATUS] =
 	{"status", "", 0, 0, 0, "Show how it goes: one screen.", {END}},
     [COMMAND_STATS] =
