@@ -20,7 +20,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 
-#define WAIT_MS 50 /* for another's look */
+#define WAIT_MS 50 /* for another's look, for a message */
 #define AGAIN_MS 30000
 
 static void commit(struct preflight *p);
@@ -242,12 +242,21 @@ preflight_answered(struct preflight *p)
 		step_after(p, 0);
 }
 
-static void
+/* False: what is counted as its recipients is not here yet. It begins with a
+ * message that is being committed. */
+static bool
 begin_look(struct preflight *p)
 {
+	struct campaign_view view;
+
+	if (!preflight_look(p) &&
+	    campaign_get(p->all->relay->campaigns, p->id, clock_wall_s(),
+			 &view) == 0 &&
+	    view.left > 0)
+		return false;
 	p->all->looking = p;
-	preflight_look(p);
 	preflight_ask(p);
+	return true;
 }
 
 static void
@@ -262,12 +271,10 @@ on_step(void *arg)
 		return;
 	}
 	if (p->stage == PREFLIGHT_LOOKS) {
-		if (all->looking && all->looking != p) {
+		if (all->looking != p && (all->looking || !begin_look(p))) {
 			step_after(p, WAIT_MS);
 			return;
 		}
-		if (!all->looking)
-			begin_look(p);
 		if (preflight_look_slice(p)) {
 			step_after(p, 0);
 			return;

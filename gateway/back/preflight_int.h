@@ -61,8 +61,9 @@ struct preflights {
 /* --- preflight_look.c ------------------------------------------------------
  */
 
-/* Its messages are found; the first one's header is read. */
-void preflight_look(struct preflight *p);
+/* Its messages are found; the first one's header is read. False: there are
+ * none. */
+bool preflight_look(struct preflight *p);
 /* Some of its recipients. True: there are more. */
 bool preflight_look_slice(struct preflight *p);
 

@@ -138,7 +138,7 @@ compare_ids(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-void
+bool
 preflight_look(struct preflight *p)
 {
 	size_t all = catalog_messages(p->all->relay->catalog, p->id, p->ids,
@@ -147,10 +147,11 @@ preflight_look(struct preflight *p)
 	p->found.counted = all <= PREFLIGHT_MESSAGES;
 	p->id_count = all < PREFLIGHT_MESSAGES ? all : PREFLIGHT_MESSAGES;
 	if (p->id_count == 0)
-		return;
+		return false;
 	qsort(p->ids, p->id_count, sizeof(p->ids[0]), compare_ids);
 	read_first(p);
 	next_message(p);
+	return true;
 }
 
 bool

@@ -364,16 +364,17 @@ static void
 warn_of_unknown(const struct preflight_found *found, struct buf *out,
 		struct buf *warning)
 {
-	bool dkim = false;
+	bool dkim = false, dmarc = found->from[0] != '\0' &&
+				   found->policy == PREFLIGHT_POLICY_UNKNOWN;
 
 	for (size_t i = 0; i < found->key_count; i++)
 		dkim |= found->keys[i].state == PREFLIGHT_KEY_UNKNOWN;
 	if (!found->read)
 		buf_add_str(warning, "its messages were not looked at");
-	else if (dkim || (found->from[0] != '\0' &&
-			  found->policy == PREFLIGHT_POLICY_UNKNOWN))
-		buf_printf(warning, "%s not known: no answer from DNS",
-			   dkim ? "DKIM and DMARC" : "DMARC");
+	else if (dkim || dmarc)
+		buf_printf(warning, "%s%s%s not known: no answer from DNS",
+			   dkim ? "DKIM" : "", dkim && dmarc ? " and " : "",
+			   dmarc ? "DMARC" : "");
 	add(out, warning);
 	if (!found->counted)
 		buf_add_str(warning, "not all recipients were looked at");
@@ -388,7 +389,7 @@ preflight_warn(const struct preflight_found *found, struct buf *out)
 	warn_of_shown(found, out, &warning);
 	warn_of_count(out, &warning, found->dead, "at dead domains");
 	warn_of_count(out, &warning, found->suppressed, "suppressed");
-	warn_of_count(out, &warning, found->duplicates, "duplicates");
+	warn_of_count(out, &warning, found->duplicates, "listed twice");
 	warn_of_author(found, out, &warning);
 	warn_of_keys(found, out, &warning);
 	warn_of_records(found, out, &warning);

@@ -143,8 +143,8 @@ on_changed(struct spool_change *op)
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void
-change(struct world *w, const struct store_change *changes, size_t count)
+void
+world_commit(struct world *w, const struct store_change *changes, size_t count)
 {
 	struct changing c = {.op = {.changes = changes,
 				    .change_count = count,
@@ -170,6 +170,19 @@ world_campaigns(struct world *w)
 	ck_assert_int_eq(suppress_load(w->suppress, spool_store(w->spool)), 0);
 }
 
+void
+world_join(struct world *w, const struct campaign_mail *mail,
+	   struct campaign_join *join)
+{
+	struct arena *arena = arena_create(1024);
+
+	campaign_join(w->campaigns, mail, clock_wall_s(), arena, join);
+	if (join->change_count > 0)
+		world_commit(w, join->changes, join->change_count);
+	campaign_join_end(w->campaigns, join, true);
+	arena_destroy(&arena);
+}
+
 uint64_t
 world_campaign(struct world *w, const char *cred, uint32_t recipients)
 {
@@ -179,14 +192,10 @@ world_campaign(struct world *w, const char *cred, uint32_t recipients)
 				     .subject = SLICE_LIT("The report"),
 				     .recipients = recipients,
 				     .given = CAMPAIGN_WHY_RECIPIENTS};
-	struct arena *arena = arena_create(1024);
 	struct campaign_join join;
 
-	campaign_join(w->campaigns, &mail, clock_wall_s(), arena, &join);
+	world_join(w, &mail, &join);
 	ck_assert(join.fresh);
-	change(w, join.changes, join.change_count);
-	campaign_join_end(w->campaigns, &join, true);
-	arena_destroy(&arena);
 	return join.id;
 }
 
@@ -199,7 +208,7 @@ world_order(struct world *w, const struct campaign_order *order)
 				 &changed);
 
 	if (err == 0)
-		change(w, &changed, 1);
+		world_commit(w, &changed, 1);
 	arena_destroy(&arena);
 	return err;
 }

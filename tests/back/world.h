@@ -72,6 +72,12 @@ void world_stop(struct world *w, int64_t grace_ms);
 void world_campaigns(struct world *w);
 /* A new one, running, that expects so many recipients. */
 uint64_t world_campaign(struct world *w, const char *cred, uint32_t recipients);
+/* Durable when it returns. */
+void world_commit(struct world *w, const struct store_change *changes,
+		  size_t count);
+/* As the front does, but for the message. */
+void world_join(struct world *w, const struct campaign_mail *mail,
+		struct campaign_join *join);
 /* Committed when it returns; 0, or campaign_order's. */
 int world_order(struct world *w, const struct campaign_order *order);
 void world_reopen_spool(struct world *w); /* as a restart; back is stopped */
