@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/back/counting.h"
 #include "gateway/back/exam.h"
 #include "gateway/back/held.h"
 #include "gateway/back/signature.h"
@@ -288,6 +289,9 @@ committed_take(struct relay *relay, struct inbound *in)
 	}
 	if (err == 0) {
 		count_acted(exam);
+		if (exam->campaign != 0)
+			counting_done(exam->relay, exam->campaign,
+				      CAMPAIGN_OTHER, exam->slice_rcpts);
 		exam->kept_id = 0; /* the record's */
 	}
 	finish_jobs(exam, err != 0);
@@ -334,12 +338,33 @@ on_signed(void *arg)
 	queue_push(exam->relay->queue, &exam->task.in.item);
 }
 
+/* A cleaned copy is of the campaign in the original's place. */
+static void
+add_count(struct exam *exam)
+{
+	const struct job *job = TAILQ_FIRST(&exam->slice);
+	size_t n = exam->op.change_count;
+
+	exam->campaign = 0;
+	if (!exam->relay->campaigns || !job || exam->op.extra ||
+	    exam->op.rcpts[0].state < RCPT_DELIVERED)
+		return;
+	exam->campaign = job_campaign(job);
+	if (exam->campaign == 0)
+		return;
+	campaign_count_change(exam->campaign, CAMPAIGN_OTHER, exam->slice_rcpts,
+			      exam->arena, &exam->changes[n]);
+	exam->op.changes = exam->changes;
+	exam->op.change_count = n + 1;
+}
+
 static void
 commit(struct exam *exam)
 {
 	struct relay *relay = exam->relay;
 
 	fill_outcome(exam);
+	add_count(exam);
 	exam->op.done = on_committed;
 	exam->op.err = 0;
 	exam->op.next = NULL;

@@ -139,8 +139,8 @@ put_record(struct exam *exam)
 
 	fill_entry(exam, &entry);
 	fill_rcpts(exam, &entry);
-	quarantine_put_change(&entry, exam->arena, &exam->change);
-	exam->op.changes = &exam->change;
+	quarantine_put_change(&entry, exam->arena, &exam->changes[0]);
+	exam->op.changes = exam->changes;
 	exam->op.change_count = 1;
 }
 
@@ -284,6 +284,7 @@ copy_msg(const struct spool_msg *from)
 	msg->envid = arena_dup(arena, slice_str(from->envid));
 	msg->ret = from->ret;
 	msg->lane = from->lane;
+	msg->campaign = from->campaign;
 	msg->flags = from->flags;
 	if (prefix)
 		msg->prefix = slice_of(prefix, from->prefix.n);

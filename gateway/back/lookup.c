@@ -60,6 +60,8 @@ list_add(struct lookup *lookup, enum lookup_state state)
 	lookup->state = state;
 	TAILQ_INSERT_TAIL(&lookups->lists[state], lookup, link);
 	lookups->idle_count += state == LOOKUP_IDLE;
+	lookup->counted = state == LOOKUP_ASKED && lookup->bulk;
+	lookups->bulk_asked += lookup->counted;
 }
 
 static void
@@ -69,6 +71,10 @@ list_remove(struct lookup *lookup)
 
 	TAILQ_REMOVE(&lookups->lists[lookup->state], lookup, link);
 	lookups->idle_count -= lookup->state == LOOKUP_IDLE;
+	lookups->bulk_asked -= lookup->counted;
+	if (lookup->counted && !TAILQ_EMPTY(&lookups->lists[LOOKUP_BEHIND]))
+		relay_fill_soon(lookup_relay(lookup));
+	lookup->counted = false;
 }
 
 void
@@ -76,8 +82,17 @@ lookup_set_state(struct lookup *lookup, enum lookup_state state)
 {
 	list_remove(lookup);
 	list_add(lookup, state);
-	if (state == LOOKUP_QUEUED || state == LOOKUP_ANSWERED)
+	if (state == LOOKUP_QUEUED || state == LOOKUP_BEHIND ||
+	    state == LOOKUP_ANSWERED)
 		relay_fill_soon(lookup_relay(lookup));
+}
+
+/* A campaign's domains are asked about behind those of everybody else, and a
+ * few at once. */
+static void
+queue_up(struct lookup *lookup)
+{
+	lookup_set_state(lookup, lookup->bulk ? LOOKUP_BEHIND : LOOKUP_QUEUED);
 }
 
 static struct lookup *
@@ -144,7 +159,7 @@ ask_for_newcomer(struct lookup *lookup, struct job *job)
 		return;
 	TAILQ_REMOVE(&lookup->jobs, job, link);
 	TAILQ_INSERT_HEAD(&lookup->jobs, job, link);
-	lookup_set_state(lookup, LOOKUP_QUEUED);
+	queue_up(lookup);
 }
 
 static void
@@ -159,7 +174,11 @@ lookup_add(struct lookup *lookup, struct job *job)
 	stat_add(&relay->stats->undecided, job->rcpt_count);
 	summary_expect(relay, job->id);
 	if (lookup->state == LOOKUP_IDLE)
-		lookup_set_state(lookup, LOOKUP_QUEUED);
+		lookup->bulk = true;
+	lookup->bulk &= job->lane == LANE_BULK;
+	if (lookup->state == LOOKUP_IDLE ||
+	    (lookup->state == LOOKUP_BEHIND && !lookup->bulk))
+		queue_up(lookup);
 	ask_for_newcomer(lookup, job);
 }
 
@@ -295,6 +314,15 @@ work_off_slice(struct lookups *lookups)
 	return false;
 }
 
+static bool
+may_ask_behind(const struct relay *relay)
+{
+	const struct lookups *lookups = relay->lookups;
+
+	return !TAILQ_EMPTY(&lookups->lists[LOOKUP_BEHIND]) &&
+	       lookups->bulk_asked < relay->settings->conf.bulk.lookups;
+}
+
 bool
 lookup_slice(struct relay *relay)
 {
@@ -304,7 +332,9 @@ lookup_slice(struct relay *relay)
 
 	for (int i = 0; i < ASKS_A_SLICE && !TAILQ_EMPTY(queued); i++)
 		lookup_ask(TAILQ_FIRST(queued));
-	return more || !TAILQ_EMPTY(queued) ||
+	for (int i = 0; i < ASKS_A_SLICE && may_ask_behind(relay); i++)
+		lookup_ask(TAILQ_FIRST(&lookups->lists[LOOKUP_BEHIND]));
+	return more || !TAILQ_EMPTY(queued) || may_ask_behind(relay) ||
 	       !TAILQ_EMPTY(&lookups->lists[LOOKUP_ANSWERED]);
 }
 
@@ -338,7 +368,7 @@ lookup_tick(struct relay *relay)
 	     lookup = next) {
 		next = TAILQ_NEXT(lookup, link);
 		if (lookup->again_ms <= now_ms)
-			lookup_set_state(lookup, LOOKUP_QUEUED);
+			queue_up(lookup);
 	}
 	prune(relay);
 }
@@ -354,7 +384,7 @@ flush_one(struct lookup *lookup)
 		site_expire(lookup->site);
 	if (lookup->state == LOOKUP_ASKED || lookup->state == LOOKUP_BUSY) {
 		lookup_stop_asking(lookup);
-		lookup_set_state(lookup, LOOKUP_QUEUED);
+		queue_up(lookup);
 	} else if (lookup->state == LOOKUP_IDLE) {
 		lookup_drop(lookup);
 	}

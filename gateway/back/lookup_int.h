@@ -11,6 +11,7 @@
 enum lookup_state {
 	LOOKUP_IDLE,	 /* nobody waits; the site is kept */
 	LOOKUP_QUEUED,	 /* to be asked */
+	LOOKUP_BEHIND,	 /* the same, for the bulk lane alone */
 	LOOKUP_ASKED,	 /* under way */
 	LOOKUP_BUSY,	 /* a cap of ours: again later */
 	LOOKUP_ANSWERED, /* to be worked off */
@@ -29,6 +30,8 @@ struct lookup {
 	int64_t until_ms;	/* site holds */
 	int64_t again_ms;	/* BUSY */
 	enum lookup_state state;
+	bool bulk;    /* nobody waits but the bulk lane */
+	bool counted; /* in bulk_asked */
 	bool fact; /* ANSWERED: a dead domain, by a fault of who sends there */
 	char domain[];
 };
@@ -38,6 +41,7 @@ TAILQ_HEAD(lookup_list, lookup);
 struct lookups {
 	struct lookup_list lists[LOOKUP_STATES];
 	uint32_t idle_count;
+	uint32_t bulk_asked; /* at most conf.bulk.lookups */
 };
 
 static inline struct relay *
@@ -59,7 +63,7 @@ void lookup_forget_trouble(struct lookup *lookup);
 
 /* --- lookup_ask.c --------------------------------------------------------- */
 
-/* QUEUED; later it is BUSY or ANSWERED. */
+/* QUEUED or BEHIND; later it is BUSY or ANSWERED. */
 void lookup_ask(struct lookup *lookup);
 void lookup_stop_asking(struct lookup *lookup);
 /* Without a question: DNS is not asked, or an answer is there that holds. */

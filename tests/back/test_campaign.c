@@ -9,6 +9,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
+#include "gateway/base/id.h"
 #include "gateway/base/mem.h"
 #include "tests/back/world.h"
 
@@ -303,6 +304,64 @@ START_TEST(test_no_reports)
 }
 END_TEST
 
+/* --- earlier messages --------------------------------------------------------
+ */
+
+static struct campaign_join
+join_one(uint64_t id, unsigned seed)
+{
+	struct campaign_mail mail = {
+	    .id = id, .cred = "pr", .owner = "pr@example.org", .recipients = 1};
+	struct campaign_join join;
+
+	mail.shape.exact[0] = (uint8_t)seed;
+	world_join(&w, &mail, &join);
+	return join;
+}
+
+/* The third of a body makes a campaign of all three: what of the first two was
+ * sent is counted, what was not moves over, waits for its turn and is its. */
+START_TEST(test_adoption)
+{
+	struct campaigns_conf conf = {.same = 2};
+	struct letter letter = {.cred = "pr", .to = "a@x.test"};
+	struct campaign_join join = {.id = 0};
+	struct spool_msg *msg;
+	uint64_t held;
+
+	campaigns_configure(w.campaigns, &conf);
+	world_block(&w, BLOCK_DOMAIN, BLOCK_HOLD, "held.test");
+	world_start(&w);
+	ck_assert_uint_eq(join_one(world_accept(&w, &letter), 7).id, 0);
+	UNTIL(&w, taken() == 1, "the first, as personal mail");
+	letter.to = "b@held.test";
+	held = world_accept(&w, &letter);
+	ck_assert_uint_eq(join_one(held, 7).id, 0);
+	UNTIL(&w, status_of(&w).held_by_rule == 1, "the second waits");
+	letter.to = "c@x.test";
+	join = join_one(id_next(), 7);
+	ck_assert_uint_ne(join.id, 0);
+	letter.campaign = join.id;
+	world_accept(&w, &letter);
+	UNTIL(&w, taken() == 2, "the third");
+	UNTIL(&w, view_of(join.id).counts[CAMPAIGN_DELIVERED] == 2, "two");
+	ck_assert_uint_eq(view_of(join.id).counts[CAMPAIGN_MESSAGES], 3);
+	ck_assert_uint_eq(view_of(join.id).counts[CAMPAIGN_RECIPIENTS], 3);
+	ck_assert_uint_eq(view_of(join.id).left, 1);
+	ck_assert_int_eq(spool_load(w.spool, held, &msg), 0);
+	ck_assert_uint_eq(msg->campaign, join.id);
+	ck_assert_uint_eq(msg->lane, LANE_BULK);
+	spool_msg_destroy(&msg);
+	set(join.id, CAMPAIGN_PAUSED, -1, -1);
+	world_unblock(&w, BLOCK_DOMAIN, BLOCK_HOLD, "held.test");
+	world_work(&w, &(struct back_work){.verb = BACK_RECHECK});
+	turn_ms(300);
+	ck_assert_uint_eq(taken(), 2);
+	set(join.id, CAMPAIGN_RUNNING, -1, -1);
+	UNTIL(&w, view_of(join.id).left == 0, "the second");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -321,6 +380,7 @@ main(void)
 	tcase_add_test(tc, test_connections);
 	tcase_add_loop_test(tc, test_fair, 0, 2);
 	tcase_add_test(tc, test_no_reports);
+	tcase_add_test(tc, test_adoption);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
