@@ -74,11 +74,7 @@ static const struct throttle_row rows[] = {
      "exceeded the maximum number of connections|"
      "exceed max concurrent connections",
      {"microsoft-connections", 0, MINUTES(30)}},
-    {4,
-     ANY,
-     ANY,
-     "submission rate for this client",
-     {"exchange-rate", 0, MINUTES(15)}},
+    {4, ANY, ANY, "submission rate for this client", {"exchange-rate", 0, 0}},
     /* Apple. */
     {4,
      ANY,
@@ -120,7 +116,7 @@ static const struct throttle_row rows[] = {
      "high volume|temporarily deferred due to|"
      "temporarily blocked|temporary blocked|"
      "reputation|user complaints|server busy|too busy",
-     {"limit", 0, MINUTES(15)}},
+     {"limit", 0, 0}},
     {550,
      7,
      ANY,

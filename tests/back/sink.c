@@ -35,6 +35,9 @@ struct sink {
 	struct sink_mail *mails;
 	size_t count, size, connections, now;
 	int64_t pause_ms;
+	const char *refusal;
+	enum sink_at refuse_at;
+	unsigned refuse_left, refused;
 };
 
 static void
@@ -68,6 +71,35 @@ say(struct session *s, const char *text)
 {
 	stream_write(s->stream, slice_str(text));
 	stream_write(s->stream, SLICE_LIT("\r\n"));
+}
+
+/* False: it is not refused. */
+static bool
+is_refused(struct session *s, enum sink_at at)
+{
+	struct sink *sink = s->sink;
+
+	if (sink->refuse_left == 0 || sink->refuse_at != at)
+		return false;
+	sink->refuse_left--;
+	sink->refused++;
+	say(s, sink->refusal);
+	return true;
+}
+
+void
+sink_refuse(struct sink *sink, enum sink_at at, const char *reply,
+	    unsigned count)
+{
+	sink->refuse_at = at;
+	sink->refusal = reply;
+	sink->refuse_left = count;
+}
+
+unsigned
+sink_refused(const struct sink *sink)
+{
+	return sink->refused;
 }
 
 static void
@@ -160,6 +192,10 @@ on_rcpt(struct session *s, struct slice line)
 	char text[64];
 	int code;
 
+	if (!s->mail.from) { /* pipelined behind a MAIL that was refused */
+		say(s, "503 5.5.1 MAIL first");
+		return true;
+	}
 	free(s->mail.rcpt_line);
 	s->mail.rcpt_line = slice_dup(line);
 	if (slice_starts(address, SLICE_LIT("drop-"))) {
@@ -206,6 +242,8 @@ on_line(struct session *s, struct slice line)
 		on_ehlo(s);
 	} else if (slice_istarts(line, SLICE_LIT("MAIL"))) {
 		reset(s);
+		if (is_refused(s, SINK_AT_MAIL))
+			return true;
 		s->mail.from = slice_dup(in_angles(line));
 		s->mail.mail_line = slice_dup(line);
 		say(s, "250 2.1.0 ok");
@@ -279,7 +317,8 @@ on_accept(void *arg, int fd, const struct sock_addr *peer,
 	TAILQ_INSERT_TAIL(&sink->sessions, s, link);
 	sink->connections++;
 	sink->now++;
-	say(s, "220 sink ESMTP");
+	if (!is_refused(s, SINK_AT_GREETING))
+		say(s, "220 sink ESMTP");
 }
 
 void

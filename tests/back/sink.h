@@ -31,6 +31,11 @@ void sink_destroy(struct sink **sink);
 uint16_t sink_port(const struct sink *sink);
 void sink_close(struct sink *sink); /* refuses from now on, drops all */
 void sink_open(struct sink *sink);  /* listens again, on the same port */
+/* The next count MAIL commands, or greetings, are answered so. */
+enum sink_at { SINK_AT_GREETING, SINK_AT_MAIL };
+void sink_refuse(struct sink *sink, enum sink_at at, const char *reply,
+		 unsigned count);
+unsigned sink_refused(const struct sink *sink);	   /* so far */
 void sink_pause_ms(struct sink *sink, int64_t ms); /* before the dot's 250 */
 
 size_t sink_count(const struct sink *sink); /* messages */
