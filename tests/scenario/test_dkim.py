@@ -1,11 +1,13 @@
 """DKIM: what the next hop gets is verified by others (python3-dkim), whatever
 the message, the lane and the way it took; what is nobody's is untouched."""
 import base64
+import json
 import os
 import re
 
 import case
 import dkimlab
+import dns
 import hops
 import scan_help
 import sink
@@ -131,6 +133,48 @@ def every_message(work):
     session.quit()
     accepted = sluice.log_lines("accept")
     case.equal(len([l for l in accepted if " dkim=example.com" in l]), len(MESSAGES))
+    sluice.stop()
+
+
+@case.case
+def published(work):
+    """What `dkim show` says is what the verifiers found."""
+    lab = Lab(work)
+    lab.add("xn--bcher-kva.example", big=4096)
+    server = dns.Server(lab.zone.records())
+    server.large.add("big._domainkey.xn--bcher-kva.example")  # asked again by TCP
+    sluice = gateway(work, lab.conf() + "dns { check off; resolver 127.0.0.1:%d; }\n"
+                     % server.port)
+    shown = hops.js(sluice, "dkim", "show")
+    case.equal({one["name"]: one["txt"] for one in shown}, dict(lab.zone))
+    text = sluice.ctl("dkim", "show", "EXAMPLE.com.").stdout
+    case.equal([line.split()[0] for line in text.splitlines() if line[:1] != ";"],
+               ["r1._domainkey.example.com.", "e1._domainkey.example.com."])
+    for line in text.splitlines():
+        strings = re.findall(r'"([^"]*)"', line)
+        if strings:
+            assert max(map(len, strings)) <= 255
+            assert "".join(strings) in lab.zone.values(), line
+    missing = sluice.ctl("dkim", "show", "example.org", check=False)
+    case.equal(missing.returncode, 1)
+    case.contains(missing.stderr, "there is no 'dkim example.org'")
+
+    def checked(*domain):
+        return {one["selector"]: one["says"] for one in json.loads(
+            sluice.ctl("--json", "dkim", "check", *domain, check=False).stdout)}
+    case.equal(set(checked().values()), {"is published"})
+    case.equal(sluice.ctl("dkim", "check").returncode, 0)
+    for selector, text, says in (
+            ("r1", lab.zone["e1._domainkey.example.com"], "has another key in DNS"),
+            ("e1", None, "is not published")):
+        key = ("%s._domainkey.example.com" % selector, dns.TXT)
+        server.zone.pop(key)
+        if text:
+            server.zone[key] = [dkimlab.strings(text)]
+        case.contains(checked("example.com")[selector], says)
+    got = sluice.ctl("dkim", "check", check=False)
+    case.equal(got.returncode, 1)
+    case.contains(got.stdout, "g1._domainkey.gate.example.com is published\n")
     sluice.stop()
 
 

@@ -54,6 +54,17 @@ class Zone(dict):
         text = self.get(name.decode().rstrip(".").lower())
         return text.encode() if text else None
 
+    def records(self):
+        """As dns.Server has it."""
+        return {(name, dns.TXT): [strings(text)] for name, text in self.items()}
+
+
+def strings(text):
+    """A TXT record's data."""
+    text = text.encode()
+    return b"".join(bytes([len(text[n:n + 255])]) + text[n:n + 255]
+                    for n in range(0, len(text), 255))
+
 
 def signatures(message):
     """How many it has."""
@@ -113,11 +124,6 @@ def private():
 
 def serve(zone, directory):
     """After private(): the zone is what the system's resolver says."""
-    def strings(text):
-        text = text.encode()
-        return b"".join(bytes([len(text[n:n + 255])]) + text[n:n + 255]
-                        for n in range(0, len(text), 255))
-
     class Resolver(dns.Server):
         @staticmethod
         def listen():
@@ -129,5 +135,4 @@ def serve(zone, directory):
     with open(path, "w") as f:
         f.write("nameserver 127.0.0.1\n")
     subprocess.run(["mount", "--bind", path, "/etc/resolv.conf"], check=True)
-    return Resolver({(name, dns.TXT): [strings(text)]
-                     for name, text in zone.items()})
+    return Resolver(zone.records())
