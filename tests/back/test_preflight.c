@@ -130,14 +130,10 @@ begin(const struct mailing *mailing)
 				     .recipients = mailing->recipients,
 				     .confirm = mailing->confirm,
 				     .given = CAMPAIGN_WHY_RECIPIENTS};
-	struct arena *arena = arena_create(1024);
 	struct campaign_join join;
 
-	campaign_join(w.campaigns, &mail, clock_wall_s(), arena, &join);
+	world_join(&w, &mail, &join);
 	ck_assert_int_eq(join.state, CAMPAIGN_CHECKING);
-	world_commit(&w, join.changes, join.change_count);
-	campaign_join_end(w.campaigns, &join, true);
-	arena_destroy(&arena);
 	return join.id;
 }
 
