@@ -12,9 +12,9 @@ static const struct row rows[] = {
     {"unknown directive, nothing near", "xyzzy 5;\n",
      "t:1:1: unknown directive 'xyzzy'\n"},
     {"later issues' directives are unknown",
-     "dkim { key x; }\nbulk { when recipients 100; }\n",
-     "t:1:1: unknown directive 'dkim'\n"
-     "t:2:1: unknown directive 'bulk'\n"},
+     "redis { peer x; }\nweb { address 127.0.0.1:80; }\n",
+     "t:1:1: unknown directive 'redis'\n"
+     "t:2:1: unknown directive 'web'\n"},
     {"inside of a block", "log { leve debug; }\n",
      "t:1:7: unknown directive 'leve' in 'log', did you mean 'level'?\n"},
     {"a block's directive outside", "backend local;\n",
