@@ -154,7 +154,7 @@ take_letters(struct shape_text *text, const unsigned char *p, size_t n)
 	for (i = 0; i < n && kinds[p[i]] == LETTER; i++)
 		word = (word ^ (p[i] | 0x20u)) * MULTIPLY;
 	text->word = word;
-	text->slash = false;
+	text->slash &= i == 0;
 	return i;
 }
 
