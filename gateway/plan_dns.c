@@ -93,7 +93,7 @@ any_via_mx(const struct config *c)
 		if (config_route(c, i)->via.kind == CONFIG_VIA_MX)
 			return true;
 	}
-	return false;
+	return c->bulk.via.kind == CONFIG_VIA_MX;
 }
 
 void

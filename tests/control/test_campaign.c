@@ -349,6 +349,45 @@ START_TEST(cancel_tells_the_owner)
 }
 END_TEST
 
+/* --- who must be told --- */
+
+static bool
+status_says(const char *text, bool wanted)
+{
+	struct answer a = command("status", NULL, false);
+	bool found = strstr(buf_cstr(&a.out), text) != NULL;
+
+	answer_fini(&a);
+	return found == wanted;
+}
+
+START_TEST(stopped_is_an_alert)
+{
+	static const char said[] = "campaign C1 was stopped by a rule";
+	struct campaign_order stop = {.id = 1,
+				      .state = CAMPAIGN_STOPPED,
+				      .rate_per_h = -1,
+				      .connections = -1,
+				      .reason = "bounces: 9.1% of 220"};
+	struct arena *arena = arena_create(1024);
+	struct store_change change;
+
+	start();
+	(void)campaign_order(world.campaigns, &stop, clock_wall_s(), arena,
+			     &change);
+	TURN_UNTIL(world.loop, status_says(said, true));
+	ck_assert(status_says("1 running, 0 paused, 1 STOPPED, 0 ended", true));
+	expect("campaign show C1", NULL, 0,
+	       "state        stopped\n             bounces: 9.1% of 220\n");
+	expect("campaign show C1", NULL, 0,
+	       "To go on all the same: sluice campaign resume C1");
+	expect("campaign resume C1", NULL, 0, "C1 is running");
+	TURN_UNTIL(world.loop, status_says(said, false));
+	arena_destroy(&arena);
+	world_stop();
+}
+END_TEST
+
 /* --- suppressed addresses --- */
 
 START_TEST(suppressing)
@@ -463,9 +502,18 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-	    looks,	 json,	     watching,	      progress_fits,
-	    orders,	 disk_fails, cancel_and_back, cancel_tells_the_owner,
-	    suppressing, importing,  there_and_back,
+	    looks,
+	    json,
+	    watching,
+	    progress_fits,
+	    orders,
+	    disk_fails,
+	    cancel_and_back,
+	    cancel_tells_the_owner,
+	    stopped_is_an_alert,
+	    suppressing,
+	    importing,
+	    there_and_back,
 	};
 
 	return RUN_TESTS("control/campaign", tests);

@@ -241,6 +241,96 @@ START_TEST(who_asks)
 }
 END_TEST
 
+/* --- mass mailings --- */
+
+START_TEST(mailings)
+{
+	struct config *c = config_help_good(
+	    "bulk { when recipients 50 same-body 100/10m; headers on; "
+	    "rate 500/30m; connections 4; site-rate 1200/h; "
+	    "site-connections 2; per-connection 10; reserved 60%; lookups 9; "
+	    "retry 1m 2m; expire 2h; preflight off; stop bounces 9% "
+	    "complaints 0.5%; warn bounces 3%; stop-min 50; guard 7; "
+	    "warm-up 5 6; warm-up-from 2026-03-01; keep 10d; }\n" CONFIG_REST,
+	    "mailings");
+	struct arena *a = arena_create(1024);
+	struct campaigns_conf campaigns;
+	struct back_bulk bulk = {.own_hop = false};
+
+	plan_campaigns(&campaigns, c);
+	ck_assert_uint_eq(campaigns.recipients, 50);
+	ck_assert_uint_eq(campaigns.same, 100);
+	ck_assert_int_eq(campaigns.same_s, 600);
+	ck_assert(campaigns.headers);
+	ck_assert_uint_eq(campaigns.rate_per_h, 1000);
+	ck_assert_uint_eq(campaigns.connections, 4);
+	ck_assert_uint_eq(campaigns.stop_bounced, 90);
+	ck_assert_uint_eq(campaigns.warn_bounced, 30);
+	ck_assert_uint_eq(campaigns.stop_complaints, 5);
+	ck_assert_uint_eq(campaigns.stop_min, 50);
+	ck_assert_int_eq(campaigns.keep_s, 864000);
+	plan_bulk(&bulk, c, a);
+	ck_assert_uint_eq(bulk.retry_count, 2);
+	ck_assert_int_eq(bulk.retry_s[1], 120);
+	ck_assert_int_eq(bulk.expire_s, 7200);
+	ck_assert_uint_eq(bulk.reserved, 60);
+	ck_assert_uint_eq(bulk.lookups, 9);
+	ck_assert_uint_eq(bulk.site.connections, 2);
+	ck_assert_uint_eq(bulk.site.per_connection, 10);
+	ck_assert_uint_eq(bulk.site.per_minute, 20);
+	ck_assert_uint_eq(bulk.warmup_days, 2);
+	ck_assert_uint_eq(bulk.warmup[1], 6);
+	ck_assert_int_eq(bulk.warmup_since_wall_s, 1772323200);
+	ck_assert_uint_eq(bulk.guard, 7);
+	ck_assert(!bulk.preflight);
+	arena_destroy(&a);
+	config_destroy(&c);
+}
+END_TEST
+
+START_TEST(who_is_bulk)
+{
+	static const struct {
+		const char *text;
+		bool bulk, hop;
+	} rows[] = {
+	    {"", false, false},
+	    {"bulk { }", false, false},
+	    {"bulk { rate 5/h; via mx; }", false, true},
+	    {"bulk { headers on; }", true, false},
+	    {"bulk { when recipients 5; }", true, false},
+	    {"bulk { when recipients 0; }", false, false},
+	    {"bulk { when same-body 5; }", true, false},
+	    {"bulk { suffix bulk; }", true, false},
+	    {"class news { bulk on; }", true, false},
+	    {"class news { confirm on; }", false, false},
+	    {"listen m { address 127.0.0.1:2588; bulk on; }", true, false},
+	    {"limit l { per credential; messages 5/h; over bulk; }", true,
+	     false},
+	    {"limit l { per site; messages 5/h; over pace 120% then bulk; }",
+	     true, false},
+	    {"limit l { per credential; messages 5/h; over hold; }", false,
+	     false},
+	    {"relay hub { address h.example:25; } bulk { via hub; }", false,
+	     true},
+	};
+	char text[1024];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config *c;
+
+		snprintf(text, sizeof(text), "%s\n%s", rows[i].text,
+			 CONFIG_REST);
+		c = config_help_good(text, rows[i].text);
+		ck_assert_msg(config_has_bulk(c) == rows[i].bulk, "%s",
+			      rows[i].text);
+		ck_assert_msg(plan_has_bulk_hop(c) == rows[i].hop, "%s",
+			      rows[i].text);
+		config_destroy(&c);
+	}
+}
+END_TEST
+
 START_TEST(nothing)
 {
 	make(CONFIG_REST);
@@ -265,6 +355,8 @@ main(void)
 	tcase_add_test(t, beyond);
 	tcase_add_test(t, domains_of_a_file);
 	tcase_add_test(t, who_asks);
+	tcase_add_test(t, mailings);
+	tcase_add_test(t, who_is_bulk);
 	tcase_add_test(t, nothing);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
