@@ -53,6 +53,19 @@ check(const char *got, const char *want, const char *label)
 		      "%s: got '%s', wanted '%s'", label, got, want);
 }
 
+/* What the store has of campaign 1, as a restart would find it. */
+static struct campaign_view
+stored(void)
+{
+	struct campaigns *again = campaigns_create();
+	struct campaign_view view = {0};
+
+	ck_assert_int_eq(campaigns_load(again, spool_store(world.spool)), 0);
+	ck_assert_int_eq(campaign_get(again, 1, clock_wall_s(), &view), 0);
+	campaigns_destroy(&again);
+	return view;
+}
+
 static const struct row {
 	const char *label;
 	const char *login;
@@ -113,6 +126,10 @@ START_TEST(what_becomes_one)
 		ck_assert_str_eq(view.name, "Report");
 		ck_assert_str_eq(view.cred,
 				 row->login[0] == 'm' ? "mia" : "alice");
+		ck_assert_int_eq((int)stored().state, (int)view.state);
+		ck_assert_int_eq(
+		    memcmp(stored().counts, view.counts, sizeof(view.counts)),
+		    0);
 	}
 	close_all();
 }
@@ -240,6 +257,8 @@ START_TEST(over_bulk)
 	      "second");
 	ck_assert_int_eq(campaign_get(world.campaigns, 1, 0, &view), 0);
 	ck_assert_int_eq((int)view.why, CAMPAIGN_WHY_LIMIT);
+	/* with the limit's own changes in one commit */
+	ck_assert_uint_eq(stored().counts[CAMPAIGN_RECIPIENTS], 2);
 	world_accepts(&world, 2);
 	close_all();
 }
