@@ -1,13 +1,16 @@
 /*
- * Of DKIM (RFC 6376, 3.6.1), DMARC (RFC 7489, 6.3) and SPF (RFC 7208, 4.5)
- * records only what a sender must not overlook: is there one, one alone, is the
- * key ours. Whether receivers will be content is theirs to decide.
+ * Of DMARC (RFC 7489, 6.3) and SPF (RFC 7208, 4.5) records only what a sender
+ * must not overlook: is there one, one alone, what is its policy. Whether
+ * receivers will be content is theirs to decide. What a DKIM record says of a
+ * key gateway/dkim/record.h knows.
  *
  * What DNS did not answer is "not known", never "missing".
  */
 #include "gateway/back/preflight_text.h"
 
 #include <string.h>
+
+#include "gateway/dkim/record.h"
 
 #define WARNING_MAX 1024
 
@@ -46,71 +49,46 @@ tag_find(struct slice record, const char *want, struct slice *value)
 }
 
 static bool
-is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* Base64 in which blanks do not count. */
-static bool
-data_equal(struct slice a, struct slice b)
-{
-	for (;;) {
-		while (a.n > 0 && is_space(a.p[0]))
-			a = slice_from(a, 1);
-		while (b.n > 0 && is_space(b.p[0]))
-			b = slice_from(b, 1);
-		if (a.n == 0 || b.n == 0)
-			return a.n == b.n;
-		if (a.p[0] != b.p[0])
-			return false;
-		a = slice_from(a, 1);
-		b = slice_from(b, 1);
-	}
-}
-
-/* False: it is no key at all. */
-static bool
-key_read(struct slice record, struct slice ours, enum preflight_key *state)
-{
-	struct slice value, want;
-
-	if (tag_find(record, "v", &value) &&
-	    !slice_eq(value, SLICE_LIT("DKIM1")))
-		return false;
-	if (!tag_find(record, "p", &value))
-		return false;
-	(void)tag_find(ours, "p", &want);
-	if (value.n == 0)
-		*state = PREFLIGHT_KEY_REVOKED;
-	else if (data_equal(value, want))
-		*state = PREFLIGHT_KEY_FINE;
-	else
-		*state = PREFLIGHT_KEY_OTHER;
-	return true;
-}
-
-static bool
 is_denied(const struct dns_answer *answer)
 {
 	return answer->status == DNS_NXDOMAIN || answer->status == DNS_NODATA;
 }
 
+static enum preflight_key
+key_state(enum dkim_published published)
+{
+	switch (published) {
+	case DKIM_SAME:
+		return PREFLIGHT_KEY_FINE;
+	case DKIM_OTHER_KEY:
+		return PREFLIGHT_KEY_OTHER;
+	case DKIM_REVOKED:
+		return PREFLIGHT_KEY_REVOKED;
+	case DKIM_TESTING:
+	case DKIM_NARROW:
+		return PREFLIGHT_KEY_UNUSED;
+	case DKIM_NO_RECORD:
+		break;
+	}
+	return PREFLIGHT_KEY_MISSING;
+}
+
 enum preflight_key
 preflight_key_of(const struct dns_answer *answer, struct slice ours)
 {
-	enum preflight_key best = PREFLIGHT_KEY_MISSING, state;
+	enum preflight_key best = PREFLIGHT_KEY_MISSING;
 
 	if (is_denied(answer))
 		return PREFLIGHT_KEY_MISSING;
 	if (answer->status != DNS_OK)
 		return PREFLIGHT_KEY_UNKNOWN;
 	for (uint32_t i = 0; i < answer->count; i++) {
-		if (!key_read(answer->records[i].data, ours, &state))
-			continue;
+		enum preflight_key state = key_state(
+		    dkim_record_compare(answer->records[i].data, ours));
+
 		if (state == PREFLIGHT_KEY_FINE)
 			return state;
-		if (best != PREFLIGHT_KEY_OTHER)
+		if (state > best)
 			best = state;
 	}
 	return best;
@@ -204,6 +182,8 @@ key_word(enum preflight_key state)
 		return "revoked";
 	case PREFLIGHT_KEY_OTHER:
 		return "other";
+	case PREFLIGHT_KEY_UNUSED:
+		return "unused";
 	case PREFLIGHT_KEY_UNKNOWN:
 		break;
 	}
@@ -317,6 +297,10 @@ warn_of_keys(const struct preflight_found *found, struct buf *out,
 			buf_printf(warning,
 				   "DKIM key %s of %s is another in DNS", name,
 				   found->signer);
+		else if (state == PREFLIGHT_KEY_UNUSED)
+			buf_printf(warning,
+				   "DKIM key %s of %s is not to be counted",
+				   name, found->signer);
 		add(out, warning);
 	}
 }

@@ -14,7 +14,9 @@ enum preflight_key { /* of one selector that we sign with */
 		     PREFLIGHT_KEY_FINE,
 		     PREFLIGHT_KEY_MISSING,
 		     PREFLIGHT_KEY_REVOKED,
-		     PREFLIGHT_KEY_OTHER, /* there is one, but not ours */
+		     PREFLIGHT_KEY_OTHER,  /* there is one, but not ours */
+		     PREFLIGHT_KEY_UNUSED, /* ours, which receivers are told
+					      not to count */
 };
 
 enum preflight_policy {
