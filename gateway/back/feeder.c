@@ -143,7 +143,7 @@ wake(struct feeder *feeder, struct feed *feed)
 		set_hungry(feeder, feed, true);
 }
 
-static void
+void
 feed_destroy(struct feeder *feeder, struct feed *feed)
 {
 	struct feed_owner *owner = feed->owner;
@@ -377,9 +377,13 @@ void
 feeder_moves(struct relay *relay, struct job *job)
 {
 	struct feeder *feeder = relay->feeder;
+	struct feed *feed;
 
-	if (job->sited)
-		site_leave(feeder, feed_find(feeder, job_campaign(job)), job);
+	if (!job->sited)
+		return;
+	feed = feed_find(feeder, job_campaign(job));
+	site_leave(feeder, feed, job);
+	wake(feeder, feed);
 }
 
 bool
@@ -408,6 +412,7 @@ feeder_takes_aside(struct relay *relay, struct job *job)
 	feed = feed_get(feeder, id);
 	if (job->fed && !is_full(feeder, feed, job->dest)) {
 		site_enter(feeder, feed, job);
+		wake(feeder, feed); /* another may be looked up */
 		return false;
 	}
 	feeder_untried(relay, job);

@@ -80,19 +80,24 @@ feeder_check_done(struct relay *relay, uint64_t campaign)
 
 	if (!relay->campaigns || relay->stopping)
 		return;
-	feed = feed_get(feeder, campaign);
+	feed = feed_find(feeder, campaign);
 	over = campaign_over_wall_s(relay->campaigns, campaign);
 	if (over == 0) {
-		feed_unwatch(feeder, feed);
-		if (feed->terms.state == CAMPAIGN_CANCELED)
+		if (feed)
+			feed_unwatch(feeder, feed);
+		if (feed && feed->terms.state == CAMPAIGN_CANCELED)
 			check_canceled(relay, feed);
 		return;
 	}
+	if (!feed)
+		feed = feed_get(feeder, campaign);
 	feed_watch(feeder, feed);
 	if (over > clock_wall_s())
 		return;
 	feed_unwatch(feeder, feed);
 	finish(relay, campaign);
+	if (feed->standing == 0 && feed->in == 0)
+		feed_destroy(feeder, feed);
 }
 
 void

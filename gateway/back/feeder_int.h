@@ -71,6 +71,7 @@ struct feeder {
 };
 
 struct feed *feed_get(struct feeder *feeder, uint64_t id);
+void feed_destroy(struct feeder *feeder, struct feed *feed); /* empty */
 struct feed *feed_find(const struct feeder *feeder, uint64_t id);
 
 /* --- feeder_rate.c: pure ---------------------------------------------------

@@ -12,6 +12,7 @@
 #include "gateway/base/id.h"
 #include "gateway/base/mem.h"
 #include "tests/back/world.h"
+#include "tests/support/dns_server.h"
 
 static struct world w;
 
@@ -362,6 +363,61 @@ START_TEST(test_adoption)
 }
 END_TEST
 
+/* --- sites -------------------------------------------------------------------
+ */
+
+static const struct dns_row rows[] = {
+    {.name = "one.lab", .type = "MX", .records = "@ 60 MX 10 mx.lab"},
+    {.name = "mx.lab", .type = "A", .records = "@ 60 A 127.0.0.1"},
+    {.name = "own.lab", .type = "MX"},
+    {.name = "own.lab", .type = "A", .records = "@ 60 A 127.0.0.1"},
+    {.name = "mute.lab", .type = "MX", .records = "@ 60 MX 10 dead.lab"},
+    {.name = "dead.lab", .type = "A", .records = "@ 60 A 127.0.0.9"},
+};
+
+/* A site that takes its time has a few of a campaign ready, and a domain that
+ * comes behind 300 of its is not held up; who is dead is counted. */
+START_TEST(test_sites)
+{
+	struct dns_server *dns =
+	    dns_server_create(w.loop, rows, sizeof(rows) / sizeof(rows[0]));
+	struct letter letter = {.cred = "pr", .to = "a@one.lab"};
+	struct campaign_view view;
+	uint64_t c;
+
+	w.conf.dns.servers = dns_server_text(dns);
+	w.hops[0].kind = BACK_MX;
+	w.hops[0].mx_loopback = true;
+	w.hops[0].connection_max = 1;
+	world_domains(&w, true);
+	sink_pause_ms(w.sink, 20);
+	world_start(&w);
+	c = letter.campaign = world_campaign(&w, "pr", 303);
+	world_accept_many(&w, &letter, 300);
+	letter.to = "b@own.lab";
+	world_accept(&w, &letter);
+	letter.to = "c@nowhere.lab";
+	world_accept(&w, &letter);
+	letter.to = "d@mute.lab";
+	world_accept(&w, &letter);
+	UNTIL(&w, last_of("b@own.lab") != 0, "the other site");
+	ck_assert_msg(last_of("b@own.lab") < 100, "%zu", last_of("b@own.lab"));
+	UNTIL(&w, view_of(c).left == 1, "all but one");
+	view = view_of(c);
+	ck_assert_uint_eq(view.counts[CAMPAIGN_DEAD], 1);
+	ck_assert_uint_eq(view.counts[CAMPAIGN_DELIVERED], 301);
+	ck_assert_uint_ge(status_of(&w).deferred, 1);
+	/* What waits for its next attempt is turned away when it is due. */
+	set(c, CAMPAIGN_PAUSED, -1, -1);
+	turn_ms(100);
+	UNTIL(&w, status_of(&w).active == 0, "nothing under way");
+	turn_ms(2500);
+	ck_assert_uint_eq(status_of(&w).queued, 1);
+	world_stop(&w, 3000);
+	dns_server_destroy(&dns);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -381,6 +437,7 @@ main(void)
 	tcase_add_loop_test(tc, test_fair, 0, 2);
 	tcase_add_test(tc, test_no_reports);
 	tcase_add_test(tc, test_adoption);
+	tcase_add_test(tc, test_sites);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
