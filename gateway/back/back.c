@@ -280,8 +280,7 @@ static void
 take_report(struct relay *relay, struct inbound *in)
 {
 	if (!relay->stopping && relay->reports != NULL)
-		campaign_report_start(relay,
-				      ((struct report_request *)in)->id);
+		campaign_report_start(relay, ((struct report_request *)in)->id);
 	free(in);
 }
 

@@ -354,8 +354,7 @@ add_result(struct ending *e, struct outcome *outcome, uint32_t i)
 	log_result(e->d, i, result, e->peer, e->now_wall_ms);
 	count_result(e, result);
 	counting_add(outcome, e->d, i, result, e->expired[i]);
-	bulk_note(outcome, e->d, e->d->rcpts[i], result,
-		  e->now_wall_ms / 1000);
+	bulk_note(outcome, e->d, e->d->rcpts[i], result, e->now_wall_ms / 1000);
 	if (result->fate == FATE_DEFERRED) {
 		add_deferred(e, outcome, index, result);
 		return;

@@ -419,8 +419,8 @@ open_conns(struct dest *dest)
 	make_room(dest);
 	for (int i = 0; i < OPENS_A_TURN; i++) {
 		if (dest->ready.count <= dest->opening_count ||
-		    !dest_wants(dest) || !may_open(dest) || hosts_back_ms(dest) > 0 ||
-		    !conn_slots_take(dest))
+		    !dest_wants(dest) || !may_open(dest) ||
+		    hosts_back_ms(dest) > 0 || !conn_slots_take(dest))
 			break;
 		conn_open(dest, 0);
 	}

@@ -83,7 +83,8 @@ make(const char *cred, const char *to)
 	for (uint32_t i = 0; i < msg->rcpt_count; i++)
 		msg->rcpts[i].index = i;
 	job = job_create(msg->id);
-	job_set_source(job, catalog_source(relay.catalog, cred, &msg->client, 0));
+	job_set_source(job,
+		       catalog_source(relay.catalog, cred, &msg->client, 0));
 	job->dest = dest;
 	dest->job_count++;
 	job->accepted_wall_s = (uint32_t)clock_wall_s();
