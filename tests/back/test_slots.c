@@ -31,6 +31,7 @@ lab_open(uint32_t slots)
 	struct lab *lab = mem_zalloc(sizeof(*lab));
 
 	lab->settings.conf.connection_max = slots;
+	lab->settings.conf.bulk.reserved = 70;
 	lab->relay.settings = &lab->settings;
 	lab->relay.loop = loop_create();
 	lab->relay.slots = conn_slots_create(&lab->relay);
@@ -43,6 +44,7 @@ open_end(struct lab *lab, unsigned i)
 {
 	conn_slots_open_end(&lab->dests[i], &lab->attempts[i]);
 	lab->relay.connection_count--;
+	lab->relay.lane_connections[lab->dests[i].lane]--;
 	lab->opens[i] = false;
 }
 
@@ -60,7 +62,8 @@ lab_close(struct lab *lab)
 	free(lab);
 }
 
-/* 'g' was let in of late, 'n' is new, 'b' failed, 'h' is a next hop. */
+/* 'g' was let in of late, 'n' is new, 'b' failed, 'h' is a next hop; capital
+ * letters are of the bulk lane, 'd' is a known one of the dsn lane. */
 static bool
 ask(struct lab *lab, char kind)
 {
@@ -69,6 +72,13 @@ ask(struct lab *lab, char kind)
 
 	ck_assert_uint_lt(i, DESTS);
 	dest->hop = &lab->hop;
+	if (kind == 'd') {
+		dest->lane = LANE_DSN;
+		kind = 'g';
+	} else if (kind >= 'A' && kind <= 'Z') {
+		dest->lane = LANE_BULK;
+		kind = (char)(kind - 'A' + 'a');
+	}
 	dest->kind = kind == 'h' ? DEST_SMTP : DEST_SITE;
 	dest->proven = kind == 'g';
 	dest->trouble = kind == 'b' || kind == 'h' ? &lab->trouble : NULL;
@@ -76,6 +86,7 @@ ask(struct lab *lab, char kind)
 	if (lab->opens[i]) {
 		conn_slots_open_begin(dest, &lab->attempts[i], NULL);
 		lab->relay.connection_count++;
+		lab->relay.lane_connections[dest->lane]++;
 	}
 	return lab->opens[i];
 }
@@ -108,6 +119,19 @@ static const struct share_case {
     {"one slot: whoever comes", 1, "", "b", 1},
     {"one slot is one slot", 1, "b", "g", 0},
     {"four slots: one", 4, "", "bb", 1},
+    {"bulk: what is not reserved", 20, "", TEN("G"), 6},
+    {"bulk and dsn have it together", 20, "GGGG", TEN("d"), 2},
+    {"dsn has one all the same", 20, TEN("G"), "dd", 1},
+    {"and bulk", 20, TEN("d"), "GG", 1},
+    {"personal mail has all the rest", 20, TEN("G"), TEN("g") TEN("g"), 14},
+    {"or all", 20, "", TEN("g") TEN("g") TEN("G"), 20},
+    {"none is left for one of each", 20, TEN("g") TEN("g"), "Gd", 0},
+    {"failed ones of bulk: a fifth of its share", 20, "", TEN("B"), 1},
+    {"they take none from personal mail", 20, TEN("B"), TEN("b"), 4},
+    {"new ones of bulk: not all of its share", 20, "", TEN("N"), 5},
+    {"they take none from personal mail's", 20, TEN("N"), TEN("n") TEN("n"),
+     15},
+    {"two slots: one each", 2, "G", "gG", 1},
 };
 
 START_TEST(test_shares)
