@@ -1,9 +1,11 @@
 /* Copies for who shows them. */
 #include "gateway/campaign/campaign_int.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/error.h"
+#include "gateway/base/mem.h"
 
 static void
 copy(char *to, size_t size, const char *from)
@@ -50,41 +52,34 @@ campaign_get(struct campaigns *campaigns, uint64_t id, int64_t now_wall_s,
 	return 0;
 }
 
-/* ids holds the largest so far, the largest first. */
-static size_t
-insert(uint64_t *ids, size_t n, size_t max, uint64_t id)
+static int
+by_newest(const void *a, const void *b)
 {
-	size_t low = 0, high = n;
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (ids[middle] > id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == max)
-		return n;
-	if (n == max)
-		n--;
-	memmove(ids + low + 1, ids + low, (n - low) * sizeof(*ids));
-	ids[low] = id;
-	return n + 1;
+	return x > y ? -1 : x < y;
 }
 
+/* Sorted without the lock: there may be thousands. */
 size_t
 campaigns_list(struct campaigns *campaigns, uint64_t before, uint64_t *ids,
 	       size_t max)
 {
 	struct campaign *campaign, *next;
+	uint64_t *found;
 	size_t n = 0;
 
 	pthread_mutex_lock(&campaigns->lock);
+	found = mem_array(HASH_COUNT(campaigns->by_id) + 1, sizeof(*found));
 	HASH_ITER(hh, campaigns->by_id, campaign, next)
 	if (before == 0 || campaign->id < before)
-		n = insert(ids, n, max, campaign->id);
+		found[n++] = campaign->id;
 	pthread_mutex_unlock(&campaigns->lock);
+	qsort(found, n, sizeof(*found), by_newest);
+	if (n > max)
+		n = max;
+	memcpy(ids, found, n * sizeof(*ids));
+	free(found);
 	return n;
 }
 
