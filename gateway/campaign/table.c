@@ -8,7 +8,9 @@
 static bool
 is_formula(struct slice s)
 {
-	return s.n > 0 && memchr("=+-@\t\r\n|%", s.p[0], 9) != NULL;
+	const struct slice signs = SLICE_LIT("=+-@\t\r\n|%");
+
+	return s.n > 0 && slice_find(signs, s.p[0]) < signs.n;
 }
 
 static void
