@@ -10,11 +10,11 @@
  *
  * Stop: control, then the front (on a thread of its own, so that the main loop
  * goes on answering the watchdog and a second signal), then the guard's ticks,
- * then the back, then scanning, whom nobody asks any more, then the spool (with
- * the last of what is known of domains), then the guard, which the spool asks.
- * A second
- * signal means now: deliveries under way get two seconds, and the process ends.
- * That loses nothing: what was answered 250 is on disk.
+ * then the back, then signing and scanning, which nobody asks any more, then
+ * the spool (with the last of what is known of domains), then the guard, which
+ * the spool asks. A second signal means now: deliveries under way get two
+ * seconds, and the process ends. That loses nothing: what was answered 250 is
+ * on disk.
  *
  * The store thread is given its `accepted` before there is a back: until then,
  * and while the back is being stopped, messages are parked here. Parked ones
