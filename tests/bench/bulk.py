@@ -52,16 +52,17 @@ def table(head, rows):
 
 # --- people's own mail beside it ----------------------------------------------
 
-def addresses(count):
-    """Of a mailing: every seventh or so is dead, in turn by name and domain."""
+def addresses(count, number):
+    """Of a mailing: every seventh or so is dead, in turn by name and domain. Those
+    of another are others: they would be suppressed."""
     dead, out = int(1 / DEAD * 2), []
     for n in range(count):
         if n % dead == 0:
-            out.append("r%d@x%d.dead.lab" % (n, n))
+            out.append("r%d@x%d-%d.dead.lab" % (n, n, number))
         elif n % dead == dead // 2:
-            out.append("gone%d@d%d.people.lab" % (n, n % 500))
+            out.append("gone%d-%d@d%d.people.lab" % (n, number, n % 500))
         else:
-            out.append("r%d@d%d.people.lab" % (n, n % 500))
+            out.append("r%d-%d@d%d.people.lab" % (n, number, n % 500))
     return out
 
 
@@ -72,14 +73,27 @@ def load(build, sluice, to, messages, *more, seconds=100):
         stdout=subprocess.PIPE, text=True)
 
 
-def people(build, sluice, to, port, seconds):
-    """What the sink saw of their mail, accept to delivered."""
+def people(build, work, sluice, port, seconds, first=lambda: None):
+    """What the sink saw of their mail, accept to delivered. first: done once the
+    sink is known to be there again."""
+    to = work.write("friends", "".join(
+        "x%d@d%d.friends.lab\n" % (n, n % 200) for n in range(1000)))
+    others = work.write("others", "x@warm.people.lab\n")
     messages = int(RATE * seconds)
-    sink = sink_of(build, port, messages, seconds + 60, "--suffix",
-                   ".friends.lab", "--refuse", "<gone")
+    sink = sink_of(build, port, messages, seconds + 90, "--suffix", ".friends.lab",
+                   "--refuse", "<gone")
+    load(build, sluice, others, 5, "--sessions", "1").communicate()
+    sluice.ctl("queue", "flush")
+    peers.wait_for(lambda: stats(sluice)["queue_recipients"] == 0, 30,
+                   "an empty queue")
+    first()
     load(build, sluice, to, messages, "--rate", str(RATE), "--sessions",
          str(PEOPLE), seconds=seconds + 30).communicate()
     return json.loads(sink.communicate()[0])
+
+
+def stats(sluice):
+    return json.loads(sluice.ctl("--json", "stats").stdout)
 
 
 def campaigns_of(sluice):
@@ -93,25 +107,24 @@ def beside(build, scale, rounds):
     out, port = [], peers.free_port()
     with peers.Work("bench-bulk") as work:
         lab = dnslab.Lab(work, ZONE, log=False)
-        friends = work.write("friends", "".join(
-            "x%d@d%d.friends.lab\n" % (n, n % 200) for n in range(1000)))
-        many = work.write("many", "\n".join(addresses(count)) + "\n")
         # as long as what is measured beside it
         sluice = relay(work, build, port, "dns { resolver 127.0.0.1:%d; }\n" %
                        lab.resolver.port + BULK +
                        "rate %d/h; }\n" % (count * 3600 // seconds))
+
+        def launch():
+            load(build, sluice, many, 1, "--rcpts", str(count), "--sessions", "1",
+                 "--user", "press", "--password", "press").communicate()
         try:
-            people(build, sluice, friends, port, 5)  # names are known then
-            for _ in range(rounds):
-                alone = people(build, sluice, friends, port, seconds)
-                load(build, sluice, many, 1, "--rcpts", str(count), "--sessions",
-                     "1", "--user", "press", "--password", "press").communicate()
-                with_it = people(build, sluice, friends, port, seconds)
-                did = campaigns_of(sluice)[0]
-                out.append((alone, with_it, did))
-                if did["left"]:
-                    sluice.ctl("campaign", "cancel", "C%d" % did["id"],
-                               check=False)
+            people(build, work, sluice, port, 5)  # names are known then
+            for number in range(rounds):
+                many = work.write("many", "\n".join(
+                    addresses(count, number)) + "\n")
+                pair = [people(build, work, sluice, port, seconds),
+                        people(build, work, sluice, port, seconds, launch)]
+                out.append((*pair, campaigns_of(sluice)[0]))
+                sluice.ctl("campaign", "cancel", "C%d" % out[-1][2]["id"],
+                           check=False)
         finally:
             sluice.stop()
             lab.resolver.kill()
@@ -152,10 +165,6 @@ def fill(build, sluice, recipients, per_message, campaigns=1):
     if got["recipients"] < recipients:
         print("(%d recipients in %d s, no more)" % (got["recipients"], FILL_S))
     return got["recipients"]
-
-
-def stats(sluice):
-    return json.loads(sluice.ctl("--json", "stats").stdout)
 
 
 def started(sluice, queued):
@@ -264,7 +273,7 @@ def print_million(results):
 
 def flat(build, scale, rounds):
     """{queued: [recipients/s]} of the same campaign beside so many that wait."""
-    part, out = max(BATCH * 800, int(50000 * scale)), {}
+    part, out = max(BATCH * 800, int(250000 * scale)), {}
     for queued in (1000, 10000, 100000, MILLION):
         queued = max(1000, int(queued * scale))
         port = peers.free_port()
