@@ -272,8 +272,9 @@ struct back_status {
 	uint64_t quarantined, cleaned; /* messages since start */
 	uint64_t active;	       /* messages under way */
 	uint64_t connections;
-	int64_t oldest_wall_s; /* of the queue; 0: empty */
-	/* accept -> delivered, of the last minute-or-so */
+	uint64_t lane_connections[LANES]; /* of these */
+	int64_t oldest_wall_s;		  /* of the queue; 0: empty */
+	/* accept -> delivered without LANE_BULK, of the last minute-or-so */
 	double delay_p50_s, delay_p99_s;
 };
 void back_status_get(const struct back *back, struct back_status *status);

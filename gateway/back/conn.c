@@ -84,6 +84,7 @@ conn_close(struct conn **connp)
 	relay->connection_count--;
 	relay->lane_connections[dest->lane]--;
 	stat_sub(&relay->stats->connections, 1);
+	stat_sub(&relay->stats->lane_connections[dest->lane], 1);
 	free(conn->rcpts);
 	free(conn->host);
 	free(conn);

@@ -394,6 +394,7 @@ conn_open(struct dest *dest, uint64_t skip)
 	relay->connection_count++;
 	relay->lane_connections[dest->lane]++;
 	stat_add(&relay->stats->connections, 1);
+	stat_add(&relay->stats->lane_connections[dest->lane], 1);
 	relay_live(relay, dest);
 	set_opening(conn, true);
 	next_host(conn);

@@ -94,6 +94,9 @@ stat_get(const struct stats *stats, struct back_status *status)
 		    atomic_load(&stats->scan_oldest_wall_s);
 	status->active = atomic_load(&stats->active);
 	status->connections = atomic_load(&stats->connections);
+	for (int i = 0; i < LANES; i++)
+		status->lane_connections[i] =
+		    atomic_load(&stats->lane_connections[i]);
 	/* Counted once a tick: the last one may have left since. */
 	if (status->queued > 0)
 		status->oldest_wall_s = atomic_load(&stats->oldest_wall_s);

@@ -25,6 +25,7 @@ struct stats {
 	_Atomic uint64_t scan_waiting, quarantined, cleaned;
 	_Atomic int64_t scan_oldest_wall_s;
 	_Atomic uint64_t active, connections;
+	_Atomic uint64_t lane_connections[LANES];
 	_Atomic int64_t oldest_wall_s;
 	struct stat_window windows[2];
 	_Atomic unsigned window; /* the one being filled */

@@ -184,7 +184,7 @@ put_back(const struct metrics *m, struct buf *out)
 	counted(out, "deferred ", b->deferred, ", ");
 	counted(out, "bounced ", b->bounced, ", ");
 	counted(out, "DSNs ", b->dsn_sent, "\n");
-	put_latency(out, "250 to delivered", b->delay_p50_s * 1000,
+	put_latency(out, "250 to delivered, not bulk", b->delay_p50_s * 1000,
 		    b->delay_p99_s * 1000);
 }
 
