@@ -201,14 +201,21 @@ END_TEST
 /* --- while it is being signed --- */
 
 static void
-send_held(void)
+send_held_with(const char *fields)
 {
 	pool.hold = true;
 	client_say(&client, "MAIL FROM:<alice@example.com>", "250");
 	client_say(&client, "RCPT TO:<r@example.net>", "250");
 	client_say(&client, "DATA", "354");
+	client_send(&client, fields);
 	client_send(&client, "From: a@example.com\r\n\r\nx\r\n.\r\n");
 	held(1);
+}
+
+static void
+send_held(void)
+{
+	send_held_with("");
 }
 
 START_TEST(waits)
@@ -238,6 +245,27 @@ START_TEST(client_leaves)
 	client_mail(&client, "alice@example.com",
 		    "From: a@example.com\r\n\r\ny\r\n", "250");
 	world_accepts(&world, 1);
+	close_all();
+}
+END_TEST
+
+/* And it was counted already: not any more. */
+START_TEST(a_campaign_that_leaves)
+{
+	static const struct campaigns_conf bulk = {.headers = true};
+	struct campaigns_status count;
+
+	open_with(false, &bulk);
+	send_held_with("List-Id: <l.example.com>\r\n");
+	campaigns_status_get(world.campaigns, &count);
+	ck_assert_uint_eq(count.by_state[CAMPAIGN_RUNNING], 1);
+	close(client.fd);
+	while (status().sessions > 0)
+		usleep(1000);
+	let_go();
+	campaigns_status_get(world.campaigns, &count);
+	ck_assert_uint_eq(count.by_state[CAMPAIGN_RUNNING], 0);
+	client_login(&client, "alice");
 	close_all();
 }
 END_TEST
@@ -280,6 +308,7 @@ main(void)
 	tcase_add_test(t, no_link_unsigned);
 	tcase_add_test(t, waits);
 	tcase_add_test(t, client_leaves);
+	tcase_add_test(t, a_campaign_that_leaves);
 	tcase_add_test(t, front_stops);
 	suite_add_tcase(suite, t);
 	srunner_run_all(runner, CK_ENV);
