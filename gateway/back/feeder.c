@@ -299,12 +299,14 @@ stand(struct feeder *feeder, struct feed *feed, struct job *job,
 static void
 unstand(struct feeder *feeder, struct feed *feed, struct job *job)
 {
-	assert(job->state == JOB_STANDS && feed->standing > 0);
+	assert(feed != NULL && job->state == JOB_STANDS);
+	assert(feed->standing > 0);
 	feed->standing--;
 	job->state = JOB_ACTIVE;
 	if (job->stands == FEED_ASIDE) {
 		struct feed_site *site = site_find(feeder, feed, job->dest);
 
+		assert(site != NULL);
 		TAILQ_REMOVE(&site->jobs, job, link);
 		site->aside--;
 		site_check(feeder, feed, site);
