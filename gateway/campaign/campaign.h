@@ -110,6 +110,7 @@ struct campaign_join { /* what came of it; zeroed is none */
 	uint64_t id;   /* the campaign's number; 0: personal mail */
 	enum campaign_why why;
 	enum campaign_state state;
+	bool confirm;	     /* a person is asked once it was looked at */
 	bool fresh;	     /* it begins with this message */
 	uint64_t recipients; /* of the campaign, this message's among them */
 	int64_t eta_wall_s;  /* 0: not known */

@@ -263,6 +263,7 @@ campaign_join(struct campaigns *campaigns, const struct campaign_mail *mail,
 		campaign->counts[CAMPAIGN_RECIPIENTS] += join->count;
 		join->id = campaign->id;
 		join->state = campaign->state;
+		join->confirm = campaign->confirm;
 		join->recipients = campaign->counts[CAMPAIGN_RECIPIENTS];
 		join->recipients += count_adopted(campaign);
 		join->eta_wall_s = campaign_eta(campaign, now_wall_s);

@@ -139,6 +139,9 @@ reply_of(const struct campaign_join *join)
 	case CAMPAIGN_STOPPED:
 		return REPLY_CAMPAIGN_PAUSED;
 	case CAMPAIGN_CHECKING:
+		if (join->confirm)
+			return REPLY_CAMPAIGN_WAITING;
+		break;
 	case CAMPAIGN_RUNNING:
 	case CAMPAIGN_CANCELED:
 	case CAMPAIGN_DONE:

@@ -255,6 +255,7 @@ START_TEST(where_it_begins)
 	kit_open(&with);
 	kit_join(&mail, NOW, true, &join);
 	ck_assert_int_eq((int)join.state, (int)begins[_i].want);
+	ck_assert_int_eq(join.confirm, begins[_i].confirm);
 	/* 600 an hour */
 	ck_assert_int_eq(join.eta_wall_s, begins[_i].eta ? NOW + 1800 : 0);
 	kit_restart(&with);
