@@ -92,7 +92,7 @@ def small_ones_do_not_wait(work):
     """Three mailings begin together, of 100, of 1,000 and of ten times as many:
     the smaller ones end when as much of the large one has gone."""
     sizes = {"alice": THOUSANDS * 1000, "bob": 1000, "carol": 100}
-    hub = sink.Sink()
+    hub = sink.Sink({"dot": sink.late(0.05)})
     sluice = campaign_help.gateway(work, hub, bulk(confirm="on"), users={
         user: "secret-" + user[0] for user in sizes})
     rcpts = {user: people(n, name=user) for user, n in sizes.items()}
