@@ -417,7 +417,7 @@ campaign_report_start(struct relay *relay, uint64_t id)
 	/* One that waits to be tried again says what is true by then. */
 	for (report = TAILQ_FIRST(&reports->list); report;
 	     report = TAILQ_NEXT(report, link)) {
-		if (report->view.id == id && !report->busy)
+		if (report->view.id == id && !report->busy && !report->msg)
 			return;
 	}
 	report = mem_zalloc(sizeof(*report));
