@@ -76,7 +76,8 @@ on_policy(void *arg, const struct dns_answer *answer)
 	struct preflight *p = question->of;
 
 	question->op = NULL;
-	p->found.policy = preflight_policy_of(answer, &p->found.strict);
+	p->found.policy = preflight_policy_of(
+	    answer, p->policy_name != p->found.from, &p->found.strict);
 	if (p->found.policy == PREFLIGHT_POLICY_MISSING)
 		policy_next(p);
 	preflight_answered(p);

@@ -95,13 +95,14 @@ preflight_key_of(const struct dns_answer *answer, struct slice ours)
 }
 
 static enum preflight_policy
-policy_read(struct slice record, bool *strict)
+policy_read(struct slice record, bool below, bool *strict)
 {
 	struct slice value;
 
 	*strict = tag_find(record, "adkim", &value) &&
 		  slice_ieq(value, SLICE_LIT("s"));
-	(void)tag_find(record, "p", &value);
+	if (!below || !tag_find(record, "sp", &value))
+		(void)tag_find(record, "p", &value);
 	if (slice_ieq(value, SLICE_LIT("reject")))
 		return PREFLIGHT_POLICY_REJECT;
 	if (slice_ieq(value, SLICE_LIT("quarantine")))
@@ -122,7 +123,7 @@ is_policy(struct slice record)
 }
 
 enum preflight_policy
-preflight_policy_of(const struct dns_answer *answer, bool *strict)
+preflight_policy_of(const struct dns_answer *answer, bool below, bool *strict)
 {
 	enum preflight_policy policy = PREFLIGHT_POLICY_MISSING;
 
@@ -141,7 +142,7 @@ preflight_policy_of(const struct dns_answer *answer, bool *strict)
 			*strict = false;
 			return PREFLIGHT_POLICY_BROKEN;
 		}
-		policy = policy_read(record, strict);
+		policy = policy_read(record, below, strict);
 	}
 	return policy;
 }

@@ -62,8 +62,9 @@ struct preflight_found {
 /* ours: what DNS is to say, "v=DKIM1; k=rsa; p=...". */
 enum preflight_key preflight_key_of(const struct dns_answer *answer,
 				    struct slice ours);
+/* below: the record is of a domain above the author's. */
 enum preflight_policy preflight_policy_of(const struct dns_answer *answer,
-					  bool *strict);
+					  bool below, bool *strict);
 enum preflight_spf preflight_spf_of(const struct dns_answer *answer);
 
 /* "fine", "revoked", ...: the worst of all keys. */

@@ -129,7 +129,8 @@ begin(const struct mailing *mailing)
 				     .subject = SLICE_LIT("The report"),
 				     .recipients = mailing->recipients,
 				     .confirm = mailing->confirm,
-				     .given = CAMPAIGN_WHY_RECIPIENTS};
+				     /* another may come: not done at once */
+				     .given = CAMPAIGN_WHY_CHOSEN};
 	struct campaign_join join;
 
 	world_join(&w, &mail, &join);
@@ -321,6 +322,29 @@ START_TEST(test_restart)
 }
 END_TEST
 
+/* Of two messages each, and who gets both is not listed twice. */
+START_TEST(test_messages)
+{
+	static const struct mailing mailing = {"good.test", NULL, false, false,
+					       6};
+	struct letter letter = {.cred = "pr",
+				.from = "bounce@good.test",
+				.to = "a@x.test gone@x.test dead-b@y.test",
+				.body = "From: pr@good.test\r\n\r\nhello\r\n"};
+	uint64_t c = begin(&mailing);
+
+	suppress("gone@x.test");
+	letter.campaign = c;
+	world_accept(&w, &letter);
+	world_accept(&w, &letter);
+	world_start(&w);
+	UNTIL(&w, is_looked_at(c), "looked at");
+	ck_assert_str_eq(view_of(c).reason, "2 at dead domains; 2 suppressed");
+	UNTIL(&w, view_of(c).left == 0, "gone");
+	ck_assert_uint_eq(view_of(c).counts[CAMPAIGN_DELIVERED], 2);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -332,6 +356,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, test_looks, 0, COUNT(looks));
+	tcase_add_test(tc, test_messages);
 	tcase_add_test(tc, test_silence);
 	tcase_add_test(tc, test_decided);
 	tcase_add_test(tc, test_restart);

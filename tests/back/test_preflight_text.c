@@ -77,26 +77,33 @@ static const struct {
 	enum dns_status status;
 	const char *records;
 	enum preflight_policy want;
-	bool strict;
+	bool strict, below;
 } policies[] = {
-    {"none", DNS_OK, "v=DMARC1; p=none", PREFLIGHT_POLICY_NONE, false},
+    {"none", DNS_OK, "v=DMARC1; p=none", PREFLIGHT_POLICY_NONE, false, false},
     {"reject, strict", DNS_OK, "v=DMARC1;p=Reject;adkim=s",
-     PREFLIGHT_POLICY_REJECT, true},
+     PREFLIGHT_POLICY_REJECT, true, false},
     {"quarantine, relaxed", DNS_OK, "v=DMARC1 ; p=quarantine; adkim=r",
-     PREFLIGHT_POLICY_QUARANTINE, false},
+     PREFLIGHT_POLICY_QUARANTINE, false, false},
+    {"its own, not of those below", DNS_OK, "v=DMARC1; p=reject; sp=none",
+     PREFLIGHT_POLICY_REJECT, false, false},
+    {"of those below", DNS_OK, "v=DMARC1; p=reject; sp=none",
+     PREFLIGHT_POLICY_NONE, false, true},
+    {"the same for those below", DNS_OK, "v=DMARC1; p=reject",
+     PREFLIGHT_POLICY_REJECT, false, true},
     {"no p", DNS_OK, "v=DMARC1; rua=mailto:a@b.test", PREFLIGHT_POLICY_BROKEN,
-     false},
+     false, false},
     {"a p that is none", DNS_OK, "v=DMARC1; p=maybe", PREFLIGHT_POLICY_BROKEN,
-     false},
+     false, false},
     {"the version must be first", DNS_OK, "p=none; v=DMARC1",
-     PREFLIGHT_POLICY_MISSING, false},
+     PREFLIGHT_POLICY_MISSING, false, false},
     {"other records beside it", DNS_OK, "v=spf1 -all|v=DMARC1; p=none",
-     PREFLIGHT_POLICY_NONE, false},
+     PREFLIGHT_POLICY_NONE, false, false},
     {"two of them", DNS_OK, "v=DMARC1; p=none; adkim=s|v=DMARC1; p=reject",
-     PREFLIGHT_POLICY_BROKEN, false},
-    {"too long to be kept", DNS_OK, "", PREFLIGHT_POLICY_MISSING, false},
-    {"no such name", DNS_NXDOMAIN, NULL, PREFLIGHT_POLICY_MISSING, false},
-    {"silence", DNS_TIMEOUT, NULL, PREFLIGHT_POLICY_UNKNOWN, false},
+     PREFLIGHT_POLICY_BROKEN, false, false},
+    {"too long to be kept", DNS_OK, "", PREFLIGHT_POLICY_MISSING, false, false},
+    {"no such name", DNS_NXDOMAIN, NULL, PREFLIGHT_POLICY_MISSING, false,
+     false},
+    {"silence", DNS_TIMEOUT, NULL, PREFLIGHT_POLICY_UNKNOWN, false, false},
 };
 
 START_TEST(test_policies)
@@ -106,8 +113,8 @@ START_TEST(test_policies)
 	    answer_of(policies[_i].status, policies[_i].records, records);
 	bool strict = true;
 
-	ck_assert_msg(preflight_policy_of(&answer, &strict) ==
-			  policies[_i].want,
+	ck_assert_msg(preflight_policy_of(&answer, policies[_i].below,
+					  &strict) == policies[_i].want,
 		      "%s", policies[_i].label);
 	ck_assert_msg(strict == policies[_i].strict, "%s", policies[_i].label);
 }

@@ -43,7 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cut(data + 1, size - 1, records, answer.count);
 	found.keys[0].state =
 	    preflight_key_of(&answer, SLICE_LIT("v=DKIM1; p=QUJD"));
-	found.policy = preflight_policy_of(&answer, &found.strict);
+	found.policy = preflight_policy_of(&answer, data[0] & 1, &found.strict);
 	found.spf = preflight_spf_of(&answer);
 	if (found.strict && found.policy <= PREFLIGHT_POLICY_MISSING)
 		abort();
