@@ -188,10 +188,17 @@ take(struct shape_text *text, unsigned char c)
 	}
 }
 
+/* Asked for each byte, so that it does not matter how they were cut. */
+static bool
+is_done(const struct shape_text *text)
+{
+	return text->over || text->words >= SHAPE_WORDS_MAX;
+}
+
 static void
 add_plain(struct shape_text *text, const unsigned char *p, size_t n)
 {
-	for (size_t i = 0; i < n && !text->over;) {
+	for (size_t i = 0; i < n && !is_done(text);) {
 		size_t letters = take_letters(text, p + i, n - i);
 
 		if (letters == 0)
@@ -341,7 +348,7 @@ take_html(struct shape_text *text, unsigned char c)
 static void
 add_html(struct shape_text *text, const unsigned char *p, size_t n)
 {
-	for (size_t i = 0; i < n;) {
+	for (size_t i = 0; i < n && !is_done(text);) {
 		size_t letters = 0;
 
 		if (text->state == HTML_TEXT && text->until == NULL)

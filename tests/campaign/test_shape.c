@@ -277,6 +277,21 @@ START_TEST(told_apart)
 }
 END_TEST
 
+/* Nor where the text is longer than what is looked at. */
+START_TEST(long_in_pieces)
+{
+	static const char *const heads[] = {PLAIN, HTML};
+	static char message[40000];
+
+	seed = 3;
+	strcpy(message, heads[_i]);
+	add_words(message, 2000);
+	for (size_t piece = 1; piece < 4000; piece += 37)
+		ck_assert_uint_eq(facts_of(slice_str(message), piece).fuzzy,
+				  facts(message).fuzzy);
+}
+END_TEST
+
 /* Whatever it is, memory and time have an end. */
 START_TEST(strange)
 {
@@ -308,6 +323,7 @@ main(void)
 	tcase_add_loop_test(tc, header, 0, COUNT(fields));
 	tcase_add_test(tc, exact);
 	tcase_add_loop_test(tc, told_apart, 0, COUNT(pairs));
+	tcase_add_loop_test(tc, long_in_pieces, 0, 2);
 	tcase_add_test(tc, strange);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
