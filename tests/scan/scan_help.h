@@ -82,6 +82,17 @@ help_scan(struct scan *scan, const char *text)
 	return kind;
 }
 
+/* A new content each time, so that nothing is known. */
+static inline enum scan_kind
+scan_new(struct scan *scan)
+{
+	static int n;
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "new%d", n++);
+	return help_scan(scan, text);
+}
+
 static inline int
 help_run(Suite *suite)
 {
