@@ -84,7 +84,10 @@ def slower_within_one_reply(work):
     most = 5 * (site >> 5) + 100
     assert came(65, 70)[1] <= most, (came(65, 70), most)
     assert max(m["at"] for m in ours) > at + 65 * minute, "it never was slow"
-    sluice.stop()
+    if "libtsan" in sluice.preload:  # it waits past the shim, and far too long
+        sluice.kill()
+    else:
+        sluice.stop()
 
 
 @story
