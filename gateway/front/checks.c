@@ -48,6 +48,18 @@ checks_contact(const struct session *session)
 	return contact != NULL ? contact : CONTACT;
 }
 
+const struct front_class *
+checks_class(const struct session *session)
+{
+	const struct front_conf *conf = &session->snapshot->conf;
+	const char *name = session->login.class;
+
+	for (size_t i = 0; name != NULL && i < conf->class_count; i++)
+		if (strcmp(conf->classes[i].name, name) == 0)
+			return &conf->classes[i];
+	return NULL;
+}
+
 static void
 cut_into(char *out, size_t size, struct slice s)
 {

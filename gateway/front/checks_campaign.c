@@ -15,18 +15,6 @@
 
 #define JOIN_ARENA_BYTES 512
 
-static const struct front_class *
-class_of(const struct session *session)
-{
-	const struct front_conf *conf = &session->snapshot->conf;
-	const char *name = session->login.class;
-
-	for (size_t i = 0; name != NULL && i < conf->class_count; i++)
-		if (strcmp(conf->classes[i].name, name) == 0)
-			return &conf->classes[i];
-	return NULL;
-}
-
 void
 check_campaign_begin(struct transaction *t)
 {
@@ -41,7 +29,7 @@ static enum campaign_why
 given(const struct transaction *t)
 {
 	const struct session *session = t->session;
-	const struct front_class *class = class_of(session);
+	const struct front_class *class = checks_class(session);
 
 	if (session->login.bulk || session->listener->bulk)
 		return CAMPAIGN_WHY_CHOSEN;
@@ -67,7 +55,7 @@ check_campaign(struct transaction *t)
 {
 	struct campaign_watch *watch = &t->campaign;
 	const struct session *session = t->session;
-	const struct front_class *class = class_of(session);
+	const struct front_class *class = checks_class(session);
 	struct spool_msg *msg = t->msg;
 	struct campaign_mail mail = {
 	    .id = msg->id,

@@ -17,6 +17,8 @@ void checks_decision(struct decision *decision, const struct session *session,
 void checks_count_refused(struct session *session, struct slice from,
 			  struct slice domain);
 const char *checks_contact(const struct session *session);
+/* What the configuration says of the login's class; NULL: nothing. */
+const struct front_class *checks_class(const struct session *session);
 
 /* --- checks_block.c: the block list ------------------------------------- */
 

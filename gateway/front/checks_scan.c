@@ -26,22 +26,10 @@
 
 /* --- settings ------------------------------------------------------------- */
 
-static const struct front_class *
-class_of(const struct session *session)
-{
-	const struct front_conf *conf = &session->snapshot->conf;
-	const char *name = session->login.class;
-
-	for (size_t i = 0; name != NULL && i < conf->class_count; i++)
-		if (strcmp(conf->classes[i].name, name) == 0)
-			return &conf->classes[i];
-	return NULL;
-}
-
 static enum scan_down
 down_of(const struct session *session)
 {
-	const struct front_class *class = class_of(session);
+	const struct front_class *class = checks_class(session);
 
 	return class != NULL && class->scan_down >= 0
 		   ? (enum scan_down) class->scan_down
@@ -51,7 +39,7 @@ down_of(const struct session *session)
 static enum scan_unscannable
 unscannable_of(const struct session *session)
 {
-	const struct front_class *class = class_of(session);
+	const struct front_class *class = checks_class(session);
 
 	return class != NULL && class->scan_unscannable >= 0
 		   ? (enum scan_unscannable) class->scan_unscannable

@@ -421,7 +421,7 @@ START_TEST(a_test_by_hand)
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct scan_conf conf = help_conf(2);
-		struct scan_test tests[FAKES_MAX];
+		struct scan_test tests[FAKES_MAX] = {0};
 		struct scan *scan;
 		bool ended;
 		uint64_t n;
@@ -466,7 +466,7 @@ END_TEST
 START_TEST(a_test_that_does_not_end)
 {
 	struct scan_conf conf = help_conf(2);
-	struct scan_test tests[FAKES_MAX];
+	struct scan_test tests[FAKES_MAX] = {0};
 	struct scan *scan;
 	bool ended = false;
 	uint64_t n, m;
