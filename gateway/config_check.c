@@ -216,25 +216,24 @@ check_domains(struct config_reading *r, const struct config *c)
 	free(all);
 }
 
-static void
-check_via(struct config_reading *r, const struct config *c,
-	  const struct config_route *route)
+void
+config_check_via(struct config_reading *r, const struct config *c,
+		 const struct config_block *block, const struct config_via *via)
 {
-	const char *relay = route->via.relay;
 	const char **names;
 	size_t n = 0;
 
-	if (route->via.kind != CONFIG_VIA_RELAY || relay == NULL ||
-	    config_relay_find(c, relay) != NULL)
+	if (via->kind != CONFIG_VIA_RELAY || via->relay == NULL ||
+	    config_relay_find(c, via->relay) != NULL)
 		return;
 	names = mem_array(c->relays.count + 1, sizeof(*names));
 	for (; n < c->relays.count; n++)
 		names[n] = c->relays.v[n]->name;
 	names[n++] = "mx";
-	config_error(r->problems, config_place_of(&route->block, "via"),
+	config_error(r->problems, config_place_of(block, "via"),
 		     "there is no 'relay %s'%s",
-		     config_word_text(r->arena, relay),
-		     config_nearest(r->arena, relay, names, n));
+		     config_word_text(r->arena, via->relay),
+		     config_nearest(r->arena, via->relay, names, n));
 	free(names);
 }
 
@@ -257,7 +256,7 @@ check_routes(struct config_reading *r, const struct config *c)
 			config_error(r->problems, route->block.at,
 				     "'route %s' has no 'domain'",
 				     route->block.name);
-		check_via(r, c, route);
+		config_check_via(r, c, &route->block, &route->via);
 	}
 	if (!found && c->routes.count > 0)
 		config_error(r->problems, c->block.at,

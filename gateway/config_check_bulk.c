@@ -9,28 +9,6 @@
 #include "gateway/config_int.h"
 #include "policy/limits.h"
 
-static void
-check_via(struct config_reading *r, const struct config *c)
-{
-	const struct config_bulk *bulk = &c->bulk;
-	const char *relay = bulk->via.relay;
-	const char **names;
-	size_t n = 0;
-
-	if (bulk->via.kind != CONFIG_VIA_RELAY || relay == NULL ||
-	    config_relay_find(c, relay) != NULL)
-		return;
-	names = mem_array(c->relays.count + 1, sizeof(*names));
-	for (; n < c->relays.count; n++)
-		names[n] = c->relays.v[n]->name;
-	names[n++] = "mx";
-	config_error(r->problems, config_place_of(&bulk->block, "via"),
-		     "there is no 'relay %s'%s",
-		     config_word_text(r->arena, relay),
-		     config_nearest(r->arena, relay, names, n));
-	free(names);
-}
-
 /* A '+' or '@' in it could not be told from the login's own. */
 static void
 check_suffix(struct config_reading *r, const struct config_bulk *bulk)
@@ -104,7 +82,7 @@ config_check_bulk(struct config_reading *r, const struct config *c)
 {
 	const struct config_bulk *bulk = &c->bulk;
 
-	check_via(r, c);
+	config_check_via(r, c, &c->bulk.block, &c->bulk.via);
 	check_suffix(r, bulk);
 	check_warmup(r, bulk);
 	check_shares(r, bulk);

@@ -159,6 +159,10 @@ void config_check_scan(struct config_reading *r, const struct config *config);
 void config_check_dkim(struct config_reading *r, const struct config *config);
 /* Reads its keys. */
 void config_read_dkim(struct config_reading *r, struct config *config);
+/* A `via` names a next hop that there is. */
+void config_check_via(struct config_reading *r, const struct config *c,
+		      const struct config_block *block,
+		      const struct config_via *via);
 void config_check_bulk(struct config_reading *r, const struct config *config);
 /* An authorities' file can be used; else told at `at`. */
 void config_check_ca(struct config_reading *r, const char *path,
