@@ -18,6 +18,7 @@
 
 #include "gateway/back/campaign_report.h"
 #include "gateway/back/feeder.h"
+#include "gateway/back/pacing.h"
 #include "gateway/base/address.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/clock.h"
@@ -176,6 +177,25 @@ leave_out(struct dest *dest, struct sieve *sieve, struct job **jobp,
 	delivery_end_unsent(dest, &job, gone, result);
 }
 
+/* What is over the pace of its destination goes back, as not tried. */
+static void
+keep_batch(struct dest *dest, struct sieve *sieve, struct job *job)
+{
+	uint32_t most = pacing_batch(dest->pacing), n = 0;
+	struct relay *relay = dest->hop->relay;
+	uint32_t indexes[JOB_RCPTS_MAX];
+	struct job *rest;
+
+	if (most == 0 || sieve->count <= most)
+		return;
+	for (uint32_t i = most; i < sieve->count; i++)
+		indexes[n++] = sieve->rcpts[i]->index;
+	sieve->count = most;
+	feeder_cut(relay, job, n);
+	rest = mail_split(relay, job, sieve->msg, indexes, n);
+	mail_place(relay, rest);
+}
+
 /* --- the guard ------------------------------------------------------------ */
 
 static void
@@ -272,6 +292,7 @@ bulk_pass(struct dest *dest, struct job **job, struct spool_rcpt **rcpts)
 	}
 	if (!*job)
 		return false;
+	keep_batch(dest, &sieve, *job);
 	return guard(relay, &sieve) || feeder_passes(relay, job);
 }
 

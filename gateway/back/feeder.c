@@ -366,12 +366,17 @@ feeder_out(struct relay *relay, struct job *job)
 }
 
 void
-feeder_untried(struct relay *relay, struct job *job)
+feeder_cut(struct relay *relay, const struct job *job, uint32_t rcpts)
 {
 	if (job->fed)
 		feed_give_back_tokens(
-		    feed_find(relay->feeder, job_campaign(job)),
-		    job->rcpt_count);
+		    feed_find(relay->feeder, job_campaign(job)), rcpts);
+}
+
+void
+feeder_untried(struct relay *relay, struct job *job)
+{
+	feeder_cut(relay, job, job->rcpt_count);
 	feeder_out(relay, job);
 }
 

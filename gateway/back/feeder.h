@@ -37,6 +37,8 @@ bool feeder_passes(struct relay *relay, struct job **job);
 void feeder_out(struct relay *relay, struct job *job);
 /* The same, and it counts as not tried: its rate is given back. */
 void feeder_untried(struct relay *relay, struct job *job);
+/* Of one under way so many recipients leave that were not tried. */
+void feeder_cut(struct relay *relay, const struct job *job, uint32_t rcpts);
 /* Its destination is about to be another. */
 void feeder_moves(struct relay *relay, struct job *job);
 /* A standing job out of its list, JOB_ACTIVE. */

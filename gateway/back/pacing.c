@@ -132,6 +132,15 @@ pacing_is_worn(const struct pacing *pacing, uint64_t messages)
 	return max > 0 && messages >= max;
 }
 
+uint32_t
+pacing_batch(struct pacing *pacing)
+{
+	if (!pacing)
+		return 0;
+	renew(pacing);
+	return pace_batch(&pacing->pace, relay_now_ms(pacing->relay));
+}
+
 void
 pacing_started(struct pacing *pacing, uint32_t rcpts)
 {

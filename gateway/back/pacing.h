@@ -20,6 +20,8 @@ bool pacing_may_start(struct pacing *pacing);
 bool pacing_may_open(struct pacing *pacing, uint32_t connections);
 /* A connection that carried so many messages is closed. */
 bool pacing_is_worn(const struct pacing *pacing, uint64_t messages);
+/* At most so many recipients of a message may go together; 0: all. */
+uint32_t pacing_batch(struct pacing *pacing);
 /* So many recipients of a message are sent to. */
 void pacing_started(struct pacing *pacing, uint32_t rcpts);
 /* They were not, after all. */

@@ -114,12 +114,20 @@ void
 pace_take(struct pace *pace, uint32_t n, int64_t now_ms)
 {
 	settle(pace, now_ms);
-	/* At the last step it is messages that count, or one of 25 recipients
-	 * would keep the next from showing for 25 minutes that all is well. */
-	if (pace->step >= PACE_STEPS)
-		n = 1;
 	if (rate(pace) > 0)
 		pace->tokens -= n;
+}
+
+uint32_t
+pace_batch(struct pace *pace, int64_t now_ms)
+{
+	double per_minute;
+
+	settle(pace, now_ms);
+	per_minute = rate(pace);
+	if (per_minute <= 0)
+		return 0;
+	return per_minute < 1 ? 1 : (uint32_t)per_minute;
 }
 
 void

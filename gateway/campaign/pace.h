@@ -9,7 +9,7 @@
  * milliseconds of any clock that only goes forward.
  *
  * A step is a fraction of the rule: at step 0 all of it, at PACE_STEPS one
- * connection and one message a minute. A reply that says "slower" goes to the
+ * connection and one recipient a minute. A reply that says "slower" goes to the
  * last step within that reply; each quiet span goes one step back.
  */
 #define PACE_STEPS 6
@@ -35,6 +35,9 @@ void pace_rule_set(struct pace *pace, const struct pace_rule *rule,
 		   int64_t now_ms);
 /* 0: one may start now; else in so many milliseconds ask again. */
 int64_t pace_wait_ms(struct pace *pace, int64_t now_ms);
+/* Of one message so many recipients may go together: a minute's worth, or a
+ * debt would keep the next from showing for long that all is well. 0: all. */
+uint32_t pace_batch(struct pace *pace, int64_t now_ms);
 /* n recipients started; may go into debt, which the next ones wait for. */
 void pace_take(struct pace *pace, uint32_t n, int64_t now_ms);
 void pace_give_back(struct pace *pace, uint32_t n);

@@ -133,6 +133,29 @@ START_TEST(rate)
 }
 END_TEST
 
+/* Not more of one message than goes in a minute; the rest waits. */
+START_TEST(batches)
+{
+	static const struct letter five = {
+	    .to = "a@example.net b@example.net c@example.net d@example.net "
+		  "e@example.net",
+	    .lane = LANE_BULK};
+	struct pace_rule rule = {.per_minute = 3};
+	struct world w;
+
+	start(&w, &rule);
+	world_accept(&w, &five);
+	UNTIL(&w, sink_count(w.sink) == 1, "a minute's worth");
+	ck_assert_str_eq(sink_mail(w.sink, 0)->rcpts,
+			 "a@example.net b@example.net c@example.net");
+	UNTIL(&w, world_ledger(&w).by_state[RCPT_DELIVERED] == 3, "marked");
+	wait_ms(&w, 200);
+	ck_assert_uint_eq(sink_count(w.sink), 1);
+	ck_assert_uint_eq(status_of(&w).queued, 2);
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(per_connection)
 {
 	struct pace_rule rule = {.per_connection = 2, .connections = 1};
@@ -205,6 +228,7 @@ main(void)
 			    sizeof(refusals) / sizeof(refusals[0]));
 	tcase_add_test(t, people_do_not_notice);
 	tcase_add_test(t, greylisting_slows_nobody);
+	tcase_add_test(t, batches);
 	tcase_add_test(t, rate);
 	tcase_add_test(t, per_connection);
 	tcase_add_test(t, connections);

@@ -78,6 +78,24 @@ START_TEST(rate)
 }
 END_TEST
 
+/* A minute's worth at each step; a slower step is never more. */
+START_TEST(batch)
+{
+	struct pace_rule rule = {.per_minute = 64};
+	static const uint32_t most[] = {1, 2, 4, 8, 16, 32, 64};
+	struct pace pace;
+
+	pace_init(&pace, &rule, 0);
+	ck_assert_uint_eq(pace_batch(&pace, 0), 64);
+	pace_throttled(&pace, &plain, 0);
+	for (uint32_t step = 0; step <= PACE_STEPS; step++)
+		ck_assert_uint_eq(pace_batch(&pace, (int64_t)step * QUIET),
+				  most[step]);
+	pace_init(&pace, &(struct pace_rule){0}, 0);
+	ck_assert_uint_eq(pace_batch(&pace, 0), 0);
+}
+END_TEST
+
 START_TEST(no_rule_no_wait)
 {
 	struct pace_rule rule = {0};
@@ -241,6 +259,7 @@ main(void)
 
 	tcase_add_loop_test(t, rate, 0, COUNT(rates));
 	tcase_add_test(t, no_rule_no_wait);
+	tcase_add_test(t, batch);
 	tcase_add_test(t, one_reply_is_enough);
 	tcase_add_test(t, steps);
 	tcase_add_test(t, again_begins_anew);
