@@ -166,19 +166,19 @@ campaign_has_ended(const struct campaign *campaign)
 }
 
 uint64_t
-campaign_bounced(const struct campaign *campaign)
+campaign_bounced(const uint64_t counts[CAMPAIGN_COUNTS])
 {
 	uint64_t sum = 0;
 
 	for (size_t i = CAMPAIGN_BOUNCED; i < CAMPAIGN_COUNTS; i++)
-		sum += campaign->counts[i];
+		sum += counts[i];
 	return sum;
 }
 
 uint64_t
 campaign_left(const struct campaign *campaign)
 {
-	uint64_t final = campaign_bounced(campaign);
+	uint64_t final = campaign_bounced(campaign->counts);
 
 	for (size_t i = CAMPAIGN_DELIVERED; i <= CAMPAIGN_OTHER; i++)
 		final += campaign->counts[i];
@@ -255,7 +255,7 @@ stop(struct campaign *campaign, const char *what, uint64_t n, uint64_t all,
 static bool
 apply_rules(const struct campaigns_conf *conf, struct campaign *campaign)
 {
-	uint64_t bounced = campaign_bounced(campaign);
+	uint64_t bounced = campaign_bounced(campaign->counts);
 	uint64_t delivered = campaign->counts[CAMPAIGN_DELIVERED];
 	uint64_t complaints = campaign->counts[CAMPAIGN_COMPLAINTS];
 	uint64_t all = delivered + bounced;

@@ -61,6 +61,10 @@ enum campaign_why {
 };
 const char *campaign_state_word(enum campaign_state state);
 const char *campaign_why_word(enum campaign_why why);
+/* What became of a recipient: a class of bounce, or "dead-domain", ... */
+const char *campaign_count_word(enum campaign_count count);
+/* Recipients, of all classes. */
+uint64_t campaign_bounced(const uint64_t counts[CAMPAIGN_COUNTS]);
 
 #define CAMPAIGN_NAME_SIZE 128 /* of the subject, UTF-8, cut */
 #define CAMPAIGN_REASON_SIZE                            \

@@ -117,7 +117,6 @@ void campaign_forget(struct campaigns *campaigns, struct campaign *campaign);
 void campaign_state_set(struct campaign *campaign, enum campaign_state state);
 bool campaign_has_ended(const struct campaign *campaign);
 uint64_t campaign_left(const struct campaign *campaign);
-uint64_t campaign_bounced(const struct campaign *campaign);
 void campaign_reason_set(struct campaign *campaign, const char *reason);
 bool campaign_alike(uint64_t fuzzy, const uint8_t exact[16],
 		    const struct shape_facts *facts);

@@ -33,26 +33,8 @@ add_cell(struct buf *csv, struct slice s, const char *behind)
 static const char *
 state_word(enum campaign_count count)
 {
-	switch (count) {
-	case CAMPAIGN_DELIVERED:
-		return "delivered";
-	case CAMPAIGN_DEAD:
-		return "dead-domain";
-	case CAMPAIGN_SUPPRESSED:
-		return "suppressed";
-	case CAMPAIGN_DUPLICATE:
-		return "duplicate";
-	case CAMPAIGN_PURGED:
-		return "canceled";
-	case CAMPAIGN_MESSAGES:
-	case CAMPAIGN_RECIPIENTS:
-	case CAMPAIGN_OTHER:
-	case CAMPAIGN_COMPLAINTS:
-	case CAMPAIGN_BOUNCED:
-	case CAMPAIGN_COUNTS:
-		break;
-	}
-	return count >= CAMPAIGN_BOUNCED ? "failed" : "other";
+	return count >= CAMPAIGN_BOUNCED ? "failed"
+					 : campaign_count_word(count);
 }
 
 static const char *
@@ -62,8 +44,7 @@ class_word(enum campaign_count count)
 		return bounce_class_word(BOUNCE_DOMAIN);
 	if (count < CAMPAIGN_BOUNCED || count >= CAMPAIGN_COUNTS)
 		return "";
-	return bounce_class_word(
-	    (enum bounce_class)((int)count - CAMPAIGN_BOUNCED));
+	return campaign_count_word(count);
 }
 
 static bool

@@ -46,3 +46,30 @@ const char *bounce_class_word(enum bounce_class class)
 
 	return words[class];
 }
+
+const char *
+campaign_count_word(enum campaign_count count)
+{
+	switch (count) {
+	case CAMPAIGN_DELIVERED:
+		return "delivered";
+	case CAMPAIGN_DEAD:
+		return "dead-domain";
+	case CAMPAIGN_SUPPRESSED:
+		return "suppressed";
+	case CAMPAIGN_DUPLICATE:
+		return "duplicate";
+	case CAMPAIGN_PURGED:
+		return "canceled";
+	case CAMPAIGN_MESSAGES:
+	case CAMPAIGN_RECIPIENTS:
+	case CAMPAIGN_OTHER:
+	case CAMPAIGN_COMPLAINTS:
+	case CAMPAIGN_BOUNCED:
+	case CAMPAIGN_COUNTS:
+		break;
+	}
+	if (count < CAMPAIGN_BOUNCED || count >= CAMPAIGN_COUNTS)
+		return "other";
+	return bounce_class_word((enum bounce_class)(count - CAMPAIGN_BOUNCED));
+}

@@ -61,20 +61,10 @@ campaign_operand(struct call *call, size_t i, struct campaign_view *view)
 /* --- figures ----------------------------------------------------------------
  */
 
-static uint64_t
-bounced(const struct campaign_view *view)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < BOUNCE_CLASSES; i++)
-		n += view->counts[CAMPAIGN_BOUNCED + i];
-	return n;
-}
-
 uint64_t
 campaign_failed(const struct campaign_view *view)
 {
-	return bounced(view) + view->counts[CAMPAIGN_DEAD] +
+	return campaign_bounced(view->counts) + view->counts[CAMPAIGN_DEAD] +
 	       view->counts[CAMPAIGN_OTHER];
 }
 
@@ -87,26 +77,6 @@ campaign_percent(const struct campaign_view *view)
 	if (left == 0)
 		return all == 0 ? 0 : 100;
 	return (unsigned)(100.0 * (double)(all - left) / (double)all);
-}
-
-const char *
-campaign_count_word(enum campaign_count count)
-{
-	if (count >= CAMPAIGN_BOUNCED && count < CAMPAIGN_COUNTS)
-		return bounce_class_word(
-		    (enum bounce_class)(count - CAMPAIGN_BOUNCED));
-	switch (count) {
-	case CAMPAIGN_DEAD:
-		return "dead-domain";
-	case CAMPAIGN_SUPPRESSED:
-		return "suppressed";
-	case CAMPAIGN_DUPLICATE:
-		return "duplicate";
-	case CAMPAIGN_PURGED:
-		return "canceled";
-	default:
-		return "other";
-	}
 }
 
 static bool

@@ -31,7 +31,5 @@ void campaign_progress(const struct campaign_view *view, int64_t now_wall_s,
 		       size_t columns, struct buf *out);
 /* Into the open object. */
 void campaign_json(const struct campaign_view *view, struct json *j);
-/* What became of a recipient: a class of bounce, or "dead-domain", ... */
-const char *campaign_count_word(enum campaign_count count);
 
 #endif
