@@ -14,11 +14,12 @@
 #include <string.h>
 
 #include "gateway/back/clean_header.h"
+#include "gateway/back/own_text.h"
 #include "gateway/base/buf.h"
-#include "gateway/base/encode.h"
 #include "gateway/base/error.h"
 #include "gateway/base/escape.h"
 #include "gateway/base/mem.h"
+#include "gateway/smtp/utf8.h"
 
 #define CHUNK 65536
 #define HEADER_MAX ((size_t)256 << 10)
@@ -104,7 +105,7 @@ is_plain(struct slice text)
 {
 	struct slice line;
 
-	if (!clean_is_ascii(text))
+	if (!utf8_is_ascii(text))
 		return false;
 	while (slice_split(&text, '\n', &line)) {
 		if (line.n > LINE_MAX_BYTES)
@@ -129,18 +130,6 @@ make_text(struct buf *out, const struct clean_req *req,
 		add_wrapped(out, line);
 	}
 	buf_fini(&raw);
-}
-
-static void
-add_base64(struct buf *out, struct slice text)
-{
-	while (text.n > 0) {
-		struct slice line = slice_head(text, LINE_WIDTH / 4 * 3);
-
-		base64_encode(out, line);
-		buf_add_str(out, "\r\n");
-		text = slice_from(text, line.n);
-	}
 }
 
 /* --- the copy ---------------------------------------------------------------
@@ -240,7 +229,7 @@ replace_part(struct copy *copy, const struct clean_part *part)
 			   plain ? "us-ascii" : "utf-8",
 			   plain ? "7bit" : "base64");
 		if (!plain)
-			add_base64(&encoded, buf_slice(&text));
+			own_text_base64(&encoded, buf_slice(&text));
 		put_text(copy, buf_slice(plain ? &text : &encoded), part);
 		flush(copy);
 	}

@@ -4,19 +4,10 @@
 
 #include "gateway/base/encode.h"
 #include "gateway/base/escape.h"
+#include "gateway/smtp/utf8.h"
 
 #define PREFIX_MAX 300
 #define WORD_BYTES 42 /* of one encoded word of a Subject */
-
-bool
-clean_is_ascii(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if ((unsigned char)s.p[i] >= 0x80)
-			return false;
-	}
-	return true;
-}
 
 bool
 clean_next_field(struct slice *rest, struct slice *field)
@@ -96,7 +87,7 @@ add_prefix(struct buf *out, const char *prefix)
 	buf_add_slice(&text, slice_head(slice_str(prefix), PREFIX_MAX));
 	if (prefix[strlen(prefix) - 1] != ' ')
 		buf_add_byte(&text, ' ');
-	if (clean_is_ascii(buf_slice(&text)))
+	if (utf8_is_ascii(buf_slice(&text)))
 		escape_reply(out, buf_slice(&text));
 	else
 		add_words(out, buf_slice(&text));

@@ -6,7 +6,6 @@
 #include "gateway/base/buf.h"
 
 /* Headers of messages and parts, for clean.c alone. */
-bool clean_is_ascii(struct slice s);
 
 /* The next field with its continuations and line ends; the empty line that
  * ends the header is one too. */

@@ -16,6 +16,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/secret.h"
+#include "gateway/smtp/utf8.h"
 
 #define WHOLE_MAX ((uint64_t)1 << 20)	 /* RET=FULL above: headers only */
 #define HEADER_MAX ((uint64_t)128 << 10) /* front refuses larger blocks */
@@ -181,16 +182,6 @@ must_be_plain(const struct notice *notice)
 }
 
 static bool
-is_ascii(const char *s)
-{
-	for (; *s != '\0'; s++) {
-		if ((unsigned char)*s >= 0x80)
-			return false;
-	}
-	return true;
-}
-
-static bool
 build(struct buf *out, const struct notice *notice, const struct gathered *g,
       const char *to, struct spool_msg *own)
 {
@@ -210,7 +201,8 @@ build(struct buf *out, const struct notice *notice, const struct gathered *g,
 	    .arrival_wall_s = msg->accepted_wall_ms / 1000,
 	    .now_wall_s = notice->now_wall_ms / 1000,
 	    .retry_until_wall_s = msg->accepted_wall_ms / 1000 + conf->expire_s,
-	    .utf8 = msg->flags & MSG_UTF8 && !(plain && is_ascii(to)),
+	    .utf8 = msg->flags & MSG_UTF8 &&
+		    !(plain && utf8_is_ascii(slice_str(to))),
 	    .whole = g->failed && msg->ret == RET_FULL && !plain &&
 		     /* held, perhaps: nobody could look into it */
 		     !(msg->flags & MSG_UNSCANNABLE_HOLD) &&

@@ -6,15 +6,14 @@
 
 #include <string.h>
 
+#include "gateway/back/own_text.h"
 #include "gateway/base/clock.h"
-#include "gateway/base/encode.h"
 #include "gateway/base/escape.h"
 #include "gateway/base/id.h"
 #include "gateway/campaign/table.h"
 
 #define VALUE_MAX 300
 #define TEXT_MAX 16384
-#define LINE_BYTES 57 /* of base64's 76 */
 #define NUMBER_SIZE 32
 
 /* --- words ----------------------------------------------------------------
@@ -45,20 +44,10 @@ add_value(struct buf *out, const char *s)
 	escape_text(out, slice_head(slice_str(s), VALUE_MAX));
 }
 
-static uint64_t
-bounced(const struct campaign_view *view)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < BOUNCE_CLASSES; i++)
-		n += view->counts[CAMPAIGN_BOUNCED + i];
-	return n;
-}
-
 uint64_t
 report_mail_failed(const struct campaign_view *view)
 {
-	return bounced(view) + view->counts[CAMPAIGN_DEAD] +
+	return campaign_bounced(view->counts) + view->counts[CAMPAIGN_DEAD] +
 	       view->counts[CAMPAIGN_SUPPRESSED] +
 	       view->counts[CAMPAIGN_DUPLICATE] +
 	       view->counts[CAMPAIGN_PURGED] + view->counts[CAMPAIGN_OTHER];
@@ -131,7 +120,7 @@ add_counts(struct buf *out, const struct campaign_view *view)
 	add_count(out, "Recipients:", counts[CAMPAIGN_RECIPIENTS], NULL);
 	add_count(out, "Delivered:", counts[CAMPAIGN_DELIVERED], NULL);
 	add_count(out, "Still to go:", view->left, NULL);
-	add_count(out, "Failed:", bounced(view), NULL);
+	add_count(out, "Failed:", campaign_bounced(view->counts), NULL);
 	for (int i = 0; i < BOUNCE_CLASSES; i++) {
 		enum bounce_class class = (enum bounce_class)i;
 
@@ -208,29 +197,13 @@ add_text(struct buf *out, const struct report_mail *mail)
 /* --- the mail -------------------------------------------------------------
  */
 
-static bool
-is_ascii(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if ((unsigned char)s.p[i] >= 0x80)
-			return false;
-	}
-	return true;
-}
-
 void
 report_mail_encode(struct buf *out, struct buf *csv, bool last)
 {
-	struct slice rest = buf_slice(csv);
+	size_t n = last ? csv->n : csv->n - csv->n % OWN_TEXT_LINE;
 
-	while (rest.n >= LINE_BYTES || (last && rest.n > 0)) {
-		struct slice line = slice_head(rest, LINE_BYTES);
-
-		base64_encode(out, line);
-		buf_add_str(out, "\r\n");
-		rest = slice_from(rest, line.n);
-	}
-	buf_drop(csv, csv->n - rest.n);
+	own_text_base64(out, slice_head(buf_slice(csv), n));
+	buf_drop(csv, n);
 }
 
 static void
@@ -261,21 +234,12 @@ void
 report_mail_top(struct buf *out, const struct report_mail *mail)
 {
 	struct buf text;
-	bool ascii;
 
 	buf_init(&text, TEXT_MAX);
 	add_text(&text, mail);
-	ascii = is_ascii(buf_slice(&text));
 	add_header(out, mail);
-	buf_printf(out,
-		   "--%s\r\nContent-Type: text/plain; charset=%s\r\n"
-		   "Content-Transfer-Encoding: %s\r\n\r\n",
-		   mail->boundary, ascii ? "us-ascii" : "utf-8",
-		   ascii ? "7bit" : "base64");
-	if (ascii)
-		buf_add_slice(out, buf_slice(&text));
-	else
-		report_mail_encode(out, &text, true);
+	buf_printf(out, "--%s\r\n", mail->boundary);
+	own_text_put(out, buf_slice(&text));
 	buf_printf(out,
 		   "\r\n--%s\r\nContent-Type: text/csv; charset=utf-8; "
 		   "header=present;\r\n\tname=\"campaign-C%llu.csv\"\r\n"

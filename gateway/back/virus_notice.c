@@ -7,15 +7,14 @@
 
 #include <string.h>
 
+#include "gateway/back/own_text.h"
 #include "gateway/base/clock.h"
-#include "gateway/base/encode.h"
 #include "gateway/base/escape.h"
 #include "gateway/base/id.h"
 
 #define VALUE_MAX 300
 #define RCPTS_SHOWN 20
 #define TEXT_MAX 65536
-#define BASE64_LINE 76
 
 static void
 add_value(struct buf *out, const char *s)
@@ -100,30 +99,8 @@ add_text(struct buf *out, const struct virus_notice *notice)
 			 "password.\r\n");
 }
 
-static bool
-is_ascii(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if ((unsigned char)s.p[i] >= 0x80)
-			return false;
-	}
-	return true;
-}
-
 static void
-add_base64(struct buf *out, struct slice text)
-{
-	while (text.n > 0) {
-		struct slice line = slice_head(text, BASE64_LINE / 4 * 3);
-
-		base64_encode(out, line);
-		buf_add_str(out, "\r\n");
-		text = slice_from(text, line.n);
-	}
-}
-
-static void
-add_top(struct buf *out, const struct virus_notice *notice, bool ascii)
+add_top(struct buf *out, const struct virus_notice *notice)
 {
 	char date[CLOCK_RFC5322_SIZE], id[ID_TEXT_SIZE];
 
@@ -135,27 +112,19 @@ add_top(struct buf *out, const struct virus_notice *notice, bool ascii)
 	buf_printf(out,
 		   ">\r\nSubject: Virus found in your message%s\r\n"
 		   "Message-ID: <%s@%s>\r\n"
-		   "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-		   "Content-Type: text/plain; charset=%s\r\n"
-		   "Content-Transfer-Encoding: %s\r\n\r\n",
+		   "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n",
 		   notice->clean_id != 0 ? "" : ", not sent", id,
-		   notice->hostname, ascii ? "us-ascii" : "utf-8",
-		   ascii ? "7bit" : "base64");
+		   notice->hostname);
 }
 
 void
 virus_notice_build(struct buf *out, const struct virus_notice *notice)
 {
 	struct buf text;
-	bool ascii;
 
 	buf_init(&text, TEXT_MAX);
 	add_text(&text, notice);
-	ascii = is_ascii(buf_slice(&text));
-	add_top(out, notice, ascii);
-	if (ascii)
-		buf_add_slice(out, buf_slice(&text));
-	else
-		add_base64(out, buf_slice(&text));
+	add_top(out, notice);
+	own_text_put(out, buf_slice(&text));
 	buf_fini(&text);
 }
