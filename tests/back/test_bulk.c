@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/clock.h"
 #include "gateway/base/encode.h"
 #include "gateway/base/id.h"
 #include "tests/back/world.h"
@@ -25,16 +24,6 @@ static void
 teardown(void)
 {
 	world_close(&w);
-}
-
-static struct campaign_view
-view_of(uint64_t id)
-{
-	struct campaign_view view;
-
-	ck_assert_int_eq(campaign_get(w.campaigns, id, clock_wall_s(), &view),
-			 0);
-	return view;
 }
 
 static void
@@ -112,12 +101,12 @@ START_TEST(left_out)
 	ck_assert(sent_to("a@x.test"));
 	ck_assert(!sent_to("nomore@x.test"));
 	ck_assert(!sent_to("B@x.test"));
-	ck_assert_uint_eq(view_of(c).counts[CAMPAIGN_DELIVERED], 2);
-	ck_assert_uint_eq(view_of(c).counts[CAMPAIGN_SUPPRESSED], 1);
-	ck_assert_uint_eq(view_of(c).counts[CAMPAIGN_DUPLICATE], 1);
-	ck_assert_uint_eq(view_of(c).counts[CAMPAIGN_BOUNCED + BOUNCE_MAILBOX],
-			  1);
-	ck_assert_int_eq(view_of(c).state, CAMPAIGN_DONE);
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_DELIVERED], 2);
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_SUPPRESSED], 1);
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_DUPLICATE], 1);
+	ck_assert_uint_eq(
+	    world_view(&w, c).counts[CAMPAIGN_BOUNCED + BOUNCE_MAILBOX], 1);
+	ck_assert_int_eq(world_view(&w, c).state, CAMPAIGN_DONE);
 	UNTIL(&w, world_ledger(&w).by_state[RCPT_DROPPED] == 2, "marked");
 	ck_assert_str_eq(report(0)->from, "");
 	ck_assert_ptr_nonnull(strstr(report(0)->body, "is finished"));
@@ -161,7 +150,7 @@ START_TEST(suppressed_survives)
 	world_stop(&w, 3000);
 	world_reopen_spool(&w);
 	ck_assert(suppress_has(w.suppress, SLICE_LIT("550-gone@x.test")));
-	ck_assert_int_eq(view_of(c).state, CAMPAIGN_DONE);
+	ck_assert_int_eq(world_view(&w, c).state, CAMPAIGN_DONE);
 	world_start(&w);
 	world_work(&w, &(struct back_work){.verb = BACK_COUNT});
 	ck_assert_ptr_null(report(1)); /* told once */
@@ -180,20 +169,23 @@ START_TEST(guard)
 	letter_to(c, "a@gmail.com");
 	letter_to(c, "b@gmail.com");
 	letter_to(c, "x@company.test");
-	UNTIL(&w, view_of(c).counts[CAMPAIGN_DELIVERED] == 3, "below it");
+	UNTIL(&w, world_view(&w, c).counts[CAMPAIGN_DELIVERED] == 3,
+	      "below it");
 	letter_to(c, "c@gmail.com d@googlemail.com");
-	UNTIL(&w, view_of(c).state == CAMPAIGN_STOPPED, "it asks");
+	UNTIL(&w, world_view(&w, c).state == CAMPAIGN_STOPPED, "it asks");
 	UNTIL(&w, report(0) != NULL, "and says so");
 	ck_assert(!sent_to("c@gmail.com"));
-	ck_assert_ptr_nonnull(strstr(view_of(c).reason, "Gmail"));
+	ck_assert_ptr_nonnull(strstr(world_view(&w, c).reason, "Gmail"));
 	ck_assert_ptr_nonnull(strstr(report(0)->body, "Gmail"));
 	ck_assert_ptr_nonnull(strstr(report(0)->body, "was stopped"));
 	resume.id = c;
 	ck_assert_int_eq(world_order(&w, &resume), 0);
 	back_campaign(w.back, c);
-	UNTIL(&w, view_of(c).counts[CAMPAIGN_DELIVERED] == 5, "asked, it goes");
+	UNTIL(&w, world_view(&w, c).counts[CAMPAIGN_DELIVERED] == 5,
+	      "asked, it goes");
 	letter_to(c, "e@gmail.com y@company.test");
-	UNTIL(&w, view_of(c).counts[CAMPAIGN_DELIVERED] == 7, "once a day");
+	UNTIL(&w, world_view(&w, c).counts[CAMPAIGN_DELIVERED] == 7,
+	      "once a day");
 }
 END_TEST
 

@@ -29,16 +29,6 @@ teardown(void)
 	world_close(&w);
 }
 
-static struct campaign_view
-view_of(uint64_t id)
-{
-	struct campaign_view view;
-
-	ck_assert_int_eq(campaign_get(w.campaigns, id, clock_wall_s(), &view),
-			 0);
-	return view;
-}
-
 static void
 set(uint64_t id, enum campaign_state state, int64_t rate, int64_t connections)
 {
@@ -77,11 +67,13 @@ START_TEST(test_goes)
 	world_start(&w);
 	c = world_campaign(&w, "pr", 4);
 	letter_to("pr", c, "a@x.test b@x.test 550-c@x.test d@x.test");
-	UNTIL(&w, view_of(c).left == 0 && view_of(c).counts[1] == 4, "all");
-	ck_assert_uint_eq(view_of(c).counts[CAMPAIGN_DELIVERED], 3);
-	ck_assert_uint_eq(view_of(c).counts[CAMPAIGN_BOUNCED + BOUNCE_MAILBOX],
-			  1);
-	UNTIL(&w, view_of(c).state == CAMPAIGN_DONE, "done");
+	UNTIL(&w,
+	      world_view(&w, c).left == 0 && world_view(&w, c).counts[1] == 4,
+	      "all");
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_DELIVERED], 3);
+	ck_assert_uint_eq(
+	    world_view(&w, c).counts[CAMPAIGN_BOUNCED + BOUNCE_MAILBOX], 1);
+	UNTIL(&w, world_view(&w, c).state == CAMPAIGN_DONE, "done");
 	ck_assert_uint_eq(taken(), 1);
 }
 END_TEST
@@ -130,8 +122,8 @@ START_TEST(test_pause)
 	UNTIL(&w, taken() == at + 1, "personal mail");
 	set(c, CAMPAIGN_RUNNING, -1, -1);
 	UNTIL(&w, taken() == 3001, "all");
-	UNTIL(&w, view_of(c).state == CAMPAIGN_DONE, "done");
-	ck_assert_uint_eq(view_of(c).counts[CAMPAIGN_DELIVERED], 3000);
+	UNTIL(&w, world_view(&w, c).state == CAMPAIGN_DONE, "done");
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_DELIVERED], 3000);
 }
 END_TEST
 
@@ -147,13 +139,13 @@ START_TEST(test_pause_restart)
 	UNTIL(&w, status_of(&w).active == 0, "what was under way ends");
 	world_stop(&w, 3000);
 	world_reopen_spool(&w);
-	ck_assert_int_eq(view_of(c).state, CAMPAIGN_PAUSED);
-	ck_assert_uint_eq(view_of(c).left, 500 - taken());
+	ck_assert_int_eq(world_view(&w, c).state, CAMPAIGN_PAUSED);
+	ck_assert_uint_eq(world_view(&w, c).left, 500 - taken());
 	world_start(&w);
-	UNTIL(&w, status_of(&w).queued == view_of(c).left, "read back");
+	UNTIL(&w, status_of(&w).queued == world_view(&w, c).left, "read back");
 	turn_ms(300);
 	set(c, CAMPAIGN_RUNNING, -1, -1);
-	UNTIL(&w, view_of(c).left == 0, "all");
+	UNTIL(&w, world_view(&w, c).left == 0, "all");
 	ck_assert_uint_eq(taken(), 500);
 }
 END_TEST
@@ -177,20 +169,21 @@ START_TEST(test_cancel_undo)
 	work.select.campaign = c;
 	world_work(&w, &work);
 	ck_assert_int_eq(work.err, 0);
-	UNTIL(&w, view_of(other).left == 0, "the other one");
+	UNTIL(&w, world_view(&w, other).left == 0, "the other one");
 	sent = taken() - 10;
 	ck_assert_uint_eq(work.recipients, 800 - sent);
-	ck_assert_uint_eq(view_of(c).counts[CAMPAIGN_PURGED], 800 - sent);
-	ck_assert_uint_eq(view_of(c).left, 0);
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_PURGED],
+			  800 - sent);
+	ck_assert_uint_eq(world_view(&w, c).left, 0);
 	world_work(&w, &undo);
 	ck_assert_uint_eq(undo.recipients, 800 - sent);
 	set(c, CAMPAIGN_PAUSED, -1, -1);
-	UNTIL(&w, view_of(c).left == 800 - sent, "uncounted");
+	UNTIL(&w, world_view(&w, c).left == 800 - sent, "uncounted");
 	count.select.campaign = c;
 	world_work(&w, &count);
 	ck_assert_uint_eq(count.recipients, 800 - sent);
 	set(c, CAMPAIGN_RUNNING, -1, -1);
-	UNTIL(&w, view_of(c).left == 0, "the rest");
+	UNTIL(&w, world_view(&w, c).left == 0, "the rest");
 	ck_assert_uint_eq(taken(), 810);
 }
 END_TEST
@@ -273,7 +266,9 @@ START_TEST(test_fair)
 	}
 	for (int i = 0; i < 3; i++)
 		set(c[i], CAMPAIGN_RUNNING, -1, -1);
-	UNTIL(&w, view_of(c[1]).left == 0 && view_of(c[2]).left == 0, "both");
+	UNTIL(&w,
+	      world_view(&w, c[1]).left == 0 && world_view(&w, c[2]).left == 0,
+	      "both");
 	ck_assert_msg(last_of("small") < 800, "%zu", last_of("small"));
 	ck_assert_msg(last_of("middle") < 3000, "%zu", last_of("middle"));
 	set(c[0], CAMPAIGN_CANCELED, -1, -1);
@@ -295,12 +290,12 @@ START_TEST(test_no_reports)
 	world_start(&w);
 	c = letter.campaign = world_campaign(&w, "pr", 3);
 	world_accept(&w, &letter);
-	UNTIL(&w, view_of(c).left == 2, "a failure");
+	UNTIL(&w, world_view(&w, c).left == 2, "a failure");
 	ck_assert_uint_eq(status_of(&w).dsn_sent, 0);
 	letter.to = "b@x.test";
 	letter.notify = NOTIFY_SUCCESS;
 	world_accept(&w, &letter);
-	UNTIL(&w, view_of(c).left == 1 && status_of(&w).dsn_sent == 1,
+	UNTIL(&w, world_view(&w, c).left == 1 && status_of(&w).dsn_sent == 1,
 	      "a success");
 }
 END_TEST
@@ -345,10 +340,12 @@ START_TEST(test_adoption)
 	letter.campaign = join.id;
 	world_accept(&w, &letter);
 	UNTIL(&w, taken() == 2, "the third");
-	UNTIL(&w, view_of(join.id).counts[CAMPAIGN_DELIVERED] == 2, "two");
-	ck_assert_uint_eq(view_of(join.id).counts[CAMPAIGN_MESSAGES], 3);
-	ck_assert_uint_eq(view_of(join.id).counts[CAMPAIGN_RECIPIENTS], 3);
-	ck_assert_uint_eq(view_of(join.id).left, 1);
+	UNTIL(&w, world_view(&w, join.id).counts[CAMPAIGN_DELIVERED] == 2,
+	      "two");
+	ck_assert_uint_eq(world_view(&w, join.id).counts[CAMPAIGN_MESSAGES], 3);
+	ck_assert_uint_eq(world_view(&w, join.id).counts[CAMPAIGN_RECIPIENTS],
+			  3);
+	ck_assert_uint_eq(world_view(&w, join.id).left, 1);
 	ck_assert_int_eq(spool_load(w.spool, held, &msg), 0);
 	ck_assert_uint_eq(msg->campaign, join.id);
 	ck_assert_uint_eq(msg->lane, LANE_BULK);
@@ -359,7 +356,7 @@ START_TEST(test_adoption)
 	turn_ms(300);
 	ck_assert_uint_eq(taken(), 2);
 	set(join.id, CAMPAIGN_RUNNING, -1, -1);
-	UNTIL(&w, view_of(join.id).left == 0, "the second");
+	UNTIL(&w, world_view(&w, join.id).left == 0, "the second");
 }
 END_TEST
 
@@ -402,8 +399,8 @@ START_TEST(test_sites)
 	world_accept(&w, &letter);
 	UNTIL(&w, last_of("b@own.lab") != 0, "the other site");
 	ck_assert_msg(last_of("b@own.lab") < 100, "%zu", last_of("b@own.lab"));
-	UNTIL(&w, view_of(c).left == 1, "all but one");
-	view = view_of(c);
+	UNTIL(&w, world_view(&w, c).left == 1, "all but one");
+	view = world_view(&w, c);
 	ck_assert_uint_eq(view.counts[CAMPAIGN_DEAD], 1);
 	ck_assert_uint_eq(view.counts[CAMPAIGN_DELIVERED], 301);
 	ck_assert_uint_ge(status_of(&w).deferred, 1);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/clock.h"
 #include "gateway/base/id.h"
 #include "tests/back/world.h"
 #include "tests/support/dns_server.h"
@@ -95,20 +94,10 @@ teardown(void)
 	dkim_keys_release(&keys);
 }
 
-static struct campaign_view
-view_of(uint64_t id)
-{
-	struct campaign_view view;
-
-	ck_assert_int_eq(campaign_get(w.campaigns, id, clock_wall_s(), &view),
-			 0);
-	return view;
-}
-
 static bool
 is_looked_at(uint64_t id)
 {
-	return view_of(id).state != CAMPAIGN_CHECKING;
+	return world_view(&w, id).state != CAMPAIGN_CHECKING;
 }
 
 /* A message of a new campaign, From at the domain, To whom it goes to or one
@@ -240,14 +229,15 @@ START_TEST(test_looks)
 	world_start(&w);
 	c = mail(&looks[_i].mailing);
 	UNTIL(&w, is_looked_at(c), looks[_i].label);
-	view = view_of(c);
+	view = world_view(&w, c);
 	ck_assert_msg(view.state == looks[_i].state, "%s: %s", looks[_i].label,
 		      campaign_state_word(view.state));
 	ck_assert_msg(strcmp(view.reason, looks[_i].reason) == 0, "%s: %s",
 		      looks[_i].label, view.reason);
 	UNTIL(&w,
-	      view_of(c).counts[CAMPAIGN_DELIVERED] == looks[_i].delivered &&
-		  (looks[_i].delivered == 0 || view_of(c).left == 0),
+	      world_view(&w, c).counts[CAMPAIGN_DELIVERED] ==
+		      looks[_i].delivered &&
+		  (looks[_i].delivered == 0 || world_view(&w, c).left == 0),
 	      looks[_i].label);
 }
 END_TEST
@@ -263,8 +253,8 @@ START_TEST(test_silence)
 	world_start(&w);
 	c = mail(&mailing);
 	UNTIL(&w, is_looked_at(c), "an end");
-	ck_assert_int_eq(view_of(c).state, CAMPAIGN_RUNNING);
-	ck_assert_str_eq(view_of(c).reason,
+	ck_assert_int_eq(world_view(&w, c).state, CAMPAIGN_RUNNING);
+	ck_assert_str_eq(world_view(&w, c).reason,
 			 "DKIM and DMARC not known: no answer from DNS");
 }
 END_TEST
@@ -283,7 +273,7 @@ START_TEST(test_decided)
 	world_start(&w);
 	c = mail(&mailing);
 	UNTIL(&w, dns_server_udp_count(server) >= 2, "asked");
-	ck_assert_int_eq(view_of(c).state, CAMPAIGN_CHECKING);
+	ck_assert_int_eq(world_view(&w, c).state, CAMPAIGN_CHECKING);
 	order.id = c;
 	ck_assert_int_eq(world_order(&w, &order), 0);
 	back_campaign(w.back, c);
@@ -291,9 +281,9 @@ START_TEST(test_decided)
 	turn_some(w.loop);
 	/* one that came later is through, and this one as it was */
 	c = mail(&looks[0].mailing);
-	UNTIL(&w, view_of(c).counts[CAMPAIGN_DELIVERED] == 2, "another");
-	ck_assert_int_eq(view_of(order.id).state, CAMPAIGN_PAUSED);
-	ck_assert_str_eq(view_of(order.id).reason, "by ann");
+	UNTIL(&w, world_view(&w, c).counts[CAMPAIGN_DELIVERED] == 2, "another");
+	ck_assert_int_eq(world_view(&w, order.id).state, CAMPAIGN_PAUSED);
+	ck_assert_str_eq(world_view(&w, order.id).reason, "by ann");
 	ck_assert_uint_eq(sink_count(w.sink), 1);
 }
 END_TEST
@@ -310,14 +300,14 @@ START_TEST(test_restart)
 	UNTIL(&w, dns_server_udp_count(server) >= 2, "asked");
 	world_stop(&w, 100);
 	(void)dns_server_release(server);
-	ck_assert_int_eq(view_of(c).state, CAMPAIGN_CHECKING);
+	ck_assert_int_eq(world_view(&w, c).state, CAMPAIGN_CHECKING);
 	world_reopen_spool(&w);
 	look_first();
-	ck_assert_int_eq(view_of(c).state, CAMPAIGN_CHECKING);
+	ck_assert_int_eq(world_view(&w, c).state, CAMPAIGN_CHECKING);
 	world_start(&w);
 	UNTIL(&w, dns_server_release(server) > 0, "asked again");
 	UNTIL(&w, is_looked_at(c), "looked at");
-	ck_assert_int_eq(view_of(c).state, CAMPAIGN_WAITING);
+	ck_assert_int_eq(world_view(&w, c).state, CAMPAIGN_WAITING);
 	ck_assert_uint_eq(sink_count(w.sink), 0);
 }
 END_TEST
@@ -339,9 +329,10 @@ START_TEST(test_messages)
 	world_accept(&w, &letter);
 	world_start(&w);
 	UNTIL(&w, is_looked_at(c), "looked at");
-	ck_assert_str_eq(view_of(c).reason, "2 at dead domains; 2 suppressed");
-	UNTIL(&w, view_of(c).left == 0, "gone");
-	ck_assert_uint_eq(view_of(c).counts[CAMPAIGN_DELIVERED], 2);
+	ck_assert_str_eq(world_view(&w, c).reason,
+			 "2 at dead domains; 2 suppressed");
+	UNTIL(&w, world_view(&w, c).left == 0, "gone");
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_DELIVERED], 2);
 }
 END_TEST
 

@@ -213,6 +213,16 @@ world_order(struct world *w, const struct campaign_order *order)
 	return err;
 }
 
+struct campaign_view
+world_view(struct world *w, uint64_t campaign)
+{
+	struct campaign_view view;
+
+	ck_assert_int_eq(
+	    campaign_get(w->campaigns, campaign, clock_wall_s(), &view), 0);
+	return view;
+}
+
 /* --- what runs ------------------------------------------------------------ */
 
 void

@@ -80,6 +80,7 @@ void world_join(struct world *w, const struct campaign_mail *mail,
 		struct campaign_join *join);
 /* Committed when it returns; 0, or campaign_order's. */
 int world_order(struct world *w, const struct campaign_order *order);
+struct campaign_view world_view(struct world *w, uint64_t campaign);
 void world_reopen_spool(struct world *w); /* as a restart; back is stopped */
 /* A rule of w->blocklist, made if there is none. Returns its id. */
 uint64_t world_block(struct world *w, enum block_kind kind,
