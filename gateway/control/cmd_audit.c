@@ -6,9 +6,9 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/id.h"
 #include "gateway/base/mem.h"
-#include "gateway/base/units.h"
 #include "gateway/control/call.h"
 #include "gateway/control/control_int.h"
+#include "gateway/control/listing.h"
 #include "gateway/control/text.h"
 #include "policy/audit.h"
 
@@ -102,24 +102,15 @@ list_slice(struct call *call)
 
 	if (n == AUDIT_SLICE && !listing->over)
 		return CALL_MORE;
-	if (call->request.json) {
-		json_close_array(&listing->json);
-		buf_add_byte(&call->out, '\n');
-	} else if (call->request.tty && listing->given == 0) {
-		buf_add_str(&call->out, "Nothing was changed.\n");
-	} else if (call->request.tty && listing->given == listing->limit &&
-		   listing->over) {
-		buf_add_str(&call->out,
-			    "... and more: --limit N, or --limit 0 for all\n");
-	}
-	return CALL_DONE;
+	return listing_end(call, &listing->json, listing->given,
+			   listing->given == listing->limit && listing->over,
+			   "Nothing was changed.");
 }
 
 enum call_next
 command_audit(struct call *call)
 {
 	struct listing *listing = mem_zalloc(sizeof(*listing));
-	const char *limit = command_option(&call->line, "limit");
 
 	call->state = listing;
 	call->step = list_slice;
@@ -132,11 +123,8 @@ command_audit(struct call *call)
 	/* since a time: all of it, unless it is said */
 	if (listing->since_wall_s != 0)
 		listing->limit = 0;
-	if (limit != NULL &&
-	    units_count(slice_str(limit), &listing->limit) != 0) {
-		call_usage(call, "--limit takes a number");
+	if (!listing_limit(call, &listing->limit))
 		return CALL_DONE;
-	}
 	json_init(&listing->json, &call->out);
 	if (call->request.json)
 		json_open_array(&listing->json, NULL);

@@ -13,15 +13,14 @@
 #include "gateway/base/escape.h"
 #include "gateway/base/id.h"
 #include "gateway/base/mem.h"
-#include "gateway/base/units.h"
 #include "gateway/control/block_text.h"
 #include "gateway/control/call.h"
 #include "gateway/control/control_int.h"
+#include "gateway/control/listing.h"
 #include "gateway/control/rule.h"
 #include "gateway/control/text.h"
 
 #define LIST_SLICE 500
-#define TTY_LIMIT 1000
 
 /* --- add and del ---------------------------------------------------------- */
 
@@ -355,18 +354,9 @@ list_slice(struct call *call)
 		       on_block, list);
 	if (list->looked == LIST_SLICE && !list->full)
 		return CALL_MORE;
-	if (call->request.json) {
-		json_close_array(&list->json);
-		buf_add_byte(&call->out, '\n');
-	} else if (call->request.tty && list->given == 0) {
-		buf_add_str(&call->out, list->kind < 0
-					    ? "Nothing is blocked.\n"
-					    : "Nothing of that is blocked.\n");
-	} else if (call->request.tty && list->full) {
-		buf_add_str(&call->out,
-			    "... and more: --limit N, or --limit 0 for all\n");
-	}
-	return CALL_DONE;
+	return listing_end(call, &list->json, list->given, list->full,
+			   list->kind < 0 ? "Nothing is blocked."
+					  : "Nothing of that is blocked.");
 }
 
 static struct list *
@@ -389,14 +379,11 @@ enum call_next
 command_block_list(struct call *call)
 {
 	struct list *list = list_create(call, false);
-	const char *limit = command_option(&call->line, "limit");
 	struct entry entry = {.rule = {.kind = BLOCK_CRED}};
 
-	list->limit = call->request.tty && !call->request.json ? TTY_LIMIT : 0;
-	if (limit != NULL && units_count(slice_str(limit), &list->limit) != 0) {
-		call_usage(call, "--limit takes a number");
+	list->limit = listing_usual_limit(call);
+	if (!listing_limit(call, &list->limit))
 		return CALL_DONE;
-	}
 	if (call->line.operand_count == 2) {
 		if (!kind_and_value(call, &entry))
 			return CALL_DONE;

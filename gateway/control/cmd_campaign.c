@@ -11,17 +11,16 @@
 #include "gateway/base/error.h"
 #include "gateway/base/escape.h"
 #include "gateway/base/mem.h"
-#include "gateway/base/units.h"
 #include "gateway/campaign/table.h"
 #include "gateway/control/call.h"
 #include "gateway/control/campaign_text.h"
 #include "gateway/control/control_int.h"
+#include "gateway/control/listing.h"
 #include "gateway/control/selection.h"
 #include "gateway/control/text.h"
 
 #define LIST_SLICE 200
 #define REPORT_SLICE 500
-#define TTY_LIMIT 1000
 
 /* --- list -------------------------------------------------------------------
  */
@@ -74,16 +73,8 @@ list_slice(struct call *call)
 	}
 	if (n == LIST_SLICE && !list->full)
 		return CALL_MORE;
-	if (call->request.json) {
-		json_close_array(&list->json);
-		buf_add_byte(&call->out, '\n');
-	} else if (call->request.tty && list->given == 0) {
-		buf_add_str(&call->out, "There are no campaigns.\n");
-	} else if (call->request.tty && list->full) {
-		buf_add_str(&call->out,
-			    "... and more: --limit N, or --limit 0 for all\n");
-	}
-	return CALL_DONE;
+	return listing_end(call, &list->json, list->given, list->full,
+			   "There are no campaigns.");
 }
 
 static bool
@@ -108,20 +99,17 @@ enum call_next
 command_campaign_list(struct call *call)
 {
 	struct list *list = mem_zalloc(sizeof(*list));
-	const char *limit = command_option(&call->line, "limit");
 	const char *cred = command_option(&call->line, "cred");
 
 	call->state = list;
 	call->step = list_slice;
 	list->now_s = clock_wall_s();
 	list->width = call_width(call);
-	list->limit = call->request.tty && !call->request.json ? TTY_LIMIT : 0;
+	list->limit = listing_usual_limit(call);
 	if (!campaigns_there(call) || !state_option(call, list))
 		return CALL_DONE;
-	if (limit != NULL && units_count(slice_str(limit), &list->limit) != 0) {
-		call_usage(call, "--limit takes a number");
+	if (!listing_limit(call, &list->limit))
 		return CALL_DONE;
-	}
 	if (cred != NULL && !cred_parse(call, "--cred", cred, list->cred))
 		return CALL_DONE;
 	json_init(&list->json, &call->out);

@@ -17,15 +17,14 @@
 #include "gateway/base/escape.h"
 #include "gateway/base/id.h"
 #include "gateway/base/mem.h"
-#include "gateway/base/units.h"
 #include "gateway/control/call.h"
 #include "gateway/control/campaign_text.h"
 #include "gateway/control/control_int.h"
+#include "gateway/control/listing.h"
 #include "gateway/control/queue_text.h"
 #include "gateway/control/text.h"
 
 #define LIST_SLICE 200 /* entries looked at in a turn */
-#define TTY_LIMIT 1000
 
 struct list {
 	struct call *call;
@@ -223,21 +222,6 @@ on_entry(void *arg, const struct spool_entry *entry)
 	return true;
 }
 
-static void
-list_end(struct call *call, struct list *list)
-{
-	spool_msg_destroy(&list->msg);
-	if (call->request.json) {
-		json_close_array(&list->json);
-		buf_add_byte(&call->out, '\n');
-	} else if (call->request.tty && list->given == 0) {
-		buf_add_str(&call->out, "Nothing waits here.\n");
-	} else if (call->request.tty && list->full) {
-		buf_printf(&call->out,
-			   "... and more: --limit N, or --limit 0 for all\n");
-	}
-}
-
 static enum call_next
 list_slice(struct call *call)
 {
@@ -252,8 +236,8 @@ list_slice(struct call *call)
 		return CALL_MORE;
 	if (n < 0)
 		call_fail(call, "the list is not complete: %s", gw_err_text(n));
-	list_end(call, list);
-	return CALL_DONE;
+	return listing_end(call, &list->json, list->given, list->full,
+			   "Nothing waits here.");
 }
 
 /* The number of value among names, or -1 and a sentence. */
@@ -305,19 +289,6 @@ campaign_option(struct call *call, struct list *list)
 	return false;
 }
 
-static bool
-limit_option(struct call *call, struct list *list)
-{
-	const char *value = command_option(&call->line, "limit");
-
-	list->limit = call->request.tty && !call->request.json ? TTY_LIMIT : 0;
-	if (value == NULL || units_count(slice_str(value), &list->limit) == 0)
-		return true;
-	call_fail(call, "--limit takes a number");
-	call->exit = EXIT_USAGE;
-	return false;
-}
-
 enum call_next
 command_queue_list(struct call *call)
 {
@@ -330,9 +301,10 @@ command_queue_list(struct call *call)
 	list->width = call_columns(call);
 	if (list->width != 0 && list->width < 80)
 		list->width = 80;
+	list->limit = listing_usual_limit(call);
 	list->lane = choice(call, "lane", queue_lane_names, LANES);
 	list->state = choice(call, "state", queue_state_names, 2);
-	if (call->exit != EXIT_DONE || !limit_option(call, list) ||
+	if (call->exit != EXIT_DONE || !listing_limit(call, &list->limit) ||
 	    !campaign_option(call, list) || !cred_filter(call, list) ||
 	    !queue_domain(call, command_option(&call->line, "domain"),
 			  list->domain))

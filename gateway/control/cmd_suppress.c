@@ -12,14 +12,13 @@
 #include "gateway/base/error.h"
 #include "gateway/base/escape.h"
 #include "gateway/base/mem.h"
-#include "gateway/base/units.h"
 #include "gateway/control/call.h"
 #include "gateway/control/control_int.h"
+#include "gateway/control/listing.h"
 #include "gateway/control/suppress_text.h"
 #include "gateway/control/text.h"
 
 #define LIST_SLICE 500
-#define TTY_LIMIT 1000
 #define SOFT_BOUNCES 3
 
 /* --- list and export --------------------------------------------------------
@@ -138,19 +137,11 @@ list_slice(struct call *call)
 		return CALL_MORE;
 	if (n < 0)
 		call_fail(call, "the list is not complete: %s", gw_err_text(n));
-	if (call->request.json) {
-		json_close_array(&list->json);
-		buf_add_byte(&call->out, '\n');
-	} else if (call->request.tty && list->given == 0 && !list->export) {
-		buf_add_str(&call->out, list->part == NULL
-					    ? "Nobody is suppressed.\n"
-					    : "No such address is "
-					      "suppressed.\n");
-	} else if (call->request.tty && list->full) {
-		buf_add_str(&call->out,
-			    "... and more: --limit N, or --limit 0 for all\n");
-	}
-	return CALL_DONE;
+	return listing_end(call, &list->json, list->given, list->full,
+			   list->export ? NULL
+			   : list->part == NULL
+			       ? "Nobody is suppressed."
+			       : "No such address is suppressed.");
 }
 
 static struct list *
@@ -171,16 +162,13 @@ enum call_next
 command_suppress_list(struct call *call)
 {
 	struct list *list = list_create(call);
-	const char *limit = command_option(&call->line, "limit");
 
 	if (!suppress_there(call))
 		return CALL_DONE;
 	list->part = command_operand(&call->line, 0);
-	list->limit = call->request.tty && !call->request.json ? TTY_LIMIT : 0;
-	if (limit != NULL && units_count(slice_str(limit), &list->limit) != 0) {
-		call_usage(call, "--limit takes a number");
+	list->limit = listing_usual_limit(call);
+	if (!listing_limit(call, &list->limit))
 		return CALL_DONE;
-	}
 	if (call->request.json)
 		json_open_array(&list->json, NULL);
 	else if (call->request.tty)
