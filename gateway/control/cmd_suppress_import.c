@@ -1,14 +1,14 @@
 /*
  * sluice suppress import: one address a line, behind it what export writes, or
- * nothing. As with `block import`: first every line is read, and one mistake
- * anywhere means that nothing is added; then they are added, a slice at a time,
- * each committed before the next begins.
+ * nothing. That a mistake anywhere means that nothing is added, and that it is
+ * done in portions, is import.c's.
  */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "gateway/base/arena.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/escape.h"
@@ -16,13 +16,10 @@
 #include "gateway/base/mem.h"
 #include "gateway/control/call.h"
 #include "gateway/control/control_int.h"
+#include "gateway/control/import.h"
 #include "gateway/control/suppress_text.h"
 #include "gateway/control/text.h"
 #include "gateway/smtp/path.h"
-
-#define CHECK_SLICE 2000
-#define APPLY_SLICE 500
-#define ERRORS_SHOWN 20
 
 struct line {
 	char address[SUPPRESS_ADDRESS_SIZE];
@@ -31,27 +28,23 @@ struct line {
 	int64_t since_wall_s;
 };
 
-struct import {
-	struct json json;
-	struct slice rest; /* of the input */
-	struct change *tell;
+struct suppress_import {
+	struct import import;
 	char author[SUPPRESS_TEXT_MAX];
 	enum suppress_reason reason; /* of lines that do not say it */
-	int64_t now_s;
-	uint64_t number, entries, wrong, added;
-	bool applying;
 };
 
 static void
-import_fini(void *state)
+suppress_import_fini(void *state)
 {
-	struct import *import = state;
+	struct suppress_import *addresses = state;
+	const struct import *import = &addresses->import;
 
 	if (import->applying)
 		log_event(GW_LOG_WARN, "import-abandoned",
 			  LF_U64("added", import->added),
 			  LF_U64("of", import->entries));
-	change_destroy(&import->tell);
+	import_fini(&addresses->import);
 }
 
 /* --- a line -----------------------------------------------------------------
@@ -135,8 +128,8 @@ parse_behind(struct slice rest, struct line *line)
 
 /* 1: an entry; 0: nothing stands there; below: *why. */
 static int
-parse_line(const struct import *import, struct slice s, struct line *line,
-	   const char **why)
+parse_line(const struct suppress_import *addresses, struct slice s,
+	   struct line *line, const char **why)
 {
 	struct slice address;
 	struct path path;
@@ -151,204 +144,112 @@ parse_line(const struct import *import, struct slice s, struct line *line,
 	if (path_parse(&address, &path) != PATH_FINE || path.domain.n == 0 ||
 	    address.n > 0)
 		return GW_EINVAL;
-	line->reason = import->reason;
-	line->since_wall_s = import->now_s;
-	memcpy(line->text, import->author, sizeof(line->text));
+	line->reason = addresses->reason;
+	line->since_wall_s = addresses->import.now_s;
+	memcpy(line->text, addresses->author, sizeof(line->text));
 	memcpy(line->address, path.address.p, path.address.n);
 	line->address[path.address.n] = '\0';
 	*why = parse_behind(s, line);
 	return *why == NULL ? 1 : GW_EINVAL;
 }
 
-/* --- first: is every line right? -------------------------------------------
+static int
+read_line(struct call *call, struct slice text, struct line *line)
+{
+	struct suppress_import *addresses = call->state;
+	const char *why;
+	int got = parse_line(addresses, text, line, &why);
+
+	if (got < 0)
+		buf_add_str(&addresses->import.error, why);
+	return got;
+}
+
+static int
+check_line(struct call *call, struct slice text)
+{
+	struct line line;
+
+	return read_line(call, text, &line);
+}
+
+static int
+add_line(struct call *call, struct slice text, struct change *change)
+{
+	struct suppress_import *addresses = call->state;
+	struct line line;
+	struct suppress_entry entry = {.address = line.address, .count = 1};
+	struct store_change row;
+	struct arena *arena;
+	int err;
+
+	if (read_line(call, text, &line) <= 0)
+		return 0;
+	entry.reason = line.reason;
+	entry.since_wall_s = entry.last_wall_s = line.since_wall_s;
+	entry.text = line.text;
+	arena = arena_create(2048);
+	err = suppress_add(call->control->suppress, &entry, arena, &row);
+	if (err == 0)
+		change_add(change, &row);
+	else
+		buf_add_str(&addresses->import.error, gw_err_text(err));
+	arena_destroy(&arena);
+	return err == 0 ? 1 : err;
+}
+
+/* --- what is said of it -----------------------------------------------------
  */
 
-static enum call_next
-import_end(struct call *call, struct import *import, const char *result)
+static void
+put_effect(const struct call *call, struct change *change)
 {
-	struct json *j = &import->json;
+	const struct import *import = call->state;
 
-	import->applying = false;
-	if (call->request.json) {
-		json_close_array(j);
-		json_str(j, "result", result);
-		json_u64(j, "entries", import->entries);
-		json_u64(j, "added", import->added);
-		json_u64(j, "wrong", import->wrong);
-		json_bool(j, "durable", call->commit_err == 0);
-		json_close_object(j);
-		buf_add_byte(&call->out, '\n');
-	}
-	return CALL_DONE;
+	change_effect(change, "%" PRIu64 " of %" PRIu64 " addresses",
+		      import->added, import->entries);
 }
 
 static void
-tell_wrong(struct call *call, struct import *import, const char *why)
+put_counts(const struct call *call, struct json *j)
 {
-	if (++import->wrong > ERRORS_SHOWN)
+	const struct import *import = call->state;
+
+	json_u64(j, "added", import->added);
+}
+
+static void
+imported(struct call *call)
+{
+	const struct import *import = call->state;
+
+	if (call->request.json)
 		return;
-	if (call->request.json) {
-		json_open_object(&import->json, NULL);
-		json_u64(&import->json, "line", import->number);
-		json_str(&import->json, "what", why);
-		json_close_object(&import->json);
-	} else {
-		buf_printf(&call->err, "line %" PRIu64 ": %s\n", import->number,
-			   why);
-	}
-}
-
-static enum call_next apply_slice(struct call *call);
-
-static enum call_next
-checked(struct call *call, struct import *import)
-{
-	if (import->wrong > ERRORS_SHOWN)
-		call_fail(call, "and %" PRIu64 " lines more",
-			  import->wrong - ERRORS_SHOWN);
-	if (import->wrong > 0) {
-		call_fail(call,
-			  "%" PRIu64 " of %" PRIu64
-			  " lines are wrong: nothing was imported",
-			  import->wrong, import->number);
-		return import_end(call, import, "refused");
-	}
-	import->rest = buf_slice(&call->input);
-	import->number = 0;
-	import->applying = true;
-	call->step = apply_slice;
-	return CALL_MORE;
-}
-
-static enum call_next
-check_slice(struct call *call)
-{
-	struct import *import = call->state;
-	struct slice text;
-	struct line line;
-	const char *why;
-
-	for (int i = 0; i < CHECK_SLICE; i++) {
-		int got;
-
-		if (!slice_split(&import->rest, '\n', &text))
-			return checked(call, import);
-		import->number++;
-		got = parse_line(import, text, &line, &why);
-		import->entries += got > 0;
-		if (got < 0)
-			tell_wrong(call, import, why);
-	}
-	return CALL_MORE;
-}
-
-/* --- then: add them ---------------------------------------------------------
- */
-
-static int
-add_line(struct call *call, const struct line *line, struct arena *arena,
-	 struct change *change)
-{
-	const struct suppress_entry entry = {
-	    .address = line->address,
-	    .reason = line->reason,
-	    .count = 1,
-	    .since_wall_s = line->since_wall_s,
-	    .last_wall_s = line->since_wall_s,
-	    .text = line->text,
-	};
-	struct store_change row;
-	int err = suppress_add(call->control->suppress, &entry, arena, &row);
-
-	if (err == 0)
-		change_add(change, &row);
-	return err;
-}
-
-static enum call_next
-not_all(struct call *call, struct import *import, int err)
-{
-	call_fail(call,
-		  "line %" PRIu64 ": %s: %" PRIu64 " of %" PRIu64
-		  " addresses are suppressed, the last %d perhaps not durable",
-		  import->number, gw_err_text(err), import->added,
-		  import->entries, APPLY_SLICE);
-	return import_end(call, import, "incomplete");
-}
-
-static enum call_next
-imported(struct call *call, struct import *import)
-{
-	if (!call->request.json) {
-		buf_add_str(&call->out, "Imported ");
-		text_count(&call->out, import->added);
-		buf_printf(&call->out, " address%s.\n",
-			   import->added == 1 ? "" : "es");
-	}
-	return import_end(call, import, "imported");
-}
-
-static enum call_next
-apply_slice(struct call *call)
-{
-	struct import *import = call->state;
-	struct arena *arena;
-	struct change *change;
-	struct slice text;
-	struct line line;
-	const char *why;
-	int count = 0, err = 0;
-
-	if (call->commit_err != 0)
-		return not_all(call, import, call->commit_err);
-	arena = arena_create(65536);
-	change = change_again(import->tell);
-	while (count < APPLY_SLICE && err == 0 &&
-	       slice_split(&import->rest, '\n', &text)) {
-		import->number++;
-		if (parse_line(import, text, &line, &why) <= 0)
-			continue;
-		err = add_line(call, &line, arena, change);
-		import->added += err == 0;
-		count++;
-	}
-	arena_destroy(&arena);
-	if (count == 0) {
-		change_destroy(&change);
-		return imported(call, import);
-	}
-	change_effect(change, "%" PRIu64 " of %" PRIu64 " addresses",
-		      import->added, import->entries);
-	if (err != 0) {
-		change_commit(&change, NULL, NULL);
-		return not_all(call, import, err);
-	}
-	call_commit(call, &change);
-	return CALL_WAIT;
+	buf_add_str(&call->out, "Imported ");
+	text_count(&call->out, import->added);
+	buf_printf(&call->out, " address%s.\n", import->added == 1 ? "" : "es");
 }
 
 enum call_next
 command_suppress_import(struct call *call)
 {
-	struct import *import = mem_zalloc(sizeof(*import));
+	static const struct import_kind kind = {
+	    .entries = "addresses",
+	    .there = "suppressed",
+	    .check = check_line,
+	    .add = add_line,
+	    .put_effect = put_effect,
+	    .put_counts = put_counts,
+	    .done = imported,
+	};
+	struct suppress_import *addresses = mem_zalloc(sizeof(*addresses));
 
-	call->state = import;
-	call->state_fini = import_fini;
-	call->step = check_slice;
-	json_init(&import->json, &call->out);
-	import->now_s = clock_wall_s();
-	import->tell = call_change(call);
-	import->rest = buf_slice(&call->input);
-	if (!suppress_there(call) || !suppress_as_option(call, &import->reason))
+	call->state = addresses;
+	call->state_fini = suppress_import_fini;
+	import_init(call, &kind);
+	if (!suppress_there(call) ||
+	    !suppress_as_option(call, &addresses->reason))
 		return CALL_DONE;
-	suppress_author_text(call, import->tell, import->author);
-	if (!call->request.input) {
-		call_usage(call, "a file is missing");
-		return CALL_DONE;
-	}
-	if (call->request.json) {
-		json_open_object(&import->json, NULL);
-		json_open_array(&import->json, "errors");
-	}
-	return check_slice(call);
+	suppress_author_text(call, addresses->import.tell, addresses->author);
+	return import_begin(call);
 }
