@@ -216,6 +216,8 @@ load_one(struct campaigns *all, const struct campaign_key *key,
 	if (value.n != 8)
 		return false;
 	if (key->tag == CAMPAIGN_NUMBER) {
+		if (number > CAMPAIGN_ID_MAX)
+			return false;
 		if (all->last_id < number)
 			all->last_id = number;
 		return true;
@@ -223,6 +225,8 @@ load_one(struct campaigns *all, const struct campaign_key *key,
 	campaign = campaign_find(all, key->id);
 	if (campaign == NULL) /* of one that was forgotten since */
 		return true;
+	if (key->tag == CAMPAIGN_LAST && number > CAMPAIGN_TIME_MAX_S)
+		return false;
 	if (key->tag == CAMPAIGN_LAST)
 		campaign->last_wall_s = (int64_t)number;
 	else /* below 0: two changes of which one was lost; not shown */

@@ -70,7 +70,7 @@ campaign_key_decode(struct slice in, struct campaign_key *key)
 		got.message = key_get_u64(p + 9);
 		got.index = key_get_u32(p + 17);
 	}
-	if (in.n > 1 && got.id == 0)
+	if (in.n > 1 && (got.id == 0 || got.id > CAMPAIGN_ID_MAX))
 		return GW_ECORRUPT;
 	if ((got.tag == CAMPAIGN_TALLY && got.sub >= CAMPAIGN_COUNTS) ||
 	    (got.tag == CAMPAIGN_STATE && got.sub >= CAMPAIGN_STATE_SLOTS))
@@ -104,6 +104,16 @@ get_bool(struct reader *r)
 	if (v > 1)
 		r->ok = false;
 	return v == 1;
+}
+
+static int64_t
+get_time(struct reader *r)
+{
+	uint64_t v = reader_u64(r);
+
+	if (v > (uint64_t)CAMPAIGN_TIME_MAX_S)
+		r->ok = false;
+	return (int64_t)v;
 }
 
 static enum campaign_state
@@ -161,7 +171,7 @@ campaign_record_decode(struct slice in, struct campaign_record *record)
 	got.confirm = get_bool(&r);
 	got.rate_per_h = reader_u32(&r);
 	got.connections = reader_u32(&r);
-	got.began_wall_s = (int64_t)reader_u64(&r);
+	got.began_wall_s = get_time(&r);
 	got.fuzzy = reader_u64(&r);
 	exact = reader_raw(&r, sizeof(got.exact));
 	got.cred = get_text(&r);
@@ -204,7 +214,7 @@ campaign_standing_decode(struct slice in, struct campaign_standing *standing)
 	got.forgiven = get_bool(&r);
 	got.rate_per_h = reader_u32(&r);
 	got.connections = reader_u32(&r);
-	got.ended_wall_s = (int64_t)reader_u64(&r);
+	got.ended_wall_s = get_time(&r);
 	got.reason = get_text(&r);
 	if (!reader_end(&r))
 		return GW_ECORRUPT;
@@ -232,7 +242,7 @@ campaign_failed_decode(struct slice in, struct campaign_failed *failed)
 	reader_init(&r, in);
 	get_version(&r, FAILED_VERSION);
 	count = reader_u8(&r);
-	got.wall_s = (int64_t)reader_u64(&r);
+	got.wall_s = get_time(&r);
 	got.address = get_text(&r);
 	got.text = get_text(&r);
 	if (!reader_end(&r) || count >= CAMPAIGN_COUNTS)

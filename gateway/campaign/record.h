@@ -21,6 +21,10 @@ enum campaign_tag {			   /* on disk: never change */
  * has a slot of its own, and the one with the largest number stands. */
 #define CAMPAIGN_STATE_SLOTS 8
 #define CAMPAIGN_TEXT_MAX 512 /* of one string; longer ones are cut */
+/* The last second of the year 9999: a later time was never written, nor was
+ * one below 0, nor a number that nobody counts to. */
+#define CAMPAIGN_TIME_MAX_S INT64_C(253402300799)
+#define CAMPAIGN_ID_MAX ((uint64_t)INT64_MAX / 2)
 
 struct campaign_key {
 	enum campaign_tag tag;

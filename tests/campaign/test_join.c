@@ -1,3 +1,4 @@
+#include "gateway/store/key.h"
 #include "tests/campaign/kit.h"
 
 /* Which message is one of a campaign, and of which. */
@@ -330,6 +331,41 @@ START_TEST(known_after_a_restart)
 }
 END_TEST
 
+static void
+kit_damage(struct slice key, uint64_t value)
+{
+	uint8_t bytes[8];
+	const struct store_change change = {
+	    .table = STORE_CAMPAIGN,
+	    .kind = STORE_PUT,
+	    .key = key,
+	    .value = {(const char *)bytes, sizeof(bytes)},
+	};
+
+	key_put_u64(bytes, value);
+	kit_commit(&change, 1);
+}
+
+/* A number or a time that cannot be is as if it were not there. */
+START_TEST(damaged_numbers)
+{
+	static const uint64_t values[] = {UINT64_MAX, INT64_MAX,
+					  (uint64_t)INT64_MAX + 1};
+
+	kit_open(&conf);
+	ck_assert_uint_eq(kit_send("ann", 'a', 101, NOW), 1);
+	ck_assert(!kit_count(1, CAMPAIGN_DELIVERED, 101, NOW));
+	ck_assert_int_eq(kit_order(1, CAMPAIGN_RUNNING, NOW), 0);
+	kit_damage(slice_of("a", 1), values[_i]);
+	kit_damage(slice_of("e\0\0\0\0\0\0\0\1", 9), values[_i]);
+	kit_restart(&conf);
+	ck_assert_int_eq(kit_view(1, NOW).last_wall_s, NOW);
+	ck_assert_int_eq(campaign_over_wall_s(all, 1), NOW);
+	ck_assert_uint_eq(kit_send("ann", 'b', 101, NOW), 2);
+	kit_close();
+}
+END_TEST
+
 /* Names are of one line, and cut at a character. */
 START_TEST(names)
 {
@@ -388,6 +424,7 @@ main(void)
 	tcase_add_test(tc, bounded);
 	tcase_add_test(tc, bounded_campaigns);
 	tcase_add_test(tc, known_after_a_restart);
+	tcase_add_loop_test(tc, damaged_numbers, 0, 3);
 	tcase_add_test(tc, names);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

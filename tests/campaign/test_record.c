@@ -40,6 +40,13 @@ static const struct campaign_failed failed = {
     .text = {"550 5.7.1 no", 12},
 };
 
+/* Whoever shows one multiplies it. */
+static bool
+is_time(int64_t wall_s)
+{
+	return wall_s >= 0 && wall_s <= CAMPAIGN_TIME_MAX_S;
+}
+
 static int
 read_record(struct slice in)
 {
@@ -49,6 +56,7 @@ read_record(struct slice in)
 	if (err == 0) {
 		ck_assert(got.why <= CAMPAIGN_WHY_CHOSEN);
 		ck_assert(got.state < CAMPAIGN_STATES);
+		ck_assert(is_time(got.began_wall_s));
 	}
 	return err;
 }
@@ -59,8 +67,10 @@ read_standing(struct slice in)
 	struct campaign_standing got;
 	int err = campaign_standing_decode(in, &got);
 
-	if (err == 0)
+	if (err == 0) {
 		ck_assert(got.state < CAMPAIGN_STATES);
+		ck_assert(is_time(got.ended_wall_s));
+	}
 	return err;
 }
 
@@ -70,8 +80,10 @@ read_failed(struct slice in)
 	struct campaign_failed got;
 	int err = campaign_failed_decode(in, &got);
 
-	if (err == 0)
+	if (err == 0) {
 		ck_assert(got.count < CAMPAIGN_COUNTS);
+		ck_assert(is_time(got.wall_s));
+	}
 	return err;
 }
 
@@ -204,6 +216,9 @@ static const struct {
     {"state", {"d\0\0\0\0\0\0\0\7\7", 10}, 0},
     {"a slot there is none of", {"d\0\0\0\0\0\0\0\7\10", 10}, GW_ECORRUPT},
     {"failure", {"f\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0\1\0\0\0\2", 21}, 0},
+    {"a number that nobody counts to",
+     {"b\377\377\377\377\377\377\377\377", 9},
+     GW_ECORRUPT},
     {"number 0", {"b\0\0\0\0\0\0\0\0", 9}, GW_ECORRUPT},
     {"too short", {"b\0\0\0\0\0\0\7", 8}, GW_ECORRUPT},
     {"too long", {"b\0\0\0\0\0\0\0\7\0", 10}, GW_ECORRUPT},
