@@ -7,6 +7,9 @@
  * walker is for that). A header line is kept up to a kilobyte, a few
  * boundaries are, and of the texts the first SHAPE_TEXT_MAX bytes are looked
  * at; attachments only as far as it takes to find their ends.
+ *
+ * A message of a few words and nothing else is what its subject says: alarms
+ * with an empty body are the same behind the header, and no mailing.
  */
 #include "gateway/campaign/shape.h"
 
@@ -25,6 +28,7 @@
 #define FIELD_MAX 2048
 #define PARTS_MAX 64
 #define PIECE 512
+#define LITTLE 512 /* bytes behind the header */
 
 enum shape_place { IN_HEAD, IN_CONTENT, IN_TEXT };
 
@@ -33,6 +37,7 @@ struct shape {
 	bool top; /* the header is the message's own */
 	bool line_start;
 	bool in_shown; /* the field is To or Cc */
+	bool in_subject;
 	bool html, ended;
 	uint32_t parts;
 	size_t line_n;
@@ -48,6 +53,7 @@ struct shape {
 	} boundaries[DEPTH_MAX];
 	/* of all behind the header */
 	uint64_t sum[2], bytes;
+	uint64_t subject;
 	uint8_t rest[8];
 	uint8_t rest_n;
 };
@@ -67,6 +73,7 @@ shape_create(void)
 	shape->sum[0] = 0x243f6a8885a308d3ULL;
 	shape->sum[1] = 0x13198a2e03707344ULL;
 	shape->bytes = 0;
+	shape->subject = 0;
 	shape->rest_n = 0;
 	return shape;
 }
@@ -130,6 +137,8 @@ sum_end(struct shape *shape)
 {
 	uint64_t word = 0;
 
+	if (shape->facts.fuzzy == 0 && shape->bytes < LITTLE)
+		sum_word(shape, shape->subject);
 	memcpy(&word, shape->rest, shape->rest_n);
 	sum_word(shape, word);
 	sum_word(shape, shape->bytes);
@@ -141,6 +150,14 @@ sum_end(struct shape *shape)
 /* --- header --------------------------------------------------------------- */
 
 static void
+add_subject(struct shape *shape, struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		shape->subject =
+		    (shape->subject ^ (uint8_t)s.p[i]) * 0x9e3779b97f4a7c15ULL;
+}
+
+static void
 look_at_field(struct shape *shape, struct slice line)
 {
 	size_t colon = slice_find(line, ':');
@@ -149,8 +166,11 @@ look_at_field(struct shape *shape, struct slice line)
 
 	shape->in_shown = slice_ieq(name, SLICE_LIT("to")) ||
 			  slice_ieq(name, SLICE_LIT("cc"));
+	shape->in_subject = slice_ieq(name, SLICE_LIT("subject"));
 	if (colon == line.n)
 		return;
+	if (shape->in_subject)
+		add_subject(shape, value);
 	if (slice_istarts(name, SLICE_LIT("list-")))
 		shape->facts.list = true;
 	if (slice_ieq(name, SLICE_LIT("list-unsubscribe")))
@@ -167,6 +187,8 @@ look_at_line(struct shape *shape, struct slice line)
 {
 	if (line.p[0] != ' ' && line.p[0] != '\t')
 		look_at_field(shape, line);
+	else if (shape->in_subject)
+		add_subject(shape, line);
 	for (size_t i = 0; shape->in_shown && i < line.n; i++)
 		shape->facts.shown += line.p[i] == '@';
 }
@@ -386,7 +408,7 @@ shape_end(struct shape *shape, struct shape_facts *facts)
 	    !take_boundary(shape))
 		add_text(shape, slice_of(shape->line, shape->line_n), false);
 	add_text(shape, SLICE_NONE, true);
-	sum_end(shape);
 	shape->facts.fuzzy = shape_text_fuzzy(&shape->text);
+	sum_end(shape);
 	*facts = shape->facts;
 }

@@ -21,8 +21,9 @@
 
 struct shape_facts {
 	uint64_t fuzzy;	   /* 0: too little text to say (under 8 words) */
-	uint8_t exact[16]; /* of all bytes behind the header block;
-			      quick, not cryptographic */
+	uint8_t exact[16]; /* of all bytes behind the header block, and
+			      of the subject where they are few; quick,
+			      not cryptographic */
 	bool list;	   /* a List-* field (RFC 2369, 2919) */
 	bool precedence;   /* Precedence: bulk, list or junk */
 	bool unsubscribe;  /* List-Unsubscribe */

@@ -201,7 +201,7 @@ START_TEST(header)
 }
 END_TEST
 
-/* All bytes behind the header, and nothing before. */
+/* All bytes behind the header; of the header nothing, or its subject alone. */
 START_TEST(exact)
 {
 	struct shape_facts a = facts("To: x@y\r\n\r\nhello\r\n");
@@ -212,6 +212,48 @@ START_TEST(exact)
 	ck_assert_int_eq(memcmp(a.exact, b.exact, sizeof(a.exact)), 0);
 	ck_assert_int_ne(memcmp(a.exact, c.exact, sizeof(a.exact)), 0);
 	ck_assert_int_ne(memcmp(a.exact, d.exact, sizeof(a.exact)), 0);
+}
+END_TEST
+
+static bool
+same_exact(const char *a, const char *b)
+{
+	struct shape_facts x = facts(a), y = facts(b);
+
+	return memcmp(x.exact, y.exact, sizeof(x.exact)) == 0;
+}
+
+#define FILE_OF_EACH                                             \
+	MULTI("aaa")                                             \
+	"--aaa\r\n\r\nSee the file.\r\n--aaa\r\n"                \
+	"Content-Disposition: attachment\r\n\r\n" TEXT TEXT TEXT \
+	"\r\n--aaa--\r\n"
+
+/* Where there is next to nothing behind the header, the subject is what is
+ * said: alarms without a text are no mailing. */
+static const struct {
+	const char *label, *a, *b;
+	bool same;
+} little[] = {
+    {"nothing but a subject", "Subject: Disk full\r\nTo: a@x\r\n\r\n",
+     "Subject: Room 7 at ten?\r\nTo: b@x\r\n\r\n", false},
+    {"the same subject", "Subject: Disk full\r\nTo: a@x\r\n\r\n",
+     "To: b@x\r\nSUBJECT: Disk full\r\n\r\n", true},
+    {"a word below it", "Subject: Disk full\r\n\r\nSee above.\r\n",
+     "Subject: Room 7 at ten?\r\n\r\nSee above.\r\n", false},
+    {"in the fold of it", "Subject: a long one,\r\n of seven\r\n\r\n",
+     "Subject: a long one,\r\n of eight\r\n\r\n", false},
+    {"no subject", "To: a@x\r\n\r\n", "To: b@x\r\n\r\n", true},
+    {"a text that says enough", "Subject: a\r\n\r\n" TEXT,
+     "Subject: b\r\n\r\n" TEXT, true},
+    {"a file that says enough", "Subject: a\r\n" FILE_OF_EACH,
+     "Subject: b\r\n" FILE_OF_EACH, true},
+};
+
+START_TEST(little_text)
+{
+	ck_assert_msg(same_exact(little[_i].a, little[_i].b) == little[_i].same,
+		      "%s", little[_i].label);
 }
 END_TEST
 
@@ -322,6 +364,7 @@ main(void)
 	tcase_add_loop_test(tc, in_pieces, 0, COUNT(rows));
 	tcase_add_loop_test(tc, header, 0, COUNT(fields));
 	tcase_add_test(tc, exact);
+	tcase_add_loop_test(tc, little_text, 0, COUNT(little));
 	tcase_add_loop_test(tc, told_apart, 0, COUNT(pairs));
 	tcase_add_loop_test(tc, long_in_pieces, 0, 2);
 	tcase_add_test(tc, strange);
