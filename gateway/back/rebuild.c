@@ -1,6 +1,5 @@
 #include "gateway/back/rebuild.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "gateway/back/feeder.h"
@@ -10,24 +9,20 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 
-#define ENTRIES_A_SLICE 64
 #define AGAIN_MS 5000 /* after the disk failed */
 
 struct rebuild {
-	struct spool_cursor at;
-	uint64_t end_id; /* the first that is not ours */
+	struct spool_batch batch; /* its end: the first id that is not ours */
 	uint64_t messages;
 	int64_t again_ms, began_ms;
-	uint64_t ids[ENTRIES_A_SLICE];
-	size_t id_count;
 };
 
 void
 rebuild_begin(struct relay *relay)
 {
 	relay->rebuild = mem_zalloc(sizeof(*relay->rebuild));
-	relay->rebuild->end_id = id_next();
-	relay->first_new_id = relay->rebuild->end_id;
+	relay->first_new_id = id_next();
+	relay->rebuild->batch.end = relay->first_new_id;
 	relay->rebuild->began_ms = relay_now_ms(relay);
 }
 
@@ -36,19 +31,6 @@ rebuild_end(struct relay *relay)
 {
 	free(relay->rebuild);
 	relay->rebuild = NULL;
-}
-
-static bool
-on_entry(void *arg, const struct spool_entry *entry)
-{
-	struct rebuild *rebuild = arg;
-
-	if (entry->id >= rebuild->end_id)
-		return false;
-	if (rebuild->id_count == 0 ||
-	    rebuild->ids[rebuild->id_count - 1] != entry->id)
-		rebuild->ids[rebuild->id_count++] = entry->id;
-	return true;
 }
 
 /* Held before the restart: the administrator is told once more. */
@@ -63,21 +45,12 @@ is_altered(const struct spool_msg *msg)
 }
 
 static void
-enqueue(struct relay *relay, uint64_t id)
+enqueue(struct relay *relay, struct spool_msg **msg)
 {
-	struct spool_msg *msg;
-	char text[ID_TEXT_SIZE];
-	int err = spool_load(relay->spool, id, &msg);
-
-	if (err == 0) {
-		if (is_altered(msg))
-			stat_add(&relay->stats->altered, 1);
-		mail_enqueue(relay, &msg, true);
-		relay->rebuild->messages++;
-		return;
-	}
-	id_format(id, text);
-	log_event(GW_LOG_ERROR, "load", LF_STR("msg", text), LF_ERR(err));
+	if (is_altered(*msg))
+		stat_add(&relay->stats->altered, 1);
+	mail_enqueue(relay, msg, true);
+	relay->rebuild->messages++;
 }
 
 static void
@@ -94,27 +67,23 @@ bool
 rebuild_slice(struct relay *relay)
 {
 	struct rebuild *rebuild = relay->rebuild;
-	struct spool_cursor last;
-	int n;
+	struct spool_batch *batch;
+	int err;
 
 	if (!rebuild || rebuild->again_ms > relay_now_ms(relay))
 		return false;
-	rebuild->id_count = 0;
-	n = spool_scan(relay->spool, &rebuild->at, ENTRIES_A_SLICE, on_entry,
-		       rebuild, &last);
-	if (n < 0) {
-		log_event(GW_LOG_ERROR, "queue-scan", LF_ERR(n));
+	batch = &rebuild->batch;
+	err = spool_load_next(relay->spool, batch);
+	if (err != 0) {
+		log_event(GW_LOG_ERROR, "queue-scan", LF_ERR(err));
 		rebuild->again_ms = relay_now_ms(relay) + AGAIN_MS;
 		return false;
 	}
-	for (size_t i = 0; i < rebuild->id_count; i++)
-		enqueue(relay, rebuild->ids[i]);
-	if (rebuild->id_count == 0) {
+	for (uint32_t i = 0; i < batch->count; i++)
+		enqueue(relay, &batch->msgs[i]);
+	if (!batch->more) {
 		complete(relay);
 		return false;
 	}
-	/* Past all recipients of the last: they came with its message. */
-	rebuild->at.id = rebuild->ids[rebuild->id_count - 1];
-	rebuild->at.index = UINT32_MAX;
 	return true;
 }

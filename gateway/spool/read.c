@@ -1,34 +1,14 @@
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
 #include "gateway/base/log.h"
-#include "gateway/base/mem.h"
 #include "gateway/spool/internal.h"
-#include "gateway/spool/io.h"
 #include "gateway/store/key.h"
 
 /*
  * Reading, from any thread: each call is one read transaction, and nothing
- * that points into it leaves the call.
- *
- * A body that compaction moved is found under its old reference too, as long
- * as the move is remembered: whoever holds a message in memory need not know.
+ * that points into it leaves the call. Bodies: reader.c.
  */
-
-#define MOVES_FOLLOWED 4
-#define CHECK_BYTES 65536
-
-struct spool_reader {
-	struct spool *spool;
-	struct segment *seg;
-	struct spool_ref ref;
-	int fd;
-	bool own_fd;
-};
 
 /* --- messages --------------------------------------------------------------
  */
@@ -175,6 +155,122 @@ spool_load_some(struct spool *spool, uint64_t id, const uint32_t *indexes,
 	return load_end(&txn, err, msg);
 }
 
+/* --- one after the other ----------------------------------------------------
+ */
+
+struct next {
+	struct store_txn *txn;
+	struct spool_batch *batch;
+	uint64_t id;	       /* under way; 0: none */
+	struct spool_msg *msg; /* NULL: it is passed over */
+	uint32_t entries;
+};
+
+static void
+msg_complain(uint64_t id, int err)
+{
+	char text[ID_TEXT_SIZE];
+
+	id_format(id, text);
+	log_event(GW_LOG_ERROR, "load", LF_STR("msg", text), LF_ERR(err));
+}
+
+static void
+next_end(struct next *next)
+{
+	struct spool_batch *batch = next->batch;
+
+	if (next->id == 0)
+		return;
+	batch->after = next->id;
+	next->id = 0;
+	if (next->msg != NULL && next->msg->rcpt_count > 0)
+		batch->msgs[batch->count++] = next->msg;
+	else
+		spool_msg_destroy(&next->msg);
+	next->msg = NULL;
+}
+
+static bool
+next_begin(struct next *next, uint64_t id)
+{
+	int err;
+
+	next->id = id;
+	next->msg = spool_msg_create();
+	next->msg->id = id;
+	err = msg_load(next->txn, next->msg);
+	if (err == 0)
+		return true;
+	spool_msg_destroy(&next->msg);
+	if (store_error(next->txn) != 0)
+		return false;
+	msg_complain(id, err);
+	return true;
+}
+
+static bool
+next_entry(void *arg, struct slice key, struct slice value)
+{
+	struct next *next = arg;
+	uint64_t id = 0;
+	uint32_t index = 0;
+
+	if (key_rcpt_decode(key, &id, &index) != 0) {
+		rcpt_complain(id, index);
+		return true;
+	}
+	if (id != next->id) {
+		next_end(next);
+		if (id >= next->batch->end)
+			return false;
+		next->batch->more = next->entries >= SPOOL_BATCH_MAX;
+		if (next->batch->more || !next_begin(next, id))
+			return false;
+	}
+	next->entries++;
+	if (next->msg != NULL)
+		rcpt_add(next->msg, index, value);
+	return true;
+}
+
+/* What came before it is whole, and next time it is the first: then it is
+ * passed over. */
+static int
+next_fail(struct next *next, int err)
+{
+	spool_msg_destroy(&next->msg);
+	if (next->batch->count == 0 && next->id == 0)
+		return err;
+	if (next->batch->count == 0) {
+		msg_complain(next->id, err);
+		next->batch->after = next->id;
+	}
+	next->batch->more = true;
+	return 0;
+}
+
+int
+spool_load_next(struct spool *spool, struct spool_batch *batch)
+{
+	struct next next = {.txn = store_read(spool->store), .batch = batch};
+	uint8_t key[KEY_RCPT_SIZE];
+	int err;
+
+	batch->count = 0;
+	batch->more = false;
+	key_rcpt(batch->after + 1, 0, key);
+	store_each(next.txn, STORE_RCPT, slice_of(key, sizeof(key)), next_entry,
+		   &next);
+	err = store_error(next.txn);
+	if (err != 0)
+		err = next_fail(&next, err);
+	else
+		next_end(&next);
+	store_abort(&next.txn);
+	return err;
+}
+
 struct scan {
 	struct spool_cursor *last;
 	size_t left;
@@ -270,144 +366,4 @@ spool_trash_list(struct spool *spool, struct spool_trash *out, size_t max)
 		   &l);
 	store_abort(&txn);
 	return l.count;
-}
-
-/* --- bodies ----------------------------------------------------------------
- */
-
-/* Where the message's body lies now. */
-static int
-ref_now(struct spool *spool, uint64_t id, struct spool_ref *ref)
-{
-	struct store_txn *txn = store_read(spool->store);
-	uint8_t key[KEY_ID_SIZE];
-	struct spool_msg msg;
-	struct slice value;
-	int err;
-
-	key_put_u64(key, id);
-	err = store_get(txn, STORE_MESSAGE, slice_of(key, sizeof(key)), &value);
-	if (err == 0)
-		err = record_msg_decode(value, &msg);
-	if (err == 0)
-		*ref = msg.body;
-	store_abort(&txn);
-	return err;
-}
-
-static int
-ref_pin(struct spool *spool, struct spool_ref *ref, struct segment **seg)
-{
-	uint64_t id;
-	int err;
-
-	for (int i = 0; i < MOVES_FOLLOWED; i++) {
-		*seg = segment_pin(&spool->segs, ref->segment);
-		if (*seg != NULL)
-			return 0;
-		id = moved_lookup(&spool->segs, ref);
-		if (id == 0)
-			break;
-		err = ref_now(spool, id, ref);
-		if (err != 0)
-			return err;
-	}
-	return GW_ENOENT;
-}
-
-/* A file that is gone reads as an empty one: what that means for the mail is
- * decided where the digest is compared. */
-static int
-reader_fd(struct spool_reader *reader)
-{
-	struct segments *segs = &reader->spool->segs;
-	char name[SEGMENT_NAME_SIZE];
-	int err;
-
-	pthread_mutex_lock(&segs->lock);
-	reader->fd = reader->seg->fd;
-	pthread_mutex_unlock(&segs->lock);
-	if (reader->fd >= 0)
-		return 0;
-	segment_name(reader->seg->id, name);
-	err = io_open(segs->dir_fd, name, O_RDONLY, &reader->fd);
-	reader->own_fd = err == 0;
-	return err == GW_ENOENT ? 0 : err;
-}
-
-int
-spool_reader_open(struct spool *spool, const struct spool_ref *ref,
-		  struct spool_reader **reader)
-{
-	struct spool_reader *r = mem_zalloc(sizeof(*r));
-	int err;
-
-	*reader = NULL;
-	r->spool = spool;
-	r->ref = *ref;
-	r->fd = -1;
-	err = ref_pin(spool, &r->ref, &r->seg);
-	if (err != 0) {
-		free(r);
-		return err;
-	}
-	*reader = r;
-	err = reader_fd(r);
-	if (err != 0)
-		spool_reader_close(reader);
-	return err;
-}
-
-int64_t
-spool_reader_read(struct spool_reader *reader, uint64_t offset, void *p,
-		  size_t n)
-{
-	if (reader->fd < 0 || offset >= reader->ref.length)
-		return 0;
-	if (n > reader->ref.length - offset)
-		n = (size_t)(reader->ref.length - offset);
-	return io_read(reader->fd, p, n, reader->ref.offset + offset);
-}
-
-void
-spool_reader_close(struct spool_reader **reader)
-{
-	struct spool_reader *r = *reader;
-
-	*reader = NULL;
-	if (r == NULL)
-		return;
-	if (r->own_fd)
-		io_close(&r->fd);
-	segment_unpin(&r->spool->segs, r->seg);
-	free(r);
-}
-
-int
-spool_digest_check(struct spool *spool, const struct spool_ref *ref)
-{
-	struct digest *digest = digest_create();
-	uint8_t sum[DIGEST_SIZE];
-	struct spool_reader *reader;
-	char *p = mem_alloc(CHECK_BYTES);
-	uint64_t done = 0;
-	int64_t n;
-	int err = spool_reader_open(spool, ref, &reader);
-
-	while (err == 0 && done < ref->length) {
-		n = spool_reader_read(reader, done, p, CHECK_BYTES);
-		if (n < 0)
-			err = (int)n;
-		if (n <= 0)
-			break;
-		digest_add(digest, slice_of(p, (size_t)n));
-		done += (uint64_t)n;
-	}
-	digest_final(digest, sum);
-	if (err == 0 && memcmp(sum, ref->digest, DIGEST_SIZE) != 0)
-		err = GW_ECORRUPT;
-	spool_reader_close(&reader);
-	digest_destroy(&digest);
-	free(p);
-	return err;
 }

@@ -214,6 +214,23 @@ int spool_load(struct spool *spool, uint64_t id, struct spool_msg **msg);
 int spool_load_some(struct spool *spool, uint64_t id, const uint32_t *indexes,
 		    uint32_t count, struct spool_msg **msg);
 
+/*
+ * The next messages in the order of their ids, each as spool_load gives it: the
+ * whole queue in slices, for a fraction of what loading each by its id costs.
+ * No message is begun once that many recipients came. What cannot be read is
+ * logged and passed over. Of an error (GW_ECORRUPT, GW_EIO, ...) nothing comes;
+ * try again.
+ */
+#define SPOOL_BATCH_MAX 64
+struct spool_batch {
+	uint64_t after; /* 0: from the start; then the last one looked at */
+	uint64_t end;	/* the first id that is not wanted */
+	bool more;	/* out: call again, though none came */
+	struct spool_msg *msgs[SPOOL_BATCH_MAX]; /* the caller's */
+	uint32_t count;
+};
+int spool_load_next(struct spool *spool, struct spool_batch *batch);
+
 /* One queue entry of a listing; strings are valid during fn only. */
 struct spool_entry {
 	uint64_t id;

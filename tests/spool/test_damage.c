@@ -154,6 +154,56 @@ START_TEST(test_recipient)
 }
 END_TEST
 
+static void
+put_rcpt(uint64_t id, uint32_t index)
+{
+	uint8_t key[KEY_RCPT_SIZE];
+
+	key_rcpt(id, index, key);
+	put(STORE_RCPT, slice_of(key, sizeof(key)), SLICE_LIT("\1garbage"));
+}
+
+/* What cannot be read is passed over, and the queue behind it is read. */
+START_TEST(test_load_next)
+{
+	struct spool_batch batch = {.end = UINT64_MAX};
+	uint64_t ids[5];
+	uint8_t key[8];
+
+	for (unsigned i = 0; i < 5; i++)
+		ids[i] = fixture_submit(f.spool, 100, i, 3, 0).id;
+	put(STORE_RCPT, SLICE_LIT("\1"), SLICE_LIT("x"));
+	put(STORE_RCPT, SLICE_LIT("\377"), SLICE_LIT("x"));
+	put_rcpt(ids[0], 1);
+	key_put_u64(key, ids[1]);
+	put(STORE_MESSAGE, slice_of(key, sizeof(key)), SLICE_LIT("garbage"));
+	for (uint32_t i = 0; i < 3; i++)
+		put_rcpt(ids[2], i);
+	put_rcpt(ids[0] - 1, 0); /* of none */
+	ck_assert_int_eq(spool_load_next(f.spool, &batch), 0);
+	ck_assert(!batch.more);
+	ck_assert_uint_eq(batch.count, 3);
+	ck_assert_uint_eq(batch.msgs[0]->id, ids[0]);
+	ck_assert_uint_eq(batch.msgs[0]->rcpt_count, 2);
+	ck_assert_uint_eq(batch.msgs[0]->rcpts[1].index, 2);
+	ck_assert_uint_eq(batch.msgs[1]->id, ids[3]);
+	ck_assert_uint_eq(batch.msgs[2]->id, ids[4]);
+	ck_assert_uint_eq(batch.msgs[2]->rcpt_count, 3);
+	for (uint32_t i = 0; i < batch.count; i++)
+		spool_msg_destroy(&batch.msgs[i]);
+	/* No more of them than of others in a slice. */
+	for (uint32_t i = 0; i < 2 * SPOOL_BATCH_MAX; i++)
+		put_rcpt(1 + i, 0);
+	batch.after = 0;
+	for (uint64_t i = 1; i <= 2; i++) {
+		ck_assert_int_eq(spool_load_next(f.spool, &batch), 0);
+		ck_assert(batch.more);
+		ck_assert_uint_eq(batch.count, 0);
+		ck_assert_uint_eq(batch.after, i * SPOOL_BATCH_MAX);
+	}
+}
+END_TEST
+
 /* One recipient was gone, so nobody was marked, and all got it twice. */
 START_TEST(test_some_gone)
 {
@@ -274,6 +324,7 @@ main(void)
 			    sizeof(rows) / sizeof(rows[0]));
 	tcase_add_test(tc, test_ledger_counter);
 	tcase_add_test(tc, test_recipient);
+	tcase_add_test(tc, test_load_next);
 	tcase_add_test(tc, test_some_gone);
 	tcase_add_test(tc, test_absent_strings);
 	tcase_add_test(tc, test_load_some);

@@ -491,6 +491,45 @@ START_TEST(test_scan)
 }
 END_TEST
 
+/* A large one is whole, and neither begins nor ends a slice alone. */
+START_TEST(test_load_next)
+{
+	static const uint32_t rcpts[] = {1, 1, 200, 1, 63, 2, 1};
+	enum { COUNT = sizeof(rcpts) / sizeof(rcpts[0]) };
+	/* Those that are begun before 64 recipients came. */
+	static const uint32_t slices[] = {3, 2, 2};
+	struct spool_batch batch = {.after = 0};
+	uint64_t ids[COUNT];
+	uint32_t at = 0;
+
+	for (size_t i = 0; i < COUNT; i++)
+		ids[i] = fixture_submit(f.spool, 10, 1, rcpts[i], 0).id;
+	batch.end = id_next();
+	fixture_submit(f.spool, 10, 1, 1, 0); /* not before the end */
+	for (size_t n = 0; n < 3; n++) {
+		ck_assert_int_eq(spool_load_next(f.spool, &batch), 0);
+		ck_assert_uint_eq(batch.count, slices[n]);
+		ck_assert_int_eq(batch.more, n < 2);
+		for (uint32_t i = 0; i < batch.count; i++, at++) {
+			struct spool_msg *msg = batch.msgs[i];
+
+			ck_assert_uint_eq(msg->id, ids[at]);
+			ck_assert_uint_eq(msg->rcpt_count, rcpts[at]);
+			ck_assert_uint_eq(msg->rcpts[rcpts[at] - 1].index,
+					  rcpts[at] - 1);
+			ck_assert_str_eq(msg->rcpts[0].address,
+					 "rcpt0@example.org");
+			ck_assert_uint_eq(msg->body.length, 10);
+			spool_msg_destroy(&msg);
+		}
+		ck_assert_uint_eq(batch.after, ids[at - 1]);
+	}
+	ck_assert_int_eq(spool_load_next(f.spool, &batch), 0);
+	ck_assert_uint_eq(batch.count, 0);
+	ck_assert(!batch.more);
+}
+END_TEST
+
 START_TEST(test_ids_go_on)
 {
 	uint64_t high = id_next() + ((uint64_t)1 << 40);
@@ -572,6 +611,7 @@ main(void)
 	tcase_add_test(tc, test_close_with_more_to_come);
 	tcase_add_test(tc, test_deferral);
 	tcase_add_test(tc, test_scan);
+	tcase_add_test(tc, test_load_next);
 	tcase_add_test(tc, test_ids_go_on);
 	tcase_add_test(tc, test_second_process);
 	tcase_add_test(tc, test_expiry);
