@@ -35,7 +35,8 @@ load_le64(const uint8_t *p)
 	return le64toh(v);
 }
 
-static void
+/* gcc calls it otherwise, and the state goes through memory. */
+__attribute__((always_inline)) static inline void
 sip_round(uint64_t v[4])
 {
 	v[0] += v[1];
@@ -50,7 +51,7 @@ sip_round(uint64_t v[4])
 	v[2] = rotate(v[2], 32);
 }
 
-static void
+__attribute__((always_inline)) static inline void
 sip_word(uint64_t v[4], uint64_t word)
 {
 	v[3] ^= word;
