@@ -58,6 +58,11 @@ compare_domains(const struct domain *a, const struct domain *b)
 	const char *p = a->name.p, *q = b->name.p;
 	size_t i = a->name.n, k = b->name.n;
 
+	/* Most have their end in common. */
+	while (i >= 8 && k >= 8 && memcmp(p + i - 8, q + k - 8, 8) == 0) {
+		i -= 8;
+		k -= 8;
+	}
 	while (i > 0 && k > 0) {
 		int order = rank_of(p[--i]) - rank_of(q[--k]);
 
