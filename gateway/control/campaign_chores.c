@@ -21,6 +21,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/control/campaign_trash.h"
+#include "gateway/control/cancels.h"
 #include "gateway/control/control_int.h"
 #include "gateway/control/metrics.h"
 #include "gateway/control/rule.h"
@@ -94,18 +95,22 @@ forget(struct control *control)
 	spool_change_start(control->spool, &forgetting->op);
 }
 
-/* While there may be an undo, only with the others: a cancel may be on its way
- * to its own purge. */
+/* While there may be an undo, only with the others. Without others a stop may
+ * have come between the order and its purge. */
 static void
 sweep_one(struct control *control, const struct campaign_view *view)
 {
-	struct work_req req = {.verb = BACK_PURGE,
-			       .what = {.campaign = view->id}};
+	int64_t until_wall_s = 0;
+	uint64_t trash;
 
-	req.trash =
-	    campaign_trash_find(control, view->id, &req.trash_until_wall_s);
-	if (req.trash != 0 || clock_wall_s() - view->ended_wall_s > TRASH_S)
-		work_start(control->works, &req);
+	if (cancels_purging(control->cancels, view->id) ||
+	    cancels_undoing(control->cancels, view->id))
+		return;
+	trash = campaign_trash_find(control, view->id, &until_wall_s);
+	if (trash == 0)
+		trash = campaign_trash_begin(control, view->id, &until_wall_s);
+	if (trash != 0 || clock_wall_s() - view->ended_wall_s > TRASH_S)
+		cancels_sweep(control->cancels, view->id, trash, until_wall_s);
 }
 
 /* The newest alone: what is left of older ones was swept long ago. */

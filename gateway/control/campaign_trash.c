@@ -1,14 +1,21 @@
-/* Which purge was of which campaign: the trail has it under the purge's id. */
+/*
+ * Which purge was of which campaign: the trail has it under the purge's id. A
+ * purge that a stop of sluiced came before is told from the trail alone.
+ */
 #include "gateway/control/campaign_trash.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/mem.h"
 #include "gateway/control/campaign_text.h"
 #include "gateway/control/control_int.h"
+#include "gateway/control/rule.h"
 #include "gateway/control/trail.h"
 
 #define PURGES_MAX 1000
+#define TRAIL_MAX 500
 
 uint64_t
 campaign_trash_of(const char *command)
@@ -45,4 +52,34 @@ campaign_trash_find(struct control *control, uint64_t campaign,
 	}
 	free(all);
 	return found;
+}
+
+struct look {
+	uint64_t campaign, found;
+	int64_t wall_s;
+};
+
+/* The newest of the campaign decides. */
+static bool
+on_entry(void *arg, const struct audit_entry *entry)
+{
+	struct look *look = arg;
+
+	if (campaign_trash_of(entry->command) != look->campaign)
+		return true;
+	if (strstr(entry->command, " --undo") == NULL)
+		look->found = entry->id;
+	look->wall_s = entry->wall_s;
+	return false;
+}
+
+uint64_t
+campaign_trash_begin(struct control *control, uint64_t campaign,
+		     int64_t *until_wall_s)
+{
+	struct look look = {.campaign = campaign};
+
+	audit_each(spool_store(control->spool), 0, TRAIL_MAX, on_entry, &look);
+	*until_wall_s = look.wall_s + TRASH_S;
+	return *until_wall_s > clock_wall_s() ? look.found : 0;
 }

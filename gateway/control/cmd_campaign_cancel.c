@@ -1,8 +1,9 @@
 /*
  * sluice campaign cancel: nothing of it starts from the moment that the state
  * says so, then what is left goes into the trash, from which --undo brings it
- * back within a day. What is under way just then is left alone; what of it
- * comes back to the queue is taken by the chore (campaign_chores.c).
+ * back within a day. Of many, the answer does not wait for that. What is under
+ * way just then is left alone; what of it comes back to the queue is taken by
+ * the chore (campaign_chores.c).
  *
  * Which purge was of which campaign is not written down twice: the trail has
  * the command under the purge's own id.
@@ -19,6 +20,7 @@
 #include "gateway/control/campaign_do.h"
 #include "gateway/control/campaign_text.h"
 #include "gateway/control/campaign_trash.h"
+#include "gateway/control/cancels.h"
 #include "gateway/control/control_int.h"
 #include "gateway/control/plan_text.h"
 #include "gateway/control/rule.h"
@@ -27,32 +29,11 @@
 struct cancel {
 	struct json json;
 	struct campaign_view view; /* as it was */
-	struct change *change;	   /* the intention */
-	uint64_t trash;
+	bool ended;		   /* else it has begun */
 	int64_t until_wall_s;
-	uint64_t messages, recipients; /* changed */
+	uint64_t recipients; /* that have begun */
 	char number[24];
 };
-
-static void
-cancel_fini(void *state)
-{
-	change_destroy(&((struct cancel *)state)->change);
-}
-
-/* The trail first; then the call goes on with next. */
-static enum call_next
-announce(struct call *call, struct change *change, call_fn *next)
-{
-	struct cancel *cancel = call->state;
-
-	change_effect(change, "begun");
-	cancel->change = change_again(change);
-	cancel->trash = change_id(change);
-	call->step = next;
-	call_commit(call, &change);
-	return CALL_WAIT;
-}
 
 /* The command as it is looked for later, whatever the order of its words. */
 static struct change *
@@ -90,8 +71,8 @@ json_end(struct call *call, const char *result)
 	json_open_object(j, NULL);
 	campaign_json(&now, j);
 	json_str(j, "result", result);
-	json_u64(j, "messages_changed", cancel->messages);
-	json_u64(j, "recipients_changed", cancel->recipients);
+	json_u64(j, "messages_changed", call->work.messages);
+	json_u64(j, "recipients_changed", call->work.recipients);
 	json_time(j, "undo_until", cancel->until_wall_s);
 	json_bool(j, "durable", call->commit_err == 0);
 	json_close_object(j);
@@ -101,16 +82,9 @@ json_end(struct call *call, const char *result)
 /* --- cancel -----------------------------------------------------------------
  */
 
-static enum call_next
-canceled(struct call *call)
+static void
+check_purged(struct call *call, const struct back_work *work)
 {
-	struct cancel *cancel = call->state;
-	const struct back_work *work = &call->work;
-	struct buf *out = &call->out;
-	bool bounce = command_option(&call->line, "bounce") != NULL;
-
-	cancel->messages = work->messages;
-	cancel->recipients = work->recipients;
 	if (work->err != 0)
 		call_fail(call,
 			  "nothing of it is sent any more, but not all of it "
@@ -121,8 +95,16 @@ canceled(struct call *call)
 			  "%" PRIu64 " recipients could not be changed on the "
 			  "disk: see the log, and try again",
 			  work->failed);
-	if (bounce)
-		back_campaign_report(call->control->back, cancel->view.id);
+}
+
+static enum call_next
+canceled(struct call *call)
+{
+	struct cancel *cancel = call->state;
+	const struct back_work *work = &call->work;
+	struct buf *out = &call->out;
+
+	check_purged(call, work);
 	if (call->request.json) {
 		json_end(call, work->err == 0 ? "canceled" : "incomplete");
 		return CALL_DONE;
@@ -135,7 +117,7 @@ canceled(struct call *call)
 		text_times(out, work->busy, "recipient");
 		buf_add_str(out, " were being delivered just then.\n");
 	}
-	if (bounce)
+	if (command_option(&call->line, "bounce") != NULL)
 		buf_add_str(out, "Its owner is sent the report.\n");
 	if (work->recipients > 0)
 		buf_printf(out,
@@ -146,27 +128,41 @@ canceled(struct call *call)
 }
 
 static enum call_next
-cancel_work(struct call *call)
+cancel_begun(struct call *call)
 {
 	struct cancel *cancel = call->state;
-	struct work_req req = {.verb = BACK_PURGE,
-			       .what = {.campaign = cancel->view.id},
-			       .tell = cancel->change};
+	struct buf *out = &call->out;
 
-	if (call->commit_err != 0) {
-		call_fail(call,
-			  "nothing of it is sent for now, but the disk does "
-			  "not take it: %s: it stays in the queue",
-			  gw_err_text(call->commit_err));
+	if (call->request.json) {
+		json_end(call, "begun");
 		return CALL_DONE;
 	}
-	cancel->change = NULL;
-	cancel->until_wall_s = clock_wall_s() + TRASH_S;
-	req.trash = cancel->trash;
-	req.trash_until_wall_s = cancel->until_wall_s;
-	call->step = canceled;
-	call_work(call, &req);
-	return CALL_WAIT;
+	buf_printf(out, "C%" PRIu64 " is canceled; its ", cancel->view.id);
+	text_times(out, cancel->recipients, "recipient");
+	buf_printf(out,
+		   " go to the trash.\nHow many are left: sluice campaign "
+		   "show C%" PRIu64 "\n",
+		   cancel->view.id);
+	if (command_option(&call->line, "bounce") != NULL)
+		buf_add_str(out, "Its owner is sent the report behind it.\n");
+	buf_printf(out,
+		   "For 24 hours: sluice campaign cancel C%" PRIu64 " --undo\n",
+		   cancel->view.id);
+	return CALL_DONE;
+}
+
+static enum call_next
+cancel_told(struct call *call)
+{
+	const struct cancel *cancel = call->state;
+
+	if (call->commit_err == 0)
+		return cancel->ended ? canceled(call) : cancel_begun(call);
+	call_fail(call,
+		  "nothing of it is sent for now, but the disk does not take "
+		  "it: %s: it stays in the queue",
+		  gw_err_text(call->commit_err));
+	return CALL_DONE;
 }
 
 static enum call_next
@@ -178,6 +174,9 @@ cancel_it(struct call *call)
 				       .rate_per_h = -1,
 				       .connections = -1};
 	struct change *change = change_of(call);
+	struct cancels_req req = {.campaign = cancel->view.id,
+				  .recipients = cancel->view.left,
+				  .change = change};
 
 	/* once more of one that is canceled: what the last time left */
 	if (cancel->view.state != CAMPAIGN_CANCELED &&
@@ -185,13 +184,17 @@ cancel_it(struct call *call)
 		change_destroy(&change);
 		return CALL_DONE;
 	}
-	return announce(call, change, cancel_work);
+	cancel->recipients = req.recipients;
+	cancel->until_wall_s = clock_wall_s() + TRASH_S;
+	req.trash_until_wall_s = cancel->until_wall_s;
+	req.bounce = command_option(&call->line, "bounce") != NULL;
+	call->step = cancel_told;
+	cancel->ended = cancels_purge(call->control->cancels, call, &req);
+	return CALL_WAIT;
 }
 
 /* --- and back ---------------------------------------------------------------
  */
-
-static enum call_next undo_next(struct call *call);
 
 static enum call_next
 all_back(struct call *call)
@@ -199,63 +202,75 @@ all_back(struct call *call)
 	struct cancel *cancel = call->state;
 	struct buf *out = &call->out;
 
+	if (call->work.err != 0)
+		call_fail(call, "not all of it came back: %s: try again",
+			  gw_err_text(call->work.err));
 	if (call->request.json) {
-		json_end(call, "undone");
+		json_end(call, call->work.err == 0 ? "undone" : "incomplete");
 		return CALL_DONE;
 	}
 	buf_printf(out, "C%" PRIu64 " is back, and paused: ", cancel->view.id);
-	text_times(out, cancel->messages, "message");
-	buf_add_str(out, ", ");
-	text_times(out, cancel->recipients, "recipient");
+	amounts_text(out, &call->work);
 	buf_printf(out, ".\nTo go on: sluice campaign resume C%" PRIu64 "\n",
 		   cancel->view.id);
 	return CALL_DONE;
 }
 
 static enum call_next
-undone(struct call *call)
+undo_begun(struct call *call)
 {
 	struct cancel *cancel = call->state;
+	struct buf *out = &call->out;
+	unsigned long long id = cancel->view.id;
 
-	if (call->work.err != 0 && call->work.err != GW_ENOENT) {
-		call_fail(call,
-			  "not all of it came back: %s: try 'sluice undo' (see "
-			  "'sluice trash')",
-			  gw_err_text(call->work.err));
-		return all_back(call);
+	if (call->request.json) {
+		json_end(call, "begun");
+		return CALL_DONE;
 	}
-	cancel->messages += call->work.messages;
-	cancel->recipients += call->work.recipients;
-	return undo_next(call);
+	buf_printf(out, "C%llu is paused; its ", id);
+	text_times(out, cancel->recipients, "recipient");
+	buf_printf(out,
+		   " come back from the trash.\nHow many are back: sluice "
+		   "campaign show C%llu\nTo go on, when all are: sluice "
+		   "campaign resume C%llu\n",
+		   id, id);
+	return CALL_DONE;
 }
 
-/* One purge after the other, should there be several. */
 static enum call_next
-undo_next(struct call *call)
+undo_told(struct call *call)
 {
-	struct cancel *cancel = call->state;
-	struct work_req req = {.verb = BACK_UNDO};
-	uint64_t before = cancel->trash;
-	int64_t until;
+	const struct cancel *cancel = call->state;
 
-	if (call->commit_err != 0) {
-		call_check_durable(call);
-		return all_back(call);
+	if (call->commit_err == 0)
+		return cancel->ended ? all_back(call) : undo_begun(call);
+	call_fail(call,
+		  "nothing was brought back: the disk does not take it: %s: "
+		  "try again",
+		  gw_err_text(call->commit_err));
+	return CALL_DONE;
+}
+
+/* Also what an undo left, that a disk or a stop came upon. */
+static bool
+is_to_be_undone(struct call *call)
+{
+	const struct campaign_view *view =
+	    &((const struct cancel *)call->state)->view;
+	int64_t until_wall_s;
+
+	if (view->state == CAMPAIGN_CANCELED)
+		return true;
+	if (cancels_undoing(call->control->cancels, view->id)) {
+		call_fail(call, "C%" PRIu64 " is on its way back already",
+			  view->id);
+		return false;
 	}
-	req.trash = campaign_trash_find(call->control, cancel->view.id, &until);
-	/* the same again: it will not go */
-	if (req.trash == 0 || req.trash == before) {
-		change_effect(cancel->change,
-			      "brought back %" PRIu64 " messages, %" PRIu64
-			      " recipients",
-			      cancel->messages, cancel->recipients);
-		change_commit(&cancel->change, NULL, NULL);
-		return all_back(call);
-	}
-	cancel->trash = req.trash;
-	call->step = undone;
-	call_work(call, &req);
-	return CALL_WAIT;
+	if (campaign_trash_find(call->control, view->id, &until_wall_s) != 0)
+		return true;
+	call_fail(call, "C%" PRIu64 " is not canceled: it is %s", view->id,
+		  campaign_state_word(view->state));
+	return false;
 }
 
 static enum call_next
@@ -266,23 +281,23 @@ undo_it(struct call *call)
 				       .state = CAMPAIGN_PAUSED,
 				       .rate_per_h = -1,
 				       .connections = -1};
-	struct change *change;
-	enum call_next next;
+	struct cancels_req req = {.campaign = cancel->view.id};
 
-	if (cancel->view.state != CAMPAIGN_CANCELED) {
-		call_fail(call, "C%" PRIu64 " is not canceled: it is %s",
-			  cancel->view.id,
-			  campaign_state_word(cancel->view.state));
+	if (!is_to_be_undone(call))
+		return CALL_DONE;
+	req.change = change_of(call);
+	if (campaign_do(call, &order, &cancel->view, req.change) != 0) {
+		change_destroy(&req.change);
 		return CALL_DONE;
 	}
-	change = change_of(call);
-	if (campaign_do(call, &order, &cancel->view, change) != 0) {
-		change_destroy(&change);
-		return CALL_DONE;
-	}
-	next = announce(call, change, undo_next);
-	cancel->trash = 0;
-	return next;
+	/* of one that is still on its way there all come back */
+	req.recipients = cancel->view.counts[CAMPAIGN_PURGED];
+	if (cancels_purging(call->control->cancels, cancel->view.id))
+		req.recipients += cancel->view.left;
+	cancel->recipients = req.recipients;
+	call->step = undo_told;
+	cancel->ended = cancels_undo(call->control->cancels, call, &req);
+	return CALL_WAIT;
 }
 
 enum call_next
@@ -292,7 +307,6 @@ command_campaign_cancel(struct call *call)
 	bool undo = command_option(&call->line, "undo") != NULL;
 
 	call->state = cancel;
-	call->state_fini = cancel_fini;
 	if (undo && command_option(&call->line, "bounce") != NULL) {
 		call_usage(call, "either --bounce or --undo");
 		return CALL_DONE;

@@ -15,6 +15,7 @@
 #include "gateway/control/call.h"
 #include "gateway/control/campaign_do.h"
 #include "gateway/control/campaign_text.h"
+#include "gateway/control/cancels.h"
 #include "gateway/control/control_int.h"
 #include "gateway/control/text.h"
 #include "gateway/control/when.h"
@@ -196,6 +197,14 @@ command_campaign_resume(struct call *call)
 
 	if (!campaign_operand(call, 0, &view))
 		return CALL_DONE;
+	/* one that runs is over when nothing is left in its queue */
+	if (cancels_undoing(call->control->cancels, view.id)) {
+		call_fail(call,
+			  "C%" PRIu64 " is on its way back, %" PRIu64
+			  " recipients so far: resume it when all are",
+			  view.id, view.left);
+		return CALL_DONE;
+	}
 	order.id = view.id;
 	return act(call, &order, &view);
 }

@@ -17,6 +17,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/control/campaign_chores.h"
+#include "gateway/control/cancels.h"
 #include "gateway/control/control_int.h"
 #include "gateway/control/gather.h"
 #include "gateway/control/status.h"
@@ -330,6 +331,7 @@ control_create(struct control **controlp, const struct control_opts *opts,
 	control->start_wall_s = clock_wall_s();
 	control->alerts = alerts_create();
 	control->chores = campaign_chores_create(control);
+	control->cancels = cancels_create(control);
 	conf_copy(&control->conf, opts->conf);
 	err = create_parts(control, opts, error, error_size);
 	if (err != 0) {
@@ -357,6 +359,7 @@ control_destroy(struct control **controlp)
 	users_destroy(&control->users);
 	works_destroy(&control->works); /* whose ends are told to the trail */
 	changes_destroy(&control->changes);
+	cancels_destroy(&control->cancels);
 	auth_destroy(&control->auth_probe);
 	resolver_destroy(&control->resolver);
 	alert_sender_destroy(&control->sender);

@@ -40,6 +40,7 @@ struct control {
 	struct http *http; /* NULL: none */
 	struct changes *changes;
 	struct works *works;
+	struct cancels *cancels;
 	struct releaser *releaser; /* NULL without quarantine */
 	struct users *users;	   /* NULL: not users_local */
 	struct auth *auth_probe;   /* Dovecot: is it there? */

@@ -35,6 +35,8 @@ struct job {
 	struct selection what; /* the work borrows from it */
 	struct change *tell;
 	uint64_t call_id;
+	work_ended_fn *ended;
+	void *arg;
 	struct back_work work;
 };
 
@@ -91,6 +93,8 @@ on_back(void *arg, struct queue_item *item)
 		work_effect(&job->work, job->tell);
 		change_commit(&job->tell, NULL, NULL);
 	}
+	if (job->ended != NULL)
+		job->ended(job->arg, &job->work);
 	call = admin == NULL ? NULL : admin_call(admin, job->call_id);
 	if (call != NULL) {
 		call->work = job->work;
@@ -179,6 +183,8 @@ work_start(struct works *works, struct work_req *req)
 	job->tell = req->tell;
 	req->tell = NULL;
 	job->call_id = req->call_id;
+	job->ended = req->ended;
+	job->arg = req->arg;
 	job->work.verb = req->verb;
 	selection_view(&job->what, &job->work.select);
 	job->work.rule = req->rule;
@@ -189,4 +195,15 @@ work_start(struct works *works, struct work_req *req)
 	works->shared->under_way++;
 	pthread_mutex_unlock(&works->shared->lock);
 	back_work_start(works->control->back, &job->work);
+}
+
+bool
+works_idle(struct works *works)
+{
+	bool idle;
+
+	pthread_mutex_lock(&works->shared->lock);
+	idle = works->shared->under_way == 0;
+	pthread_mutex_unlock(&works->shared->lock);
+	return idle;
 }

@@ -15,6 +15,9 @@ struct works;
 struct works *works_create(struct control *control); /* NULL: descriptors */
 void works_destroy(struct works **works);	     /* waits for nobody */
 
+/* On the loop, unless control is gone by then; or NULL. */
+typedef void work_ended_fn(void *arg, const struct back_work *work);
+
 struct work_req { /* copied */
 	enum back_verb verb;
 	struct selection what;
@@ -23,9 +26,13 @@ struct work_req { /* copied */
 	struct change
 	    *tell;	  /* taken: the trail, to say how it ended; or NULL */
 	uint64_t call_id; /* hears of it: see call_work */
+	work_ended_fn *ended;
+	void *arg;
 };
 
 void work_start(struct works *works, struct work_req *req);
+/* None of them is under way. */
+bool works_idle(struct works *works);
 /* What is in the trail about it. */
 void work_effect(const struct back_work *work, struct change *change);
 

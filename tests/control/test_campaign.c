@@ -1,5 +1,6 @@
 /* sluice campaign and sluice suppress: what is said, what is asked of back,
  * what stands on disk and in the trail. */
+#include "gateway/control/campaign_chores.h"
 #include "gateway/control/campaign_text.h"
 #include "gateway/control/control_int.h"
 #include "policy/audit.h"
@@ -349,6 +350,163 @@ START_TEST(cancel_tells_the_owner)
 }
 END_TEST
 
+/* A queue that takes its time: of many the answer does not wait for it. */
+static struct back_work *
+begun(const char *words, const char *said)
+{
+	struct back_work *work;
+
+	world.back.hold_work = true;
+	world.back.stuck = NULL;
+	expect(words, NULL, 0, said);
+	TURN_UNTIL(world.loop, world.back.stuck != NULL);
+	work = world.back.stuck;
+	world.back.stuck = NULL;
+	return work;
+}
+
+static void
+put_trash(uint64_t trash)
+{
+	world.spool.trash_count = trash != 0;
+	world.spool.trash[0] =
+	    (struct spool_trash){.trash = trash,
+				 .messages = 1,
+				 .until_wall_s = clock_wall_s() + 86400};
+}
+
+START_TEST(of_many)
+{
+	struct back_work *away, *few, *back;
+	uint64_t trash;
+
+	start();
+	ck_assert_uint_eq(add_campaign(102, "To all", 1000000), 3);
+	away = begun("campaign cancel C3 --bounce",
+		     "C3 is canceled; its 1,000,000 recipients go to the "
+		     "trash.\nHow many are left: sluice campaign show C3\n");
+	ck_assert_int_eq(away->verb, BACK_PURGE);
+	ck_assert_str_eq(state_on_disk(3), "canceled");
+	trash = away->trash;
+	ck_assert_uint_ne(trash, 0);
+	ck_assert_uint_eq(world.back.reported, 0);
+	/* a few of another one would wait behind it */
+	few = begun("campaign cancel C2", "5 recipients go to the trash");
+	/* nothing of it is on disk yet */
+	back = begun("campaign cancel C3 --undo",
+		     "C3 is paused; its 1,000,000 recipients come back");
+	ck_assert_int_eq(back->verb, BACK_UNDO);
+	ck_assert_uint_eq(back->trash, trash);
+	ck_assert_str_eq(state_on_disk(3), "paused");
+	expect("campaign resume C3", NULL, 1, "is on its way back");
+	expect("campaign cancel C3 --undo", NULL, 1, "back already");
+	ck_assert_str_eq(state_of(3), "paused");
+	put_trash(trash);
+	away->done(away);
+	trail_has("campaign cancel C3 --bounce () => purged");
+	TURN_UNTIL(world.loop, world.back.reported == 3);
+	put_trash(0);
+	few->done(few);
+	back->done(back);
+	trail_has("campaign cancel C3 --undo () => brought back 1 messages, "
+		  "1173 recipients");
+	expect("campaign resume C3", NULL, 0, "C3 is running");
+	world_stop();
+}
+END_TEST
+
+/* What would come next stays away: it was canceled once more. */
+START_TEST(canceled_while_it_comes_back)
+{
+	struct back_work *away, *back, *again;
+
+	start();
+	ck_assert_uint_eq(add_campaign(102, "To all", 1000000), 3);
+	away = begun("campaign cancel C3", "go to the trash");
+	back = begun("campaign cancel C3 --undo", "come back");
+	again = begun("campaign cancel C3", "go to the trash");
+	ck_assert_uint_ne(away->trash, again->trash);
+	put_trash(again->trash);
+	away->done(away);
+	back->done(back);
+	trail_has("campaign cancel C3 --undo () => brought back");
+	again->done(again);
+	turn_some(world.loop);
+	ck_assert_str_eq(buf_cstr(&world.back.asked),
+			 "purge campaign=3;undo;purge campaign=3;");
+	ck_assert_str_eq(state_of(3), "canceled");
+	world_stop();
+}
+END_TEST
+
+/* sluiced stops while they are on their way; its next start goes on. */
+START_TEST(stopped_on_its_way)
+{
+	struct back_work *away, *back;
+
+	start();
+	ck_assert_uint_eq(add_campaign(102, "To all", 1000000), 3);
+	away = begun("campaign cancel C3", "go to the trash");
+	back = begun("campaign cancel C3 --undo", "come back");
+	control_destroy(&world.control);
+	away->done(away);
+	back->done(back);
+	world_stop();
+}
+END_TEST
+
+/* An undo that the disk ended: once more, though it is not canceled now. */
+START_TEST(undone_in_parts)
+{
+	uint64_t trash;
+
+	start();
+	expect("campaign cancel C1", NULL, 0, "taken out of the queue");
+	trash = world.back.trash;
+	put_trash(trash);
+	world.back.answer.err = GW_ENOSPC;
+	expect("campaign cancel C1 --undo", NULL, 1, "not all of it came");
+	trail_has("campaign cancel C1 --undo () => failed: ");
+	world.back.answer.err = 0;
+	expect("campaign cancel C1 --undo", NULL, 0, "C1 is back, and paused");
+	ck_assert_uint_eq(world.back.trash, trash);
+	world_stop();
+}
+END_TEST
+
+/* A stop came between the order and its purge: the chore has the trail. */
+START_TEST(purge_that_never_began)
+{
+	static const char *const words[] = {"campaign", "cancel", "C1"};
+	const struct change_who who = {.words = words, .word_count = 3};
+	struct campaign_order order = {.id = 1,
+				       .state = CAMPAIGN_CANCELED,
+				       .rate_per_h = -1,
+				       .connections = -1};
+	struct arena *arena = arena_create(1024);
+	struct store_change row;
+	struct change *change;
+	uint64_t id;
+
+	start();
+	change = change_create(world.control->changes, &who);
+	id = change_id(change);
+	change_effect(change, "begun");
+	change_commit(&change, NULL, NULL);
+	trail_has("campaign cancel C1 () => begun");
+	ck_assert_int_eq(campaign_order(world.campaigns, &order, clock_wall_s(),
+					arena, &row),
+			 0);
+	campaign_chores_tick(world.control->chores,
+			     loop_now_ms(world.loop) + 60000);
+	ck_assert_str_eq(buf_cstr(&world.back.asked), "purge campaign=1;");
+	ck_assert_uint_eq(world.back.trash, id);
+	ck_assert_int_gt(world.back.trash_until_wall_s, clock_wall_s() + 86000);
+	arena_destroy(&arena);
+	world_stop();
+}
+END_TEST
+
 /* --- who must be told --- */
 
 static bool
@@ -510,6 +668,11 @@ main(void)
 	    disk_fails,
 	    cancel_and_back,
 	    cancel_tells_the_owner,
+	    of_many,
+	    canceled_while_it_comes_back,
+	    stopped_on_its_way,
+	    undone_in_parts,
+	    purge_that_never_began,
 	    stopped_is_an_alert,
 	    suppressing,
 	    importing,

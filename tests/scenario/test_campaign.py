@@ -294,6 +294,31 @@ def canceled_and_undone(work):
 
 
 @story
+def thousands_on_their_way(work):
+    """The answer does not wait for the disk; what a kill comes before is done
+    after it. An undo that comes too early waits for what it undoes."""
+    hub = campaign_help.Refusing(seconds=0.1)
+    sluice = campaign_help.gateway(work, hub)
+    rcpts = people(6000)
+    cid = launch(sluice, rcpts)
+    hops.wait(lambda: arrived(hub, rcpts) >= 20, "the first of it")
+    case.contains(sluice.ctl("campaign", "cancel", cid).stdout,
+                  "recipients go to the trash")
+    restarted(sluice, kill=True)
+    had = quiet(hub, rcpts, 1)
+    gone = until(sluice, cid, 60, state="canceled", left=0)["canceled"]
+    for words in ([], ["--undo"], [], ["--undo"]):
+        sluice.ctl("campaign", "cancel", cid, *words, check=False)
+    until(sluice, cid, 60, state="paused", left=gone, canceled=0)
+    case.equal(quiet(hub, rcpts, 1), had)
+    hops.wait(lambda: sluice.ctl("campaign", "resume", cid, check=False)
+              .returncode == 0, "the end of the undo")
+    hops.wait(lambda: arrived(hub, rcpts) > had, "more of it")
+    sluice.ctl("campaign", "cancel", cid)
+    sluice.stop()
+
+
+@story
 def waits_for_a_person(work):
     """`confirm`: nothing goes before somebody says so; over a restart too."""
     hub = sink.Sink()
