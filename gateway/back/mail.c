@@ -86,6 +86,18 @@ mail_rcpt(const struct mail *mail, uint32_t index)
 	return rcpt && rcpt->state == RCPT_QUEUED ? rcpt : NULL;
 }
 
+/* One that was adopted may be read before the disk says so (adopt.c). */
+static void
+follow_job(struct spool_msg *msg, const struct job *job)
+{
+	uint64_t campaign = job_campaign(job);
+
+	if (campaign == 0 || msg->campaign == campaign)
+		return;
+	msg->campaign = campaign;
+	msg->lane = LANE_BULK;
+}
+
 int
 mail_load(struct relay *relay, struct job *job)
 {
@@ -100,6 +112,7 @@ mail_load(struct relay *relay, struct job *job)
 			      job->rcpt_count, &msg);
 	if (err != 0)
 		return err;
+	follow_job(msg, job);
 	job->mail = mail_create(relay, &msg, true);
 	job->mail->jobs = 1;
 	return 0;
@@ -133,6 +146,7 @@ mail_load_together(struct relay *relay, struct job *const *jobs, size_t count)
 		qsort(indexes, n, sizeof(*indexes), compare_indexes);
 	if (n > 0 &&
 	    spool_load_some(relay->spool, jobs[0]->id, indexes, n, &msg) == 0) {
+		follow_job(msg, jobs[0]);
 		mail = mail_create(relay, &msg, true);
 		for (size_t i = 0; i < count; i++) {
 			if (jobs[i]->mail)
