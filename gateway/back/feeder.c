@@ -129,10 +129,13 @@ set_dry(struct feeder *feeder, struct feed *feed, bool dry)
 		TAILQ_REMOVE(&feeder->dry, feed, dry_link);
 }
 
+/* Also one that is done: what an undo of a purge brings back behind its end
+ * is to go, and nobody could resume it. */
 static bool
 is_running(const struct feed *feed)
 {
-	return feed->terms.state == CAMPAIGN_RUNNING;
+	return feed->terms.state == CAMPAIGN_RUNNING ||
+	       feed->terms.state == CAMPAIGN_DONE;
 }
 
 static void

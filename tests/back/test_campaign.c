@@ -188,6 +188,35 @@ START_TEST(test_cancel_undo)
 }
 END_TEST
 
+/* Some are purged, the others end it; then the purge is undone. */
+START_TEST(test_undo_done)
+{
+	struct back_work work = {.verb = BACK_PURGE,
+				 .trash = 78,
+				 .trash_until_wall_s = clock_wall_s() + 600};
+	struct back_work undo = {.verb = BACK_UNDO, .trash = 78};
+	uint64_t c;
+
+	world_start(&w);
+	c = world_campaign(&w, "pr", 2);
+	set(c, CAMPAIGN_PAUSED, -1, -1);
+	letter_to("pr", c, "a@x.test");
+	work.select.id = letter_to("pr", c, "b@x.test");
+	UNTIL(&w, status_of(&w).queued == 2, "both");
+	world_work(&w, &work);
+	ck_assert_uint_eq(work.recipients, 1);
+	set(c, CAMPAIGN_RUNNING, -1, -1);
+	UNTIL(&w, world_view(&w, c).state == CAMPAIGN_DONE, "done");
+	ck_assert_uint_eq(taken(), 1);
+	world_work(&w, &undo);
+	ck_assert_uint_eq(undo.recipients, 1);
+	UNTIL(&w, taken() == 2, "what was brought back");
+	UNTIL(&w, world_view(&w, c).counts[CAMPAIGN_DELIVERED] == 2, "counted");
+	UNTIL(&w, world_view(&w, c).counts[CAMPAIGN_PURGED] == 0, "uncounted");
+	ck_assert_uint_eq(world_view(&w, c).left, 0);
+}
+END_TEST
+
 /* --- terms ------------------------------------------------------------------
  */
 
@@ -429,6 +458,7 @@ main(void)
 	tcase_add_test(tc, test_pause);
 	tcase_add_test(tc, test_pause_restart);
 	tcase_add_test(tc, test_cancel_undo);
+	tcase_add_test(tc, test_undo_done);
 	tcase_add_test(tc, test_rate);
 	tcase_add_test(tc, test_connections);
 	tcase_add_loop_test(tc, test_fair, 0, 2);
