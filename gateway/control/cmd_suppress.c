@@ -219,21 +219,38 @@ suppress_as_option(struct call *call, enum suppress_reason *reason)
 	return false;
 }
 
+/* A run that has no room is not added at all, so there is room for more than is
+ * kept. */
+void
+suppress_text_put(char text[SUPPRESS_TEXT_MAX], const char *head,
+		  struct slice given)
+{
+	struct buf out = {.cap = (size_t)16 * SUPPRESS_TEXT_MAX};
+	size_t n;
+
+	escape_text(&out, slice_head(slice_str(head), SUPPRESS_TEXT_MAX));
+	escape_text(&out, slice_head(given, (size_t)2 * SUPPRESS_TEXT_MAX));
+	n = out.n;
+	if (n >= SUPPRESS_TEXT_MAX) /* never half a character */
+		for (n = SUPPRESS_TEXT_MAX - 1;
+		     n > 0 && ((unsigned char)out.p[n] & 0xc0) == 0x80;)
+			n--;
+	if (n > 0)
+		memcpy(text, out.p, n);
+	text[n] = '\0';
+	buf_fini(&out);
+}
+
 void
 suppress_author_text(struct call *call, const struct change *change,
 		     char text[SUPPRESS_TEXT_MAX])
 {
 	const char *given = command_option(&call->line, "reason");
-	struct buf out = {.cap = SUPPRESS_TEXT_MAX - 1};
+	char head[SUPPRESS_TEXT_MAX];
 
-	buf_printf(&out, "by %s", change_author(change));
-	if (given != NULL) {
-		buf_add_str(&out, ": ");
-		escape_text(&out, slice_str(given));
-	}
-	memcpy(text, out.p, out.n);
-	text[out.n] = '\0';
-	buf_fini(&out);
+	snprintf(head, sizeof(head), "by %s%s", change_author(change),
+		 given != NULL ? ": " : "");
+	suppress_text_put(text, head, slice_str(given));
 }
 
 static enum call_next

@@ -11,7 +11,6 @@
 #include "gateway/base/arena.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
-#include "gateway/base/escape.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/control/call.h"
@@ -108,8 +107,6 @@ parse_since(struct slice s, int64_t *wall_s)
 static const char *
 parse_behind(struct slice rest, struct line *line)
 {
-	struct buf text = {.cap = SUPPRESS_TEXT_MAX - 1};
-
 	if (rest.n == 0)
 		return NULL;
 	if (suppress_reason_find(take_word(&rest), &line->reason) != 0)
@@ -117,12 +114,8 @@ parse_behind(struct slice rest, struct line *line)
 		       "complaint, hardbounce or softbounce";
 	if (rest.n > 0 && !parse_since(take_word(&rest), &line->since_wall_s))
 		return "then since when: 2026-12-31T16:40:00Z";
-	if (rest.n == 0)
-		return NULL;
-	escape_text(&text, rest);
-	memcpy(line->text, text.p, text.n);
-	line->text[text.n] = '\0';
-	buf_fini(&text);
+	if (rest.n > 0)
+		suppress_text_put(line->text, "", rest);
 	return NULL;
 }
 
