@@ -292,6 +292,9 @@ bulk_pass(struct dest *dest, struct job **job, struct spool_rcpt **rcpts)
 	}
 	if (!*job)
 		return false;
+	/* What is put off unsent is not the receiver's to count. */
+	if (dest->kind == DEST_LOBBY || dest_is_down(dest))
+		return true;
 	keep_batch(dest, &sieve, *job);
 	return guard(relay, &sieve) || feeder_passes(relay, job);
 }

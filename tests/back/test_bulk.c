@@ -189,6 +189,22 @@ START_TEST(guard)
 }
 END_TEST
 
+/* What cannot be sent, however often it is tried, is not at the receiver. */
+START_TEST(guard_down)
+{
+	uint64_t c;
+
+	w.conf.bulk.guard = 3;
+	w.host.port = 1;
+	w.retry_s[0] = w.retry_s[1] = 1;
+	world_start(&w);
+	c = world_campaign(&w, "pr", 2);
+	letter_to(c, "a@gmail.com b@gmail.com");
+	UNTIL(&w, status_of(&w).deferred >= 8, "four times");
+	ck_assert_int_eq(world_view(&w, c).state, CAMPAIGN_RUNNING);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -202,6 +218,7 @@ main(void)
 	tcase_add_test(t, people_write_to_whom_they_like);
 	tcase_add_test(t, suppressed_survives);
 	tcase_add_test(t, guard);
+	tcase_add_test(t, guard_down);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
