@@ -204,8 +204,14 @@ class Talk:
         self.secure()
         return self.ehlo()
 
-    def login(self, user="alice", password="secret-a"):
-        self.expect("AUTH PLAIN " + plain(user, password), 235, "2.7.0")
+    def login(self, user="alice", password="secret-a", tries=1):
+        """tries: for a daemon whose clock is so quick that a hash may take
+        longer than it waits for one."""
+        for _ in range(tries - 1):
+            if self.say("AUTH PLAIN " + plain(user, password))[0] != 454:
+                break
+        else:
+            self.expect("AUTH PLAIN " + plain(user, password), 235, "2.7.0")
         return self
 
     def envelope(self, rcpts=("b@example.net",), sender="a@example.com",
@@ -240,9 +246,10 @@ def on_all_threads(condition, what):
 
 def session(sluice, user="alice", password="secret-a", **more):
     """Logged in, by STARTTLS."""
+    tries = more.pop("tries", 1)
     talk = Talk(more.pop("port", sluice.port), **more)
     talk.starttls()
-    return talk.login(user, password)
+    return talk.login(user, password, tries)
 
 
 class Hop:

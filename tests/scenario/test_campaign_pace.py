@@ -53,13 +53,13 @@ def slower_within_one_reply(work):
     sluice.stop()  # its users are there; waiting for the disk takes its time
     sluice.start(dict(env, QUICK_CLOCK=str(QUICK)))
     rcpts = people(6000)
-    cid = launch(sluice, rcpts)
+    cid = launch(sluice, rcpts, tries=20)
     hops.wait(lambda: hub.said_at, "the reply")
     at = hub.said_at
     friends = ["friend%d@people.example" % n for n in range(10)]
     for n, friend in enumerate(friends):
         began = time.monotonic()
-        mine = talk.session(sluice, "bob", "secret-b")
+        mine = talk.session(sluice, "bob", "secret-b", tries=20)
         hops.submit(mine, hops.message(900 + n), [friend], "bob@example.com")
         mine.quit()
         hops.wait(lambda f=friend: copies(hub)[f] == 1, "personal mail")
@@ -136,12 +136,14 @@ def begun_before(mails, user):
 
 
 class Counting(sink.Sink):
-    """How many messages of each sender are under way at once, at most."""
+    """How many messages of each sender are under way at once, at most. Each
+    takes so long, but `crowd`'s until there are `size` of them."""
 
-    def __init__(self, seconds):
+    def __init__(self, seconds, crowd, size):
         self.now, self.most = {}, {}
         self.turn = threading.Lock()
         self.seconds = seconds
+        self.crowd, self.size, self.full = crowd, size, threading.Event()
         super().__init__({"DATA": self.data})
 
     def data(self, session, _line):
@@ -149,6 +151,10 @@ class Counting(sink.Sink):
             sender = session.sender
             self.now[sender] = self.now.get(sender, 0) + 1
             self.most[sender] = max(self.most.get(sender, 0), self.now[sender])
+            if self.now.get(self.crowd, 0) >= self.size:
+                self.full.set()
+        if sender == self.crowd:
+            self.full.wait(20 * hops.PATIENCE)
         self.stop.wait(self.seconds)
         with self.turn:
             self.now[sender] -= 1
@@ -158,7 +164,7 @@ class Counting(sink.Sink):
 def slots_of_their_own(work):
     """Seven of ten connections are people's; a mailing never has them, and its
     slow receiver holds up nobody's mail."""
-    hub = Counting(0.4)
+    hub = Counting(0.4, "bob@example.com", 6)
     sluice = campaign_help.gateway(
         work, hub, bulk(site_connections="0"), relay="connections 10;")
     rcpts = people(2000)
@@ -169,11 +175,7 @@ def slots_of_their_own(work):
     for n, friend in enumerate(friends):
         hops.submit(mine, hops.message(900 + n), [friend], "bob@example.com")
     mine.quit()
-    began = arrived(hub, rcpts)
     hops.wait(lambda: arrived(hub, friends) == len(friends), "personal mail")
-    ended = arrived(hub, rcpts)
-    # two rounds of seven; three of the mailing's go with each of them
-    assert ended - began <= 25 * 3 * 5 * hops.PATIENCE, (began, ended)
     case.equal(hub.most["alice@example.com"], 3, "the mailing's at once")
     assert hub.most["bob@example.com"] >= 6, hub.most
     sluice.ctl("campaign", "cancel", cid)
