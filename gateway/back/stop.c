@@ -164,6 +164,18 @@ drop_ready(struct relay *relay, struct hop *hop)
 }
 
 static void
+drop_all_ready(struct relay *relay)
+{
+	struct hop *hop;
+
+	for (size_t i = 0; i < relay->settings->conf.hop_count && relay->hops;
+	     i++)
+		drop_ready(relay, relay->hops[i]);
+	TAILQ_FOREACH (hop, &relay->gone_hops, link)
+		drop_ready(relay, hop);
+}
+
+static void
 drop_waiting(struct relay *relay)
 {
 	struct job *job;
@@ -219,16 +231,15 @@ relay_fini(struct relay *relay)
 	drop_waiting(relay);
 	drop_held(relay);
 	drop_doomed(relay);
+	/* First, or for each that stands all are passed that are on the way. */
+	drop_all_ready(relay);
 	drop_standing(relay);
 	for (size_t i = 0; i < relay->settings->conf.hop_count && relay->hops;
-	     i++) {
-		drop_ready(relay, relay->hops[i]);
+	     i++)
 		hop_destroy(&relay->hops[i]);
-	}
 	free(relay->hops);
 	while ((hop = TAILQ_FIRST(&relay->gone_hops)) != NULL) {
 		TAILQ_REMOVE(&relay->gone_hops, hop, link);
-		drop_ready(relay, hop);
 		hop_destroy(&hop);
 	}
 	lookups_destroy(&relay->lookups);
