@@ -174,7 +174,9 @@ give_order(struct preflight *p, const struct campaign_view *view)
 	    .id = p->id,
 	    .state = view->confirm ? CAMPAIGN_WAITING : CAMPAIGN_RUNNING,
 	    .rate_per_h = -1,
-	    .connections = -1};
+	    .connections = -1,
+	    .as_seen = true, /* else it would let go what a person paused */
+	    .seen = CAMPAIGN_CHECKING};
 
 	buf_add_str(&reason, view->reason);
 	preflight_warn(&p->found, &reason);

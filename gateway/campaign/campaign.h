@@ -214,6 +214,10 @@ struct campaign_order {
 	int64_t rate_per_h;	   /* below 0: as it is */
 	int64_t connections;	   /* below 0: as it is */
 	const char *reason;	   /* shown; NULL: none */
+	/* Only while its state is still what the giver saw: else it would undo
+	 * what another ordered in between. */
+	bool as_seen;
+	enum campaign_state seen;
 };
 /* In memory at once; change is to be committed. 0; GW_ENOENT; GW_EINVAL: not
  * from its present state (what ended stays ended; RUNNING from WAITING,

@@ -89,7 +89,8 @@ campaign_order(struct campaigns *campaigns, const struct campaign_order *order,
 	campaign = campaign_find(campaigns, order->id);
 	if (campaign == NULL)
 		err = GW_ENOENT;
-	else if (!may_become(campaign->state, order->state))
+	else if ((order->as_seen && campaign->state != order->seen) ||
+		 !may_become(campaign->state, order->state))
 		err = GW_EINVAL;
 	if (err == 0) {
 		obey(campaign, order, now_wall_s);

@@ -81,8 +81,12 @@ campaign_do(struct call *call, struct campaign_order *order,
 	} else if (err == GW_ENOENT) {
 		call_fail(call, "there is no campaign C%" PRIu64 " any more",
 			  order->id);
-	} else {
-		refused(call, view, order->state);
+	} else { /* for what it is now */
+		struct campaign_view now = *view;
+
+		(void)campaign_get(control->campaigns, order->id,
+				   clock_wall_s(), &now);
+		refused(call, &now, order->state);
 	}
 	arena_destroy(&arena);
 	return err;
@@ -293,5 +297,7 @@ command_campaign_rate(struct call *call)
 		return CALL_DONE;
 	order.id = view.id;
 	order.state = view.state;
+	order.as_seen = true; /* or it would let go what a rule just stopped */
+	order.seen = view.state;
 	return act(call, &order, &view);
 }

@@ -487,6 +487,34 @@ START_TEST(model)
 }
 END_TEST
 
+/* Whoever looked first and decides then: another was quicker. */
+START_TEST(not_what_was_seen)
+{
+	struct campaign_order order = {.id = 1,
+				       .state = CAMPAIGN_RUNNING,
+				       .rate_per_h = 5,
+				       .connections = -1,
+				       .as_seen = true,
+				       .seen = CAMPAIGN_CHECKING};
+	struct campaigns_conf with = conf;
+	struct store_change change;
+
+	with.preflight = true;
+	kit_open(&with);
+	ck_assert_uint_eq(kit_send("ann", 'a', 101, NOW), 1);
+	ck_assert_int_eq(kit_order(1, CAMPAIGN_PAUSED, NOW), 0);
+	ck_assert_int_eq(campaign_order(all, &order, NOW, arena, &change),
+			 GW_EINVAL);
+	ck_assert_int_eq((int)kit_view(1, NOW).state, CAMPAIGN_PAUSED);
+	ck_assert_uint_eq(kit_view(1, NOW).rate_per_h, 600);
+	order.seen = CAMPAIGN_PAUSED;
+	ck_assert_int_eq(campaign_order(all, &order, NOW, arena, &change), 0);
+	ck_assert_int_eq((int)kit_view(1, NOW).state, CAMPAIGN_RUNNING);
+	ck_assert_uint_eq(kit_view(1, NOW).rate_per_h, 5);
+	kit_close();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -495,6 +523,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_test(tc, not_what_was_seen);
 	tcase_add_loop_test(tc, from_state_to_state, 0, CAMPAIGN_STATES);
 	tcase_add_test(tc, of_none);
 	tcase_add_test(tc, terms_are_changed_and_kept);
