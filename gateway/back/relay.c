@@ -162,7 +162,8 @@ do_flush(struct relay *relay)
 void
 relay_fill_soon(struct relay *relay)
 {
-	if (!relay->fill_op)
+	/* At the end nobody would free it. */
+	if (!relay->fill_op && !relay->stopping)
 		relay->fill_op = timer_start(relay->loop, 0, on_fill, relay);
 }
 

@@ -444,6 +444,32 @@ START_TEST(test_sites)
 }
 END_TEST
 
+/* It ends while some are asked about, and others wait for that. */
+START_TEST(test_stop_asking)
+{
+	struct dns_server *dns =
+	    dns_server_create(w.loop, rows, sizeof(rows) / sizeof(rows[0]));
+	struct letter letter = {
+	    .cred = "pr", .to = "a@one.lab b@own.lab c@mute.lab d@nowhere.lab"};
+
+	w.conf.dns.servers = dns_server_text(dns);
+	w.conf.bulk.lookups = 1;
+	w.hops[0].kind = BACK_MX;
+	world_domains(&w, true);
+	world_start(&w);
+	letter.campaign = world_campaign(&w, "pr", 4);
+	world_accept(&w, &letter);
+	/* The server is not turned: no answer comes. */
+	while (status_of(&w).undecided < 4)
+		sched_yield();
+	letter_to("ann", 0, "b@y.lab");
+	while (status_of(&w).undecided < 5)
+		sched_yield();
+	world_stop(&w, 100);
+	dns_server_destroy(&dns);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -465,6 +491,7 @@ main(void)
 	tcase_add_test(tc, test_no_reports);
 	tcase_add_test(tc, test_adoption);
 	tcase_add_test(tc, test_sites);
+	tcase_add_test(tc, test_stop_asking);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
