@@ -11,6 +11,7 @@
 #include "gateway/back/preflight.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/clock.h"
+#include "gateway/base/error.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 
@@ -38,7 +39,8 @@ feed_unwatch(struct feeder *feeder, struct feed *feed)
 	TAILQ_REMOVE(&feeder->watched, feed, watch_link);
 }
 
-static void
+/* False: somebody joins it at this moment. */
+static bool
 finish(struct relay *relay, uint64_t id)
 {
 	struct campaign_order order = {.id = id,
@@ -47,14 +49,16 @@ finish(struct relay *relay, uint64_t id)
 				       .connections = -1};
 	struct arena *arena = arena_create(512);
 	struct store_change change;
+	int err = campaign_order(relay->campaigns, &order, clock_wall_s(),
+				 arena, &change);
 
 	/* The report commits it. */
-	if (campaign_order(relay->campaigns, &order, clock_wall_s(), arena,
-			   &change) == 0) {
+	if (err == 0) {
 		log_event(GW_LOG_INFO, "campaign-done", LF_U64("campaign", id));
 		campaign_report_start(relay, id);
 	}
 	arena_destroy(&arena);
+	return err != GW_EBUSY;
 }
 
 static void
@@ -94,8 +98,9 @@ feeder_check_done(struct relay *relay, uint64_t campaign)
 	feed_watch(feeder, feed);
 	if (over > clock_wall_s())
 		return;
+	if (!finish(relay, campaign))
+		return;
 	feed_unwatch(feeder, feed);
-	finish(relay, campaign);
 	if (feed->standing == 0 && feed->in == 0)
 		feed_destroy(feeder, feed);
 }

@@ -219,7 +219,8 @@ struct campaign_order {
 	bool as_seen;
 	enum campaign_state seen;
 };
-/* In memory at once; change is to be committed. 0; GW_ENOENT; GW_EINVAL: not
+/* In memory at once; change is to be committed. 0; GW_ENOENT; GW_EBUSY: not
+ * DONE, a message joins at this moment; GW_EINVAL: not
  * from its present state (what ended stays ended; RUNNING from WAITING,
  * PAUSED, STOPPED and CHECKING; WAITING from CHECKING; CANCELED from all but
  * DONE; PAUSED from CANCELED is an undo). The same state, while it has not

@@ -92,6 +92,8 @@ campaign_order(struct campaigns *campaigns, const struct campaign_order *order,
 	else if ((order->as_seen && campaign->state != order->seen) ||
 		 !may_become(campaign->state, order->state))
 		err = GW_EINVAL;
+	else if (order->state == CAMPAIGN_DONE && campaign->pending > 0)
+		err = GW_EBUSY;
 	if (err == 0) {
 		obey(campaign, order, now_wall_s);
 		campaign_put_standing(campaign, arena, change);

@@ -245,6 +245,32 @@ START_TEST(over)
 }
 END_TEST
 
+/* A message whose commit is under way is not left behind. */
+START_TEST(not_over_while_somebody_joins)
+{
+	struct campaign_order order = {.id = 1,
+				       .state = CAMPAIGN_DONE,
+				       .rate_per_h = -1,
+				       .connections = -1};
+	struct campaign_mail mail;
+	struct campaign_join join = {0};
+	struct store_change change;
+
+	kit_open(&conf);
+	kit_send("ann", 'a', 101, NOW);
+	kit_count(1, CAMPAIGN_DELIVERED, 101, NOW + 60);
+	mail = kit_mail("ann", 'a', 5);
+	campaign_join(all, &mail, NOW + 61, arena, &join);
+	ck_assert_uint_eq(join.id, 1);
+	ck_assert_int_eq(campaign_order(all, &order, NOW + 62, arena, &change),
+			 GW_EBUSY);
+	campaign_join_end(all, &join, false);
+	ck_assert_int_eq(campaign_order(all, &order, NOW + 62, arena, &change),
+			 0);
+	kit_close();
+}
+END_TEST
+
 /* An undo takes its time: the state is told first. */
 START_TEST(not_over_before_it_is_back)
 {
@@ -532,6 +558,7 @@ main(void)
 	tcase_add_test(tc, eta);
 	tcase_add_test(tc, no_rate_no_eta);
 	tcase_add_test(tc, over);
+	tcase_add_test(tc, not_over_while_somebody_joins);
 	tcase_add_test(tc, not_over_before_it_is_back);
 	tcase_add_test(tc, failures);
 	tcase_add_test(tc, forgotten);
