@@ -122,10 +122,10 @@ def refused(message, zone):
         return True
 
 
-def look_at(signed, zone, wanted):
-    head = signed.split(b"\r\n\r\n", 1)[0].decode("latin-1")
-    for line in head.split("\r\n")[:20]:
-        assert len(line) <= 78 or not line.startswith("\t"), line
+def look_at(signed, message, zone, wanted):
+    ours = signed[:signed.rindex(message)].decode("ascii")
+    for line in ours.split("\r\n"):
+        assert len(line) <= 78, line
     names = dkimlab.tags(signed)["h"].split(":")
     assert "received" not in names and "x-sluice-scan" not in names, names
     return dkimlab.verified(signed, zone)[:len(wanted)] == wanted
@@ -183,7 +183,7 @@ def many(program, work, other):
             assert dkimlab.signatures(signed) == 3
             continue
         try:
-            assert look_at(signed, zone, wanted)
+            assert look_at(signed, message, zone, wanted)
         except Exception as error:
             raise AssertionError(label) from error
         if other and label != "from alone":  # it wants a Date
@@ -196,7 +196,7 @@ def many(program, work, other):
     for _ in range(ROUNDS):
         message = chance(random_)
         signed = signer.sign(message)
-        assert signed != message and look_at(signed, zone, wanted), message
+        assert signed != message and look_at(signed, message, zone, wanted), message
         if other:
             told = dkimlab.opendkim(signed)
             assert told == "", (told, message)
