@@ -441,6 +441,10 @@ START_TEST(threads_count_together)
 	static struct top_line lines[100];
 	pthread_t threads[3];
 
+	/* Who has sent little goes first when there is no room: not these. */
+	for (size_t i = 0; i < COUNT(threads); i++)
+		for (int n = 0; n < 100; n++)
+			mail(creds[i], "192.0.2.1", creds[i], "b.example", NOW);
 	for (size_t i = 0; i < COUNT(threads); i++)
 		pthread_create(&threads[i], NULL, send_many, creds[i]);
 	for (int i = 0; i < 20; i++)
@@ -449,8 +453,8 @@ START_TEST(threads_count_together)
 		pthread_join(threads[i], NULL);
 	ck_assert_uint_eq(top_get(top, TOP_CRED, 60, NOW + 60, lines, 3), 3);
 	for (size_t i = 0; i < 3; i++) {
-		ck_assert_uint_eq(lines[i].messages, 4000);
-		ck_assert_uint_eq(lines[i].froms, 4000);
+		ck_assert_uint_eq(lines[i].messages, 4100);
+		ck_assert_uint_eq(lines[i].froms, 4001);
 	}
 	ck_assert_str_eq(first(TOP_DOMAIN, 60, NOW + 60).name, "same.example");
 	ck_assert_uint_eq(first(TOP_DOMAIN, 60, NOW + 60).messages, 12000);
