@@ -306,6 +306,7 @@ def thousands_on_their_way(work):
     case.contains(sluice.ctl("campaign", "cancel", cid).stdout,
                   "recipients go to the trash")
     restarted(sluice, kill=True)
+    time.sleep(2)  # the hub still takes in what it had been given
     had = quiet(hub, rcpts, 1)
     gone = until(sluice, cid, 60, state="canceled", left=0)["canceled"]
     for words in ([], ["--undo"], [], ["--undo"]):
