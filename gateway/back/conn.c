@@ -93,12 +93,24 @@ conn_close(struct conn **connp)
 	kick_pool(relay, dest->pool);
 }
 
+/* Nothing went out of what was begun: it counts for no pace either. */
+static void
+undo_sending(struct conn *conn)
+{
+	pacing_undone(conn->dest->pacing, conn->delivery->count);
+	delivery_undo(&conn->delivery);
+}
+
 void
 conn_abort(struct conn **conn)
 {
+	bool begun = (*conn)->send_op != NULL;
+
 	smtp_send_cancel(&(*conn)->send_op);
 	body_close(&(*conn)->body);
-	if ((*conn)->delivery)
+	if (begun)
+		undo_sending(*conn);
+	else if ((*conn)->delivery)
 		delivery_undo(&(*conn)->delivery);
 	conn_close(conn);
 }
@@ -271,7 +283,7 @@ on_sent(void *arg, const struct smtp_reply *rcpts, uint32_t count, bool unknown)
 		delivery_end_all(&conn->delivery, &result, &peer);
 	} else if (died && reused && !unknown && !conn->delivery->job->again) {
 		conn->delivery->job->again = true;
-		delivery_undo(&conn->delivery);
+		undo_sending(conn);
 	} else {
 		note_session(conn, died && !throttled);
 		end_replies(conn, rcpts, count, unknown, throttled);
