@@ -98,17 +98,6 @@ domain_allow_encode(const struct domain_allow *allow, struct buf *value)
 	buf_put_bytes(value, slice_str(allow->why));
 }
 
-/* size: of out, which is zeroed. */
-static bool
-keep(struct slice s, char *out, size_t size)
-{
-	if (s.n >= size || slice_find(s, '\0') != s.n)
-		return false;
-	if (s.n > 0)
-		memcpy(out, s.p, s.n);
-	return true;
-}
-
 int
 domain_allow_decode(struct slice key, struct slice value,
 		    struct domain_allow *allow)
@@ -125,9 +114,9 @@ domain_allow_decode(struct slice key, struct slice value,
 	by = reader_bytes(&r);
 	why = reader_bytes(&r);
 	if (!reader_end(&r) ||
-	    !keep(key, allow->domain, sizeof(allow->domain)) ||
-	    !keep(by, allow->by, sizeof(allow->by)) ||
-	    !keep(why, allow->why, sizeof(allow->why)) ||
+	    !slice_copy(key, allow->domain, sizeof(allow->domain)) ||
+	    !slice_copy(by, allow->by, sizeof(allow->by)) ||
+	    !slice_copy(why, allow->why, sizeof(allow->why)) ||
 	    domain_allow_check(allow) != 0)
 		return GW_ECORRUPT;
 	return 0;

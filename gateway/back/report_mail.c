@@ -10,33 +10,14 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/escape.h"
 #include "gateway/base/id.h"
+#include "gateway/base/units.h"
 #include "gateway/campaign/table.h"
 
 #define VALUE_MAX 300
 #define TEXT_MAX 16384
-#define NUMBER_SIZE 32
 
 /* --- words ----------------------------------------------------------------
  */
-
-/* "2,140" */
-static const char *
-grouped(uint64_t n, char out[NUMBER_SIZE])
-{
-	char digits[NUMBER_SIZE];
-	size_t count = 0, at = 0;
-
-	do
-		digits[count++] = (char)('0' + n % 10);
-	while ((n /= 10) > 0);
-	while (count > 0) {
-		out[at++] = digits[--count];
-		if (count > 0 && count % 3 == 0)
-			out[at++] = ',';
-	}
-	out[at] = '\0';
-	return out;
-}
 
 static void
 add_value(struct buf *out, const char *s)
@@ -102,11 +83,11 @@ static const char *class_meaning(enum bounce_class class)
 static void
 add_count(struct buf *out, const char *label, uint64_t n, const char *meaning)
 {
-	char number[NUMBER_SIZE];
+	char number[UNITS_GROUPED_SIZE];
 
 	if (n == 0)
 		return;
-	buf_printf(out, "  %-14s %9s", label, grouped(n, number));
+	buf_printf(out, "  %-14s %9s", label, units_grouped(n, number));
 	if (meaning)
 		buf_printf(out, "  %s", meaning);
 	buf_add_str(out, "\r\n");
@@ -143,7 +124,7 @@ static void
 add_advice(struct buf *out, const struct report_mail *mail)
 {
 	uint64_t failed = report_mail_failed(mail->view);
-	char all[NUMBER_SIZE], some[NUMBER_SIZE];
+	char all[UNITS_GROUPED_SIZE], some[UNITS_GROUPED_SIZE];
 
 	if (failed > REPORT_MAIL_ROWS)
 		buf_printf(out,
@@ -151,8 +132,8 @@ add_advice(struct buf *out, const struct report_mail *mail)
 			   "the first %s of the %s\r\nrecipients that did not "
 			   "get it, one in a line; the administrator has the "
 			   "others.\r\n",
-			   grouped(REPORT_MAIL_ROWS, some),
-			   grouped(failed, all));
+			   units_grouped(REPORT_MAIL_ROWS, some),
+			   units_grouped(failed, all));
 	else if (failed > 0)
 		buf_add_str(out, "\r\nThe table that comes with this message "
 				 "names the recipients that did not get\r\nit, "
@@ -211,7 +192,7 @@ add_header(struct buf *out, const struct report_mail *mail)
 {
 	const struct campaign_view *view = mail->view;
 	char date[CLOCK_RFC5322_SIZE], id[ID_TEXT_SIZE];
-	char delivered[NUMBER_SIZE], all[NUMBER_SIZE];
+	char delivered[UNITS_GROUPED_SIZE], all[UNITS_GROUPED_SIZE];
 
 	clock_rfc5322(mail->now_wall_s, date);
 	id_format(mail->own_id, id);
@@ -225,9 +206,9 @@ add_header(struct buf *out, const struct report_mail *mail)
 	    "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
 	    "Content-Type: multipart/mixed;\r\n\tboundary=\"%s\"\r\n\r\n",
 	    (unsigned long long)view->id, what_happened(view->state),
-	    grouped(view->counts[CAMPAIGN_DELIVERED], delivered),
-	    grouped(view->counts[CAMPAIGN_RECIPIENTS], all), id, mail->hostname,
-	    mail->boundary);
+	    units_grouped(view->counts[CAMPAIGN_DELIVERED], delivered),
+	    units_grouped(view->counts[CAMPAIGN_RECIPIENTS], all), id,
+	    mail->hostname, mail->boundary);
 }
 
 void

@@ -47,6 +47,17 @@ slice_eq(struct slice a, struct slice b)
 }
 
 bool
+slice_copy(struct slice s, char *out, size_t size)
+{
+	if (s.n >= size || slice_find(s, '\0') != s.n)
+		return false;
+	if (s.n > 0)
+		memcpy(out, s.p, s.n);
+	out[s.n] = '\0';
+	return true;
+}
+
+bool
 slice_ieq(struct slice a, struct slice b)
 {
 	return a.n == b.n && same_folded(a.p, b.p, a.n);

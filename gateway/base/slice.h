@@ -22,6 +22,8 @@ bool slice_starts(struct slice s, struct slice prefix);
 bool slice_istarts(struct slice s, struct slice prefix);
 bool slice_iends(struct slice s, struct slice suffix);
 int slice_cmp(struct slice a, struct slice b); /* memcmp order, then length */
+/* As a C string. False: it has a NUL, or does not fit in size with one. */
+bool slice_copy(struct slice s, char *out, size_t size);
 
 /* Offset of the first c, or s.n when there is none. */
 size_t slice_find(struct slice s, char c);

@@ -7,6 +7,7 @@
 #include "gateway/base/units.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "gateway/base/error.h"
 
@@ -166,4 +167,20 @@ units_format_time(struct buf *out, int64_t ms)
 			buf_printf(out, "%" PRIu64 "%s", number,
 				   time_units[i].name.p);
 	}
+}
+
+const char *
+units_grouped(uint64_t n, char out[UNITS_GROUPED_SIZE])
+{
+	char *p = out + UNITS_GROUPED_SIZE - 1;
+	size_t count = 0;
+
+	*p = '\0';
+	do {
+		if (count > 0 && count % 3 == 0)
+			*--p = ',';
+		*--p = (char)('0' + n % 10);
+		count++;
+	} while ((n /= 10) > 0);
+	return memmove(out, p, (size_t)(out + UNITS_GROUPED_SIZE - p));
 }

@@ -16,4 +16,8 @@ int units_count(struct slice s, uint64_t *count); /* 400 */
 void units_format_size(struct buf *out, uint64_t bytes); /* shortest exact */
 void units_format_time(struct buf *out, int64_t ms);
 
+#define UNITS_GROUPED_SIZE 28 /* with the NUL */
+/* For people: 1,234,567. Returns out. */
+const char *units_grouped(uint64_t n, char out[UNITS_GROUPED_SIZE]);
+
 #endif

@@ -84,18 +84,6 @@ is_time(int64_t wall_s)
 	return wall_s >= 0 && wall_s <= TIME_MAX_S;
 }
 
-/* size: with the NUL. */
-static bool
-keep(struct slice s, char *out, size_t size)
-{
-	if (s.n >= size || slice_find(s, '\0') != s.n)
-		return false;
-	if (s.n > 0)
-		memcpy(out, s.p, s.n);
-	out[s.n] = '\0';
-	return true;
-}
-
 static bool
 is_key_of(struct slice key, struct slice address)
 {
@@ -127,8 +115,8 @@ suppress_decode(struct slice key, struct slice value,
 	if (!reader_end(&r) || reason >= SUPPRESS_REASONS || counting > 1 ||
 	    !is_time(entry->since_wall_s) || !is_time(entry->last_wall_s) ||
 	    !is_key_of(key, address) ||
-	    !keep(address, record->address, sizeof(record->address)) ||
-	    !keep(text, record->text, sizeof(record->text)))
+	    !slice_copy(address, record->address, sizeof(record->address)) ||
+	    !slice_copy(text, record->text, sizeof(record->text)))
 		return GW_ECORRUPT;
 	entry->reason = (enum suppress_reason)reason;
 	entry->counting = counting;

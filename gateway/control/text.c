@@ -5,6 +5,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/escape.h"
+#include "gateway/base/units.h"
 
 #define CELL_MAX 4096 /* bytes of one cell that are looked at */
 
@@ -70,14 +71,9 @@ text_last(struct buf *out, struct slice s, size_t width)
 void
 text_count(struct buf *out, uint64_t n)
 {
-	char digits[24];
-	int count = snprintf(digits, sizeof(digits), "%" PRIu64, n);
+	char number[UNITS_GROUPED_SIZE];
 
-	for (int i = 0; i < count; i++) {
-		if (i > 0 && (count - i) % 3 == 0)
-			buf_add_byte(out, ',');
-		buf_add_byte(out, digits[i]);
-	}
+	buf_add_str(out, units_grouped(n, number));
 }
 
 void

@@ -11,7 +11,6 @@ struct dkim_message {
 	size_t line; /* where the unfinished line of it begins */
 	struct dkim_body body;
 	uint8_t digest[DIGEST_SIZE];
-	uint64_t header_bytes;
 	bool done, bad;
 };
 
@@ -89,7 +88,6 @@ take_line(struct dkim_message *m)
 
 	if (slice_eq(line, SLICE_LIT("\r\n"))) {
 		m->done = true;
-		m->header_bytes = m->header.n;
 		m->header.n = m->line;
 		return;
 	}
@@ -137,12 +135,6 @@ bool
 dkim_message_bad(const struct dkim_message *m)
 {
 	return m->bad;
-}
-
-uint64_t
-dkim_message_header_bytes(const struct dkim_message *m)
-{
-	return m->header_bytes;
 }
 
 struct slice

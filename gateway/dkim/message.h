@@ -26,8 +26,6 @@ bool dkim_message_header_done(const struct dkim_message *message);
  * in it that is no field, a CR or LF alone, a NUL. It is not signed, and
  * nothing of it is kept. */
 bool dkim_message_bad(const struct dkim_message *message);
-/* With the empty line; 0 until then. */
-uint64_t dkim_message_header_bytes(const struct dkim_message *message);
 /* The fields, each line with its CRLF; borrowed. */
 struct slice dkim_message_header(const struct dkim_message *message);
 /* The value of From behind its colon, folded as it came, without its CRLF;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/units.h"
 #include "gateway/front/checks_int.h"
 
 #define JOIN_ARENA_BYTES 512
@@ -98,25 +99,6 @@ check_campaign_fini(struct transaction *t)
 
 /* --- the reply ------------------------------------------------------------ */
 
-#define COUNT_SIZE 48
-
-/* "2,140 recipients" */
-static void
-count_text(uint64_t n, char out[COUNT_SIZE])
-{
-	char digits[24];
-	size_t length = (size_t)snprintf(digits, sizeof(digits), "%llu",
-					 (unsigned long long)n);
-	char *p = out;
-
-	for (size_t i = 0; i < length; i++) {
-		if (i > 0 && (length - i) % 3 == 0)
-			*p++ = ',';
-		*p++ = digits[i];
-	}
-	strcpy(p, n == 1 ? " recipient" : " recipients");
-}
-
 static enum reply_id
 reply_of(const struct campaign_join *join)
 {
@@ -143,7 +125,7 @@ bool
 check_campaign_reply(const struct transaction *t, struct reply *reply)
 {
 	const struct campaign_join *join = &t->campaign.join;
-	char id[24], n[COUNT_SIZE], time[CLOCK_HUMAN_SIZE];
+	char id[24], n[48], number[UNITS_GROUPED_SIZE], time[CLOCK_HUMAN_SIZE];
 	const struct reply_arg args[] = {
 	    {"campaign", id}, {"n", n}, {"time", time}};
 
@@ -151,7 +133,9 @@ check_campaign_reply(const struct transaction *t, struct reply *reply)
 	if (join->id == 0 || t->charge.action == LIMIT_HOLD)
 		return false;
 	snprintf(id, sizeof(id), "C%llu", (unsigned long long)join->id);
-	count_text(join->recipients, n);
+	snprintf(n, sizeof(n), "%s recipient%s",
+		 units_grouped(join->recipients, number),
+		 join->recipients == 1 ? "" : "s");
 	clock_human(join->eta_wall_s, clock_wall_s(), time);
 	reply_make(reply, reply_of(join), args, 3);
 	return true;

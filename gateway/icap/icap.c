@@ -179,14 +179,6 @@ icap_options_start(struct icap_pool *pool, int64_t timeout_ms,
 }
 
 bool
-icap_scan_sent(const struct icap_op *op)
-{
-	return op->conn != NULL && op->conn->state == ICAP_BUSY &&
-	       op->conn->sending == ICAP_SEND_DONE &&
-	       !icap_conn_may_retry(op->conn);
-}
-
-bool
 icap_scan_release(struct icap_op *op)
 {
 	if (op->conn == NULL || op->conn->state != ICAP_BUSY ||

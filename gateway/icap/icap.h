@@ -89,7 +89,7 @@ struct icap_req {
 	/* The body, in order, from 0 again when a request is tried anew: n > 0,
 	 * 0 at the end, below 0: cannot be read (ERROR, READ). Asked once more
 	 * at `bytes`, where it must say 0. Not called any more once
-	 * icap_scan_sent or icap_scan_release said true, or done. */
+	 * icap_scan_release said true, or done. */
 	int64_t (*read)(void *arg, uint64_t offset, void *p, size_t n);
 	void *read_arg;
 	const char *name;	      /* file name, UTF-8; "" */
@@ -102,11 +102,9 @@ struct icap_req {
 struct icap_op *icap_scan_start(struct icap_pool *pool,
 				const struct icap_req *req, icap_done_fn *done,
 				void *arg);
-/* The whole body has left and the request will not be tried anew: read is not
- * called any more. */
-bool icap_scan_sent(const struct icap_op *op);
-/* The same, and gives up the other try for it: true as soon as the whole body
- * has left. For who wants to hear the answer out and let go of read_arg. */
+/* True as soon as the whole body has left: read is not called any more, and the
+ * request is not tried anew. For who wants to hear the answer out and let go of
+ * read_arg. */
 bool icap_scan_release(struct icap_op *op);
 void icap_scan_cancel(struct icap_op **op); /* closes its connection */
 

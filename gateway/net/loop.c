@@ -187,12 +187,6 @@ loop_turn(struct loop *loop)
 	event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
-void *
-loop_native(struct loop *loop)
-{
-	return loop->base;
-}
-
 struct event_base *
 loop_base(struct loop *loop)
 {

@@ -43,7 +43,4 @@ struct signal_watch *signal_watch_start(struct loop *loop, int signum,
 					signal_fn *fn, void *arg);
 void signal_watch_stop(struct signal_watch **watch);
 
-/* For evhttp in gateway/control only: the struct event_base. */
-void *loop_native(struct loop *loop);
-
 #endif

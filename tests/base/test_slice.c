@@ -77,6 +77,20 @@ START_TEST(cuts)
 }
 END_TEST
 
+START_TEST(copies)
+{
+	char out[4] = "xyz";
+
+	ck_assert(slice_copy(SLICE_NONE, out, 1));
+	ck_assert_str_eq(out, "");
+	ck_assert(slice_copy(slice_str("abc"), out, sizeof(out)));
+	ck_assert_str_eq(out, "abc");
+	ck_assert(!slice_copy(slice_str("abcd"), out, sizeof(out)));
+	ck_assert(!slice_copy(slice_of("a\0b", 3), out, sizeof(out)));
+	ck_assert_str_eq(out, "abc");
+}
+END_TEST
+
 START_TEST(splits)
 {
 	static const struct {
@@ -163,6 +177,7 @@ main(void)
 	tcase_add_test(tc, compares);
 	tcase_add_test(tc, orders_as_bytes);
 	tcase_add_test(tc, cuts);
+	tcase_add_test(tc, copies);
 	tcase_add_test(tc, splits);
 	tcase_add_test(tc, reads_numbers);
 	tcase_add_test(tc, duplicates);

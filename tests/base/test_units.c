@@ -144,6 +144,25 @@ START_TEST(writes_the_shortest)
 }
 END_TEST
 
+START_TEST(groups_digits)
+{
+	static const struct {
+		uint64_t n;
+		const char *text;
+	} rows[] = {{0, "0"},
+		    {7, "7"},
+		    {999, "999"},
+		    {1000, "1,000"},
+		    {20050, "20,050"},
+		    {1234567, "1,234,567"},
+		    {UINT64_MAX, "18,446,744,073,709,551,615"}};
+	char out[UNITS_GROUPED_SIZE];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ck_assert_str_eq(units_grouped(rows[i].n, out), rows[i].text);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -156,6 +175,7 @@ main(void)
 	tcase_add_test(tc, reads_times);
 	tcase_add_test(tc, reads_counts);
 	tcase_add_test(tc, writes_the_shortest);
+	tcase_add_test(tc, groups_digits);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

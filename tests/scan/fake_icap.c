@@ -366,12 +366,6 @@ icap_options_start(struct icap_pool *pool, int64_t timeout_ms,
 }
 
 bool
-icap_scan_sent(const struct icap_op *op)
-{
-	return op->sent;
-}
-
-bool
 icap_scan_release(struct icap_op *op)
 {
 	return op->sent;
