@@ -363,6 +363,10 @@ static const struct config_row rows[] = {
      "Whether all that these logins send is of a mass mailing.", CLASS(bulk)},
     {"class.confirm", CONFIG_CHOICE, 0, NULL, 0, 0, NULL,
      "Instead of the one in 'bulk'.", .choices = off_on, CLASS(confirm)},
+    {"class.weight", CONFIG_COUNT, 0, "1", 1, 100, NULL,
+     "How many deliveries each of these logins gets for one of a login of "
+     "weight 1, where both wait for the same.",
+     CLASS(weight)},
 
     /* --- dns --- */
     {"dns.resolver", CONFIG_RESOLVER, CONFIG_REPEAT, NULL, 1, 16, "addresses",

@@ -301,6 +301,7 @@ struct config_class { /* class NAME { observe on; from-binding off; } */
 	int unscannable; /* enum config_unscannable */
 	bool bulk;
 	int confirm; /* -1: as in `bulk` */
+	uint64_t weight;
 };
 
 /* Bits of dns.targets, in the order of its words. */

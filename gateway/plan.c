@@ -263,8 +263,23 @@ make_routes(struct plan *plan, const struct config *c)
 	back->route_count = c->routes.count;
 }
 
+static const struct back_class *
+back_classes(struct arena *arena, const struct config *c)
+{
+	struct back_class *classes =
+	    plan_array(arena, c->classes.count, sizeof(*classes));
+
+	for (size_t i = 0; i < c->classes.count; i++)
+		classes[i] = (struct back_class){
+		    .name = class_at(c, i)->block.name,
+		    .weight = (uint32_t)class_at(c, i)->weight,
+		};
+	return classes;
+}
+
 static void
-make_back(struct plan *plan, const struct config *c, const char *postmaster)
+make_back(struct plan *plan, const struct config *c,
+	  const struct config *started, const char *postmaster)
 {
 	struct back_conf *back = &plan->back;
 	size_t own = c->internal.count, waits = c->retry.after.count;
@@ -296,6 +311,9 @@ make_back(struct plan *plan, const struct config *c, const char *postmaster)
 	back->scan_subject = c->scan.subject != NULL ? c->scan.subject : "";
 	back->dkim = c->dkim_keys;
 	back->quarantine_s = c->scan.quarantine_ms / 1000;
+	back->classes = back_classes(plan->arena, c);
+	back->class_count = c->classes.count;
+	back->local_users = !started->auth.backend.dovecot;
 }
 
 /* --- all --- */
@@ -314,7 +332,7 @@ plan_make(struct plan *plan, const struct config *c,
 	buf_fini(&postmaster);
 	plan_dns(&plan->dns, c, started->auth.domain, plan->arena);
 	make_front(plan, c, started, sockets);
-	make_back(plan, c, kept);
+	make_back(plan, c, started, kept);
 	plan_limits(&plan->limits, c, started->auth.domain, plan->arena);
 	plan_scan(&plan->scan, c, &plan->dns.resolver, plan->arena);
 	plan_campaigns(&plan->campaigns, c);

@@ -102,6 +102,11 @@ struct back_bulk {
 	bool preflight;
 };
 
+struct back_class {
+	const char *name;
+	uint32_t weight; /* of the turns of a login of it; at least 1 */
+};
+
 /* An immutable value; back copies what it keeps (deeply). */
 struct back_conf {
 	const char *hostname;
@@ -128,6 +133,9 @@ struct back_conf {
 	const char *scan_subject; /* prefix of a cleaned message's; NULL, "" */
 	int64_t quarantine_s;	  /* 0: 40 days */
 	struct back_bulk bulk;
+	const struct back_class *classes;
+	size_t class_count;
+	bool local_users; /* the store knows the class of a login */
 	/* Whose mail is signed; shared; NULL: nobody's. */
 	struct dkim_keys *dkim;
 };

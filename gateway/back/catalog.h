@@ -27,6 +27,7 @@ struct sender { /* a credential while jobs of it exist */
 	UT_hash_handle hh;
 	struct source_tree sources; /* by address */
 	uint64_t jobs;
+	const struct weight *weight; /* weights.h; NULL: 1 */
 	char cred[];
 };
 

@@ -31,7 +31,8 @@ struct lane_slots {
 	struct slot_attempts attempts; /* the oldest first */
 	uint32_t opening[RANKS];
 	uint32_t waiting[RANKS];
-	uint32_t next[RANKS]; /* which bucket's turn */
+	uint32_t next[RANKS];	/* which bucket's turn */
+	uint32_t served[RANKS]; /* in this turn of it */
 	struct slot_queue queues[RANKS][BUCKETS];
 };
 
@@ -242,15 +243,21 @@ conn_slots_take(struct dest *dest)
 	return false;
 }
 
+/* The one whose turn it was last may be the only one. */
 static struct dest *
 next_of_rank(struct lane_slots *lane, unsigned rank)
 {
-	for (uint32_t i = 0; i < BUCKETS; i++) {
-		uint32_t at = lane->next[rank]++ % BUCKETS;
+	for (uint32_t i = 0; i <= BUCKETS; i++) {
+		uint32_t at = lane->next[rank] % BUCKETS;
 		struct dest *dest = TAILQ_FIRST(&lane->queues[rank][at]);
 
-		if (dest)
+		if (dest &&
+		    lane->served[rank] < turns_next_weight(&dest->ready)) {
+			lane->served[rank]++;
 			return dest;
+		}
+		lane->next[rank]++;
+		lane->served[rank] = 0;
 	}
 	return NULL;
 }

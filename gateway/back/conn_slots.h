@@ -10,7 +10,8 @@
  * next one, so that destinations that do not answer delay nobody else:
  *
  * - sites that let us in of late come first, then those nobody has spoken to,
- *   by turns of the credentials that wait for them, then those that failed;
+ *   by turns of the credentials that wait for them, as many at a time as one
+ *   weighs (weights.h), then those that failed;
  * - those that failed are given at most a fifth of all slots to be tried
  *   again, and all that have not let us in yet at most four fifths;
  * - a connection that has no answer after a second is slow (sooner when others

@@ -9,6 +9,7 @@
 #include "gateway/back/feeder.h"
 #include "gateway/back/held.h"
 #include "gateway/back/mail_int.h"
+#include "gateway/back/weights.h"
 #include "gateway/base/address.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
@@ -126,6 +127,22 @@ enqueue_begin(struct enqueue *in, struct relay *relay, struct mail *mail)
 	mail->jobs++; /* ours, until the end */
 }
 
+/* Whoever sends anew may be of another class by now. */
+static void
+weigh(struct enqueue *in)
+{
+	struct job *job = TAILQ_FIRST(&in->jobs);
+	struct relay *relay = in->relay;
+	struct sender *sender;
+
+	if (!job)
+		return;
+	sender = job->source->sender;
+	if (!sender->weight || !in->mail->loaded)
+		sender->weight = weights_find(
+		    relay->weights, spool_store(relay->spool), sender->cred);
+}
+
 static void
 enqueue_end(struct enqueue *in)
 {
@@ -134,6 +151,7 @@ enqueue_end(struct enqueue *in)
 	struct mail *mail = in->mail;
 	struct job *job;
 
+	weigh(in);
 	while ((job = TAILQ_FIRST(&in->jobs)) != NULL) {
 		TAILQ_REMOVE(&in->jobs, job, link);
 		job->dest->open_job = NULL;

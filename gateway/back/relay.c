@@ -22,6 +22,7 @@
 #include "gateway/back/relay.h"
 #include "gateway/back/scanning.h"
 #include "gateway/back/summary.h"
+#include "gateway/back/weights.h"
 #include "gateway/base/address.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
@@ -337,6 +338,7 @@ relay_apply(struct relay *relay, struct settings **settings)
 	if (err != 0)
 		log_event(GW_LOG_ERROR, "dns", LF_ERR(err));
 	make_hops(relay, old->conf.hop_count);
+	weights_apply(relay->weights, &relay->settings->conf);
 	settings_destroy(&old);
 	board_publish(relay);
 }
@@ -364,6 +366,8 @@ relay_start(struct relay *relay)
 	relay->reports = campaign_reports_create(relay);
 	relay->preflights = preflights_create(relay);
 	relay->bulk = bulk_create();
+	relay->weights = weights_create();
+	weights_apply(relay->weights, &relay->settings->conf);
 	relay->hostmem = hostmem_create(0);
 	relay->slots = conn_slots_create(relay);
 	relay->dns = dns_create(relay->loop, &dns);

@@ -34,6 +34,7 @@ struct chores;
 struct domains;
 struct conn_slots;
 struct summaries;
+struct weights;
 
 /* What another thread sends to the relay. */
 struct inbound {
@@ -70,6 +71,7 @@ struct relay {
 	struct chores *chores;
 	struct lookups *lookups;
 	struct summaries *summaries;
+	struct weights *weights;
 	struct hostmem *hostmem;
 	struct conn_slots *slots;
 	struct hop **hops;	   /* by index of settings->conf.hops */

@@ -106,6 +106,18 @@ copy_own_domains(struct settings *settings, const struct back_conf *conf)
 }
 
 static void
+copy_classes(struct settings *settings, const struct back_conf *from)
+{
+	struct back_class *classes =
+	    copy_array(settings->arena, from->classes, from->class_count,
+		       sizeof(*classes));
+
+	for (size_t i = 0; i < from->class_count; i++)
+		classes[i].name = copy_str(settings->arena, classes[i].name);
+	settings->conf.classes = classes;
+}
+
+static void
 copy_bulk(struct settings *settings, const struct back_bulk *from)
 {
 	struct back_bulk *bulk = &settings->conf.bulk;
@@ -155,6 +167,7 @@ copy_conf(struct settings *settings, const struct back_conf *from)
 	for (size_t i = 0; i < from->route_count; i++)
 		copy_route(arena, &routes[i]);
 	conf->routes = routes;
+	copy_classes(settings, from);
 	if (from->retry_count == 0) {
 		conf->retry_s = retry_default;
 		conf->retry_count =

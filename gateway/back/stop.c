@@ -24,6 +24,7 @@
 #include "gateway/back/relay.h"
 #include "gateway/back/scanning.h"
 #include "gateway/back/summary.h"
+#include "gateway/back/weights.h"
 #include "gateway/base/mem.h"
 
 #define QUIT_MS 100 /* for the last QUITs to leave */
@@ -255,6 +256,7 @@ relay_fini(struct relay *relay)
 	scanning_destroy(&relay->scanning);
 	campaign_reports_destroy(&relay->reports);
 	bulk_destroy(&relay->bulk);
+	weights_destroy(&relay->weights);
 	chores_destroy(&relay->chores);
 	settings_destroy(&relay->settings);
 	idset_fini(&relay->delays[0]);

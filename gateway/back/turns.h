@@ -7,8 +7,10 @@
  * Whose turn it is at a destination. Ready jobs stand in a turn for each lane
  * and credential, and a turn is paid by what it sends: recipients, and large
  * bodies (job_cost). Whoever sends 100 recipients waits until the others have
- * sent 100, or have nothing left; one who comes new is next, at the latest
- * after one job of each who waits already. Nothing here knows time.
+ * sent 100, or have nothing left, and a credential of weight 3 (weights.h)
+ * until they have sent 33; one who comes new is next, at the latest after one
+ * job of each who waits already. How much more stands in a turn, or of how many
+ * campaigns it is, changes nothing. Nothing here knows time.
  */
 struct turn;
 
@@ -41,6 +43,8 @@ void turns_give_back(struct turns *turns, struct ready *ready, struct job *job);
 struct job *turns_take(struct turns *turns, struct ready *ready);
 /* Of whom the next is, or nearly: a hash. Something is ready. */
 uint64_t turns_next_cred(const struct ready *ready);
+/* What that one weighs; 1 when nothing is ready. */
+uint32_t turns_next_weight(const struct ready *ready);
 /* This one, without paying. */
 void turns_remove(struct turns *turns, struct ready *ready, struct job *job);
 

@@ -5,9 +5,23 @@
 
 #include "gateway/back/catalog.h"
 #include "gateway/back/sched.h"
+#include "gateway/back/weights.h"
 #include "gateway/base/mem.h"
 
+#define WEIGHT_MAX 100
+
 static struct catalog *catalog;
+static struct weight *weights[WEIGHT_MAX + 1];
+
+/* 0: it has none. */
+static void
+weigh(struct job *job, uint32_t value)
+{
+	if (!weights[value])
+		weights[value] = mem_zalloc(sizeof(struct weight) + 1);
+	weights[value]->value = value;
+	job->source->sender->weight = value > 0 ? weights[value] : NULL;
+}
 
 static struct job *
 make(const char *cred, uint8_t lane, uint64_t id)
@@ -42,12 +56,16 @@ static void
 teardown(void)
 {
 	catalog_destroy(&catalog);
+	for (size_t i = 0; i <= WEIGHT_MAX; i++) {
+		free(weights[i]);
+		weights[i] = NULL;
+	}
 }
 
 static const struct {
 	const char *label;
 	const char *creds; /* a letter a job, in order; capitals: DSN lane;
-			      digits: bulk lane */
+			      digits: bulk lane; w and 3 weigh 3, v 2 */
 	const char *order; /* in which they come */
 } turns[] = {
     {"one: first in, first out", "aaa", "aaa"},
@@ -57,7 +75,20 @@ static const struct {
     {"DSNs do not starve personal mail", "AAAAaaaa", "aAaaAaAA"},
     {"nor bulk", "111aaa", "aa1a11"},
     {"alone each lane has all", "11", "11"},
+    {"three for one", "wwwwwwaa", "wawwawww"},
+    {"whoever came first", "aawwwwww", "awwwawww"},
+    {"two for one of each", "vvvvaabb", "vabvabvv"},
+    {"three for two", "wwwwwwvvvv", "wvwvwvwwvw"},
+    {"one behind a flood of weight", "wwwwwwwwwa", "wawwwwwwww"},
+    {"bulk too", "33333311", "31331333"},
+    {"a weight takes nothing from another lane", "33wwwaaa", "wa3ww3aa"},
 };
+
+static uint32_t
+weight_of_letter(char c)
+{
+	return c == 'w' || c == '3' ? 3 : c == 'v' ? 2 : 0;
+}
 
 START_TEST(test_turns)
 {
@@ -76,8 +107,9 @@ START_TEST(test_turns)
 				       : *p >= 'A' ? LANE_DSN
 						   : LANE_BULK;
 
-			sched_ready(sched, &ready,
-				    make(cred, lane, (uint64_t)*p), false);
+			job = make(cred, lane, (uint64_t)*p);
+			weigh(job, weight_of_letter(*p));
+			sched_ready(sched, &ready, job, false);
 		}
 		ck_assert_uint_eq(ready.count, strlen(turns[i].creds));
 		while ((job = sched_take(sched, &ready)) != NULL) {
@@ -120,23 +152,36 @@ struct party {
 	uint8_t large;	/* a job */
 	uint32_t ahead; /* jobs ready at once */
 	uint32_t share; /* of all that is paid, in percent; 0: any */
+	uint32_t weight;
 };
 
 static const struct {
 	const char *label;
 	struct party parties[4];
 } shares[] = {
-    {"equal ones", {{"a", 1, 0, 9, 50}, {"b", 1, 0, 9, 50}}},
-    {"one with 1,000 ready", {{"a", 1, 0, 1000, 50}, {"b", 1, 0, 1, 50}}},
-    {"100 recipients a message", {{"a", 100, 0, 20, 50}, {"b", 1, 0, 20, 50}}},
+    {"equal ones", {{"a", 1, 0, 9, 50, 0}, {"b", 1, 0, 9, 50, 0}}},
+    {"one with 1,000 ready", {{"a", 1, 0, 1000, 50, 0}, {"b", 1, 0, 1, 50, 0}}},
+    {"100 recipients a message",
+     {{"a", 100, 0, 20, 50, 0}, {"b", 1, 0, 20, 50, 0}}},
     {"never two of them ready at once",
-     {{"a", 100, 0, 1, 50}, {"b", 1, 0, 20, 50}}},
-    {"16 MiB a message", {{"a", 1, 255, 20, 50}, {"b", 1, 0, 20, 50}}},
+     {{"a", 100, 0, 1, 50, 0}, {"b", 1, 0, 20, 50, 0}}},
+    {"16 MiB a message", {{"a", 1, 255, 20, 50, 0}, {"b", 1, 0, 20, 50, 0}}},
     {"all kinds",
-     {{"a", 100, 0, 9, 25},
-      {"b", 1, 255, 2, 25},
-      {"c", 1, 0, 1, 25},
-      {"d", 7, 3, 100, 25}}},
+     {{"a", 100, 0, 9, 25, 0},
+      {"b", 1, 255, 2, 25, 0},
+      {"c", 1, 0, 1, 25, 0},
+      {"d", 7, 3, 100, 25, 0}}},
+    {"weight 3", {{"a", 1, 0, 9, 75, 3}, {"b", 1, 0, 9, 25, 1}}},
+    {"and 25 recipients a message",
+     {{"a", 25, 0, 9, 75, 3}, {"b", 1, 0, 9, 25, 1}}},
+    {"never two of them ready at once",
+     {{"a", 7, 0, 1, 75, 3}, {"b", 1, 0, 9, 25, 1}}},
+    {"against who has 10,000 ready",
+     {{"a", 1, 0, 10, 75, 3}, {"b", 1, 0, 10000, 25, 1}}},
+    {"one that nothing divides",
+     {{"a", 1, 0, 9, 97, 97}, {"b", 1, 0, 9, 3, 3}}},
+    {"the largest, and nobody starves",
+     {{"a", 1, 0, 9, 98, 100}, {"b", 1, 0, 9, 1, 1}, {"c", 1, 0, 9, 1, 1}}},
 };
 
 static struct job *
@@ -150,6 +195,7 @@ make_party(const struct party *party, uint64_t id)
 		job_add_rcpt(job, i,
 			     catalog_domain(catalog, SLICE_LIT("a.test")));
 	job->large = party->large;
+	weigh(job, party->weight);
 	catalog_add(catalog, job);
 	return job;
 }
@@ -184,6 +230,72 @@ START_TEST(test_shares)
 			      "%s: %s has %llu of 100", shares[_i].label,
 			      parties[k].cred, (unsigned long long)percent);
 	}
+	while ((job = sched_take(sched, &ready)) != NULL)
+		drop(&job);
+	sched_destroy(&sched);
+}
+END_TEST
+
+/* To the job, whatever the sizes: in each five there are three, one and one. */
+START_TEST(test_exact)
+{
+	static const struct party parties[] = {
+	    {.cred = "a", .rcpts = 1, .weight = 3},
+	    {.cred = "b", .rcpts = 1, .weight = 1},
+	    {.cred = "c", .rcpts = 1},
+	};
+	struct sched *sched = sched_create();
+	uint64_t got[3] = {0};
+	struct ready ready;
+	struct job *job;
+
+	ready_init(&ready);
+	for (uint64_t i = 0; i < 3000; i++)
+		sched_ready(sched, &ready, make_party(&parties[0], 0), false);
+	for (uint64_t i = 0; i < 2000; i++) {
+		sched_ready(sched, &ready, make_party(&parties[1], 1), false);
+		sched_ready(sched, &ready, make_party(&parties[2], 2), false);
+	}
+	for (uint64_t i = 1; i <= 5000; i++) {
+		job = sched_take(sched, &ready);
+		got[job->id]++;
+		drop(&job);
+		if (i % 5 != 0)
+			continue;
+		ck_assert_uint_eq(got[0], i / 5 * 3);
+		ck_assert_uint_eq(got[1], i / 5);
+		ck_assert_uint_eq(got[2], i / 5);
+	}
+	while ((job = sched_take(sched, &ready)) != NULL)
+		drop(&job);
+	sched_destroy(&sched);
+}
+END_TEST
+
+/* What was sent by the old weight is paid for; the next ones by the new. */
+START_TEST(test_weight_changes)
+{
+	static const struct party a = {.cred = "a", .rcpts = 1, .weight = 3};
+	static const struct party b = {.cred = "b", .rcpts = 1, .weight = 1};
+	struct sched *sched = sched_create();
+	char got[17] = "";
+	struct ready ready;
+	struct job *job;
+
+	ready_init(&ready);
+	for (int i = 0; i < 16; i++) {
+		sched_ready(sched, &ready, make_party(&a, 'a'), false);
+		sched_ready(sched, &ready, make_party(&b, 'b'), false);
+	}
+	for (size_t i = 0; i < 16; i++) {
+		if (i == 8)
+			weights[3]->value = 1;
+		job = sched_take(sched, &ready);
+		got[i] = (char)job->id;
+		drop(&job);
+	}
+	ck_assert_str_eq(got, "abaabaaa"
+			      "babababa");
 	while ((job = sched_take(sched, &ready)) != NULL)
 		drop(&job);
 	sched_destroy(&sched);
@@ -444,6 +556,8 @@ main(void)
 
 	tcase_set_timeout(tc, 240);
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_exact);
+	tcase_add_test(tc, test_weight_changes);
 	tcase_add_test(tc, test_turns);
 	tcase_add_test(tc, test_front);
 	tcase_add_loop_test(tc, test_shares, 0,

@@ -4,11 +4,13 @@
  * test_site.c.)
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/back/conn_slots.h"
 #include "gateway/back/relay.h"
+#include "gateway/back/weights.h"
 #include "gateway/base/mem.h"
 
 #define SLOTS 20
@@ -168,6 +170,107 @@ START_TEST(test_all_comes_back)
 }
 END_TEST
 
+/* --- whose turn it is ----------------------------------------------------- */
+
+static char served[DESTS + 1];
+static size_t served_count;
+
+bool __wrap_dest_run(struct dest *dest);
+
+/* Instead of dest.c's: tells who was run. */
+bool
+__wrap_dest_run(struct dest *dest)
+{
+	served[served_count++] = dest->key[0];
+	return false;
+}
+
+/* Letters as ask() has them, of who waits when there is no slot; p is a
+ * credential that weighs 3, q one that weighs 1. */
+static const struct {
+	const char *label, *waiting, *order;
+} turns[] = {
+    {"one of each", "qrqrqr", "qrqrqr"},
+    {"three for one", "ppppppqq", "pppqpppq"},
+    {"however many more it has", "pppppppppq", "pppqpppppp"},
+    {"alone all of it", "ppppp", "ppppp"},
+    {"one alone that weighs 1", "qqq", "qqq"},
+};
+
+/* Turns go by hash: a name of whom they come to in the order of letters. */
+static void
+name_of(char c, char out[32])
+{
+	uint64_t hash, third = 64 / 3, from = (uint64_t)(c - 'p') * third;
+
+	for (unsigned i = 0;; i++) {
+		(void)snprintf(out, 32, "%c%u", c, i);
+		hash = hash_bytes(out, strlen(out)) % 64;
+		if (hash >= from && hash < from + third)
+			return;
+	}
+}
+
+static void
+wait_for_slot(struct lab *lab, struct catalog *catalog, char c,
+	      const struct weight *weight)
+{
+	static const struct ip_addr ip;
+	struct dest *dest = &lab->dests[lab->count];
+	struct job *job = job_create(lab->count);
+	char cred[32];
+
+	name_of(c, cred);
+	job_set_source(job, catalog_source(catalog, cred, &ip, 0));
+	job_add_rcpt(job, 0, catalog_domain(catalog, SLICE_LIT("a.test")));
+	catalog_add(catalog, job);
+	job->source->sender->weight = weight;
+	ready_init(&dest->ready);
+	sched_ready(lab->relay.sched, &dest->ready, job, false);
+	dest->key[0] = c;
+	ck_assert(!ask(lab, 'n'));
+}
+
+static void
+drop_ready(struct lab *lab, struct catalog *catalog)
+{
+	for (unsigned i = 0; i < lab->count; i++) {
+		struct job *job =
+		    sched_take(lab->relay.sched, &lab->dests[i].ready);
+
+		if (!job)
+			continue;
+		catalog_remove(catalog, job);
+		job_destroy(&job);
+	}
+}
+
+START_TEST(test_turns)
+{
+	struct weight *weight = mem_zalloc(sizeof(*weight) + 1);
+	struct catalog *catalog = catalog_create();
+	struct lab *lab = lab_open(1);
+
+	weight->value = 3;
+	lab->relay.sched = sched_create();
+	served_count = 0;
+	memset(served, 0, sizeof(served));
+	ck_assert(ask(lab, 'n'));
+	for (const char *p = turns[_i].waiting; *p != '\0'; p++)
+		wait_for_slot(lab, catalog, *p, *p == 'p' ? weight : NULL);
+	lab->settings.conf.connection_max = 1000;
+	conn_slots_serve(lab->relay.slots);
+	ck_assert_uint_eq(served_count, strlen(turns[_i].waiting));
+	ck_assert_msg(strcmp(served, turns[_i].order) == 0, "%s: %s",
+		      turns[_i].label, served);
+	drop_ready(lab, catalog);
+	sched_destroy(&lab->relay.sched);
+	lab_close(lab);
+	catalog_destroy(&catalog);
+	free(weight);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -179,6 +282,8 @@ main(void)
 	tcase_add_loop_test(tc, test_shares, 0,
 			    sizeof(cases) / sizeof(cases[0]));
 	tcase_add_test(tc, test_all_comes_back);
+	tcase_add_loop_test(tc, test_turns, 0,
+			    sizeof(turns) / sizeof(turns[0]));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

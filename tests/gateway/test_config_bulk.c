@@ -93,7 +93,7 @@ START_TEST(whole)
 	    "stop bounces 9% complaints 0.5%; warn bounces 3%; stop-min 50; "
 	    "guard 0; warm-up 5 6; warm-up-from 2026-03-01; keep 10d; }\n"
 	    "relay hub { address hub.example.com:25; }\n"
-	    "class news { bulk on; confirm off; } class other { }\n"
+	    "class news { bulk on; confirm off; weight 3; } class other { }\n"
 	    "listen mass { address 127.0.0.1:2588; bulk on; }\n" CONFIG_REST,
 	    "whole");
 	const struct config_bulk *b = &c->bulk;
@@ -126,9 +126,11 @@ START_TEST(whole)
 	ck_assert_int_eq(b->keep_ms, INT64_C(864000000));
 	ck_assert(class->bulk);
 	ck_assert_int_eq(class->confirm, 0);
+	ck_assert_uint_eq(class->weight, 3);
 	class = (const struct config_class *)c->classes.v[1];
 	ck_assert(!class->bulk);
 	ck_assert_int_eq(class->confirm, -1);
+	ck_assert_uint_eq(class->weight, 1);
 	ck_assert(config_listen(c, 0)->bulk);
 	config_destroy(&c);
 }

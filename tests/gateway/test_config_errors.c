@@ -190,6 +190,10 @@ static const struct row rows[] = {
      "t:1:18: 'here' is not an address\n"},
     {"too many of a class", "class a { refuse-first many; }\n",
      "t:1:24: 'many' is not a whole number\n"},
+    {"a class without weight", "class a { weight 0; }\n",
+     "t:1:18: 'weight' cannot be 0: allowed is 1 to 100\n"},
+    {"a class of all the weight", "class a { weight 101; }\n",
+     "t:1:18: 'weight' cannot be 101: allowed is 1 to 100\n"},
 
     {"no log target", "log { to journal; }\n",
      "t:1:10: the log goes to 'stderr', 'syslog', or 'file' and a path\n"},

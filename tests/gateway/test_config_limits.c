@@ -219,13 +219,14 @@ START_TEST(json)
 	    "\"pace 150% then hold\",\"origin\":\"t:3:2\","
 	    "\"waits_for_restart\":false}",
 	    "{\"directive\":\"class.observe\",\"block\":\"x\",\"value\":\"on\"",
+	    "{\"directive\":\"class.weight\",\"block\":\"x\",\"value\":\"3\"",
 	    "{\"directive\":\"contact\",\"block\":null,\"value\":"
 	    "\"\\\"a b\\\"\"",
 	};
 	struct config *c = config_help_good(
 	    "limit a { per credential; recipients 400/h;\n"
 	    " recipients 60/10m;\n over pace then hold; }\n"
-	    "class x { observe on; } contact \"a b\";\n" CONFIG_REST,
+	    "class x { observe on; weight 3; } contact \"a b\";\n" CONFIG_REST,
 	    "json");
 	struct buf out = {.cap = CONFIG_HELP_MAX};
 

@@ -13,7 +13,8 @@
 	"  canary 1m; cache 5000; cache-age 2h; rescans 7; size-max 9M;\n"     \
 	"  user off; replacement \"{name} is gone\"; subject \"[av] \";\n"     \
 	"  quarantine 3d; }\n"                                                 \
-	"class open { down open; unscannable pass; }\nclass plain { }\n"
+	"class open { down open; unscannable pass; weight 7; }\nclass plain "  \
+	"{ }\n"
 
 static const struct config_class *
 class_at(const struct config *c, size_t i)
@@ -288,6 +289,11 @@ START_TEST(plan_of_the_others)
 			 SCAN_UNSCANNABLE_PASS);
 	ck_assert_int_eq(plan.front.classes[1].scan_down, -1);
 	ck_assert_int_eq(plan.front.classes[1].scan_unscannable, -1);
+	ck_assert_uint_eq(plan.back.class_count, 2);
+	ck_assert_str_eq(plan.back.classes[0].name, "open");
+	ck_assert_uint_eq(plan.back.classes[0].weight, 7);
+	ck_assert_uint_eq(plan.back.classes[1].weight, 1);
+	ck_assert(plan.back.local_users == !c->auth.backend.dovecot);
 	ck_assert_int_eq(plan.back.scan_infected, SCAN_INFECTED_CLEAN);
 	ck_assert(plan.back.scan_text);
 	ck_assert_str_eq(plan.back.scan_replacement, "{name} is gone");
