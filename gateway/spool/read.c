@@ -272,6 +272,9 @@ spool_load_next(struct spool *spool, struct spool_batch *batch)
 }
 
 struct scan {
+	enum store_table table;
+	uint8_t from[KEY_TRASH_SIZE];
+	size_t prefix; /* of from, before what a recipient's key is */
 	struct spool_cursor *last;
 	size_t left;
 	int count;
@@ -286,8 +289,9 @@ scan_entry(void *arg, struct slice key, struct slice value)
 	struct spool_entry entry = {.rcpt = &rcpt};
 	struct scan *s = arg;
 
-	if (s->left == 0)
+	if (s->left == 0 || !slice_starts(key, slice_of(s->from, s->prefix)))
 		return false;
+	key = slice_from(key, s->prefix);
 	if (key_rcpt_decode(key, &entry.id, &entry.index) != 0 ||
 	    record_rcpt_decode(value, &rcpt) != 0) {
 		rcpt_complain(entry.id, entry.index);
@@ -301,25 +305,36 @@ scan_entry(void *arg, struct slice key, struct slice value)
 	return s->fn(s->arg, &entry);
 }
 
+/* Behind *last, which is also where it ends. */
+static int
+scan(struct spool *spool, struct scan *s)
+{
+	struct spool_cursor from = *s->last;
+	struct store_txn *txn = store_read(spool->store);
+	int err;
+
+	if (from.id != 0 && ++from.index == 0)
+		from.id++;
+	key_rcpt(from.id, from.index, s->from + s->prefix);
+	store_each(txn, s->table, slice_of(s->from, s->prefix + KEY_RCPT_SIZE),
+		   scan_entry, s);
+	err = store_error(txn);
+	store_abort(&txn);
+	return err != 0 ? err : s->count;
+}
+
 int
 spool_scan(struct spool *spool, const struct spool_cursor *after, size_t max,
 	   spool_entry_fn *fn, void *arg, struct spool_cursor *last)
 {
-	struct scan s = {.left = max, .fn = fn, .arg = arg, .last = last};
-	struct spool_cursor from = *after;
-	struct store_txn *txn;
-	uint8_t key[KEY_RCPT_SIZE];
-	int err;
+	struct scan s = {.table = STORE_RCPT,
+			 .left = max,
+			 .fn = fn,
+			 .arg = arg,
+			 .last = last};
 
-	*last = from;
-	if (from.id != 0 && ++from.index == 0)
-		from.id++;
-	key_rcpt(from.id, from.index, key);
-	txn = store_read(spool->store);
-	store_each(txn, STORE_RCPT, slice_of(key, sizeof(key)), scan_entry, &s);
-	err = store_error(txn);
-	store_abort(&txn);
-	return err != 0 ? err : s.count;
+	*last = *after;
+	return scan(spool, &s);
 }
 
 /* --- the trash --------------------------------------------------------------
@@ -366,4 +381,21 @@ spool_trash_list(struct spool *spool, struct spool_trash *out, size_t max)
 		   &l);
 	store_abort(&txn);
 	return l.count;
+}
+
+int
+spool_trash_scan(struct spool *spool, uint64_t trash,
+		 const struct spool_cursor *after, size_t max,
+		 spool_entry_fn *fn, void *arg, struct spool_cursor *last)
+{
+	struct scan s = {.table = STORE_TRASH,
+			 .prefix = KEY_TRASH_SIZE - KEY_RCPT_SIZE,
+			 .left = max,
+			 .fn = fn,
+			 .arg = arg,
+			 .last = last};
+
+	key_trash(trash, 0, 0, s.from);
+	*last = *after;
+	return scan(spool, &s);
 }

@@ -150,6 +150,20 @@ struct spool_outcome {
 
 void spool_outcome_start(struct spool *spool, struct spool_outcome *op);
 
+/* --- listings ---------------------------------------------------------- */
+
+/* One entry of a listing; strings are valid during fn only. */
+struct spool_entry {
+	uint64_t id;
+	uint32_t index;
+	const struct spool_rcpt *rcpt;
+};
+struct spool_cursor {
+	uint64_t id;
+	uint32_t index;
+};
+typedef bool spool_entry_fn(void *arg, const struct spool_entry *entry);
+
 /* --- the trash ----------------------------------------------------------- */
 
 /*
@@ -189,6 +203,10 @@ struct spool_trash {
  * are whose time is not over. */
 size_t spool_trash_list(struct spool *spool, struct spool_trash *out,
 			size_t max);
+/* Who lies in one of them, as spool_scan; they are queued or held no more. */
+int spool_trash_scan(struct spool *spool, uint64_t trash,
+		     const struct spool_cursor *after, size_t max,
+		     spool_entry_fn *fn, void *arg, struct spool_cursor *last);
 
 /* --- other tables ------------------------------------------------------ */
 
@@ -231,22 +249,10 @@ struct spool_batch {
 };
 int spool_load_next(struct spool *spool, struct spool_batch *batch);
 
-/* One queue entry of a listing; strings are valid during fn only. */
-struct spool_entry {
-	uint64_t id;
-	uint32_t index;
-	const struct spool_rcpt *rcpt;
-};
-
 /* fn false stops. Entries in order of (id, index), from `after` (exclusive;
  * id 0: the start); at most max. *last is the last one seen, so that a listing
  * resumes; returns the number of entries given, or GW_ECORRUPT, GW_EIO. A
  * record that cannot be read is logged and passed over. */
-struct spool_cursor {
-	uint64_t id;
-	uint32_t index;
-};
-typedef bool spool_entry_fn(void *arg, const struct spool_entry *entry);
 int spool_scan(struct spool *spool, const struct spool_cursor *after,
 	       size_t max, spool_entry_fn *fn, void *arg,
 	       struct spool_cursor *last);

@@ -274,6 +274,54 @@ START_TEST(test_shared)
 }
 END_TEST
 
+struct seen {
+	uint64_t id;
+	uint32_t count, next; /* all of id, in their order */
+};
+
+static bool
+see(void *arg, const struct spool_entry *entry)
+{
+	struct seen *seen = arg;
+	char address[40];
+
+	snprintf(address, sizeof(address), "rcpt%u@example.org", seen->next);
+	ck_assert_uint_eq(entry->id, seen->id);
+	ck_assert_uint_eq(entry->index, seen->next);
+	ck_assert_str_eq(entry->rcpt->address, address);
+	seen->count++;
+	seen->next++;
+	return true;
+}
+
+/* Who lies in one purge, some at a time; nobody of the purges beside it. */
+START_TEST(test_scan)
+{
+	uint64_t id = fixture_submit(f.spool, 100, 1, 7, 0).id;
+	uint64_t before = fixture_submit(f.spool, 100, 1, 2, 0).id;
+	uint64_t behind = fixture_submit(f.spool, 100, 1, 2, 0).id;
+	struct spool_cursor at = {0, 0};
+	struct seen seen = {.id = id};
+	int n;
+
+	ck_assert_int_eq(fixture_purge(f.spool, id, 7, TRASH, LATER), 0);
+	ck_assert_int_eq(fixture_purge(f.spool, before, 2, TRASH - 1, LATER),
+			 0);
+	ck_assert_int_eq(fixture_purge(f.spool, behind, 2, TRASH + 1, LATER),
+			 0);
+	do {
+		n = spool_trash_scan(f.spool, TRASH, &at, 3, see, &seen, &at);
+		ck_assert_int_eq(n, seen.count > 6 ? 1 : 3);
+	} while (n == 3);
+	ck_assert_uint_eq(seen.count, 7);
+	ck_assert_int_eq(
+	    spool_trash_scan(f.spool, TRASH, &at, 3, see, &seen, &at), 0);
+	at = (struct spool_cursor){0, 0};
+	ck_assert_int_eq(
+	    spool_trash_scan(f.spool, TRASH + 2, &at, 3, see, &seen, &at), 0);
+}
+END_TEST
+
 /* The client sent it again after the purge: that one is new, and the undo must
  * not make it a duplicate's first. */
 START_TEST(test_resubmission)
@@ -606,6 +654,7 @@ main(void)
 			    sizeof(states) / sizeof(states[0]));
 	tcase_add_test(tc, test_without_trash);
 	tcase_add_test(tc, test_shared);
+	tcase_add_test(tc, test_scan);
 	tcase_add_test(tc, test_resubmission);
 	tcase_add_test(tc, test_slices);
 	tcase_add_loop_test(tc, test_over, 0, 2);
