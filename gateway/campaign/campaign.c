@@ -246,6 +246,7 @@ stop(struct campaign *campaign, const char *what, uint64_t n, uint64_t all,
 		       limit / 10, limit % 10);
 	campaign_reason_set(campaign, reason);
 	campaign_state_set(campaign, CAMPAIGN_STOPPED);
+	campaign->state_seq = campaign->seq + 1; /* the next one put */
 	log_event(
 	    GW_LOG_WARN, "campaign-stopped", LF_U64("campaign", campaign->id),
 	    LF_STR("cred", campaign->login->name), LF_STR("reason", reason));

@@ -218,20 +218,33 @@ struct campaign_order {
 	 * what another ordered in between. */
 	bool as_seen;
 	enum campaign_state seen;
+	/* CANCELED: the purge of the rest of it, and whether the report names
+	 * who was in there. */
+	uint64_t trash;
+	bool bounce;
 };
 /* In memory at once; change is to be committed. 0; GW_ENOENT; GW_EBUSY: not
  * DONE, a message joins at this moment; GW_EINVAL: not
  * from its present state (what ended stays ended; RUNNING from WAITING,
  * PAUSED, STOPPED and CHECKING; WAITING from CHECKING; CANCELED from all but
- * DONE; PAUSED from CANCELED is an undo). The same state, while it has not
- * ended, changes the terms alone. A rule stops a campaign once: not again
- * after a person let it run on. */
+ * DONE; PAUSED from CANCELED is an undo). The same state, unless it is DONE,
+ * changes the terms alone; CANCELED again to bounce is told of again. A rule
+ * stops a campaign once: not again after a person let it run on. */
 int campaign_order(struct campaigns *campaigns,
 		   const struct campaign_order *order, int64_t now_wall_s,
 		   struct arena *arena, struct store_change *change);
 /* The record as it is in memory now, to be committed (again). */
 int campaign_state_change(struct campaigns *campaigns, uint64_t id,
 			  struct arena *arena, struct store_change *change);
+/* The same, and that its owner is told of this state: to be committed with the
+ * report. *order: for campaign_told, once the commit is done. */
+#define CAMPAIGN_TOLD_CHANGES 2
+int campaign_told_changes(struct campaigns *campaigns, uint64_t id,
+			  struct arena *arena, struct store_change *changes,
+			  uint32_t *order);
+void campaign_told(struct campaigns *campaigns, uint64_t id, uint32_t order);
+/* Whether its owner knows of its state; also of one that is not there. */
+bool campaign_is_told(struct campaigns *campaigns, uint64_t id);
 
 /* --- what anybody sees ------------------------------------------------------
  */
@@ -250,6 +263,10 @@ struct campaign_view { /* a copy */
 	int64_t began_wall_s, last_wall_s; /* of its messages */
 	int64_t ended_wall_s, eta_wall_s;  /* 0: not, not known */
 	bool confirm;
+	uint32_t order; /* that made its state */
+	bool told;	/* its owner, of that */
+	uint64_t trash; /* CANCELED: where its rest went; 0: nowhere */
+	bool bounce;	/* and the report names who lies there */
 };
 int campaign_get(struct campaigns *campaigns, uint64_t id, int64_t now_wall_s,
 		 struct campaign_view *view); /* GW_ENOENT */

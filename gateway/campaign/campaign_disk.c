@@ -85,6 +85,9 @@ campaign_put_standing(struct campaign *campaign, struct arena *arena,
 	    .connections = campaign->connections,
 	    .ended_wall_s = campaign->ended_wall_s,
 	    .reason = slice_str(campaign->reason),
+	    .state_seq = campaign->state_seq,
+	    .trash = campaign->trash,
+	    .bounce = campaign->bounce,
 	};
 	struct campaign_key key = {
 	    .tag = CAMPAIGN_STATE,
@@ -123,6 +126,20 @@ campaign_put_last(const struct campaign *campaign, struct arena *arena,
 	    .kind = STORE_PUT,
 	    .key = key_of(arena, &key),
 	    .value = number_of(arena, (uint64_t)campaign->last_wall_s),
+	};
+}
+
+void
+campaign_put_told(const struct campaign *campaign, struct arena *arena,
+		  struct store_change *change)
+{
+	struct campaign_key key = {.tag = CAMPAIGN_TOLD, .id = campaign->id};
+
+	*change = (struct store_change){
+	    .table = STORE_CAMPAIGN,
+	    .kind = STORE_PUT,
+	    .key = key_of(arena, &key),
+	    .value = number_of(arena, campaign->state_seq),
 	};
 }
 
@@ -194,6 +211,9 @@ load_standing(struct campaign *campaign, struct slice value)
 	campaign->rate_per_h = standing.rate_per_h;
 	campaign->connections = standing.connections;
 	campaign->ended_wall_s = standing.ended_wall_s;
+	campaign->state_seq = standing.state_seq;
+	campaign->trash = standing.trash;
+	campaign->bounce = standing.bounce;
 	memcpy(reason, standing.reason.p, standing.reason.n);
 	reason[standing.reason.n] = '\0';
 	campaign_reason_set(campaign, reason);
@@ -229,6 +249,8 @@ load_one(struct campaigns *all, const struct campaign_key *key,
 		return false;
 	if (key->tag == CAMPAIGN_LAST)
 		campaign->last_wall_s = (int64_t)number;
+	else if (key->tag == CAMPAIGN_TOLD)
+		campaign->told_seq = (uint32_t)number;
 	else /* below 0: two changes of which one was lost; not shown */
 		campaign->counts[key->sub] = (int64_t)number > 0 ? number : 0;
 	return true;
@@ -240,7 +262,7 @@ each(void *arg, struct slice in, struct slice value)
 	struct load *load = arg;
 	struct campaign_key key;
 
-	if (in.n > 0 && in.p[0] >= CAMPAIGN_FAILED)
+	if (in.n > 0 && in.p[0] == CAMPAIGN_FAILED)
 		return false;
 	if (campaign_key_decode(in, &key) == 0 &&
 	    load_one(load->campaigns, &key, value))
@@ -278,9 +300,11 @@ campaigns_load(struct campaigns *campaigns, struct store_env *env)
 {
 	struct load load = {.campaigns = campaigns};
 	struct store_txn *txn = store_read(env);
+	const char behind = CAMPAIGN_FAILED + 1;
 	int err;
 
 	store_each(txn, STORE_CAMPAIGN, SLICE_NONE, each, &load);
+	store_each(txn, STORE_CAMPAIGN, slice_of(&behind, 1), each, &load);
 	err = store_error(txn);
 	store_abort(&txn);
 	sort(campaigns);

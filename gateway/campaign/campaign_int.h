@@ -72,8 +72,12 @@ struct campaign {
 	enum campaign_why why;
 	enum campaign_state state, begin;
 	bool confirm, durable, forgiven, warned;
-	uint32_t seq;	  /* of the last order */
-	uint32_t pending; /* joins that have not ended */
+	uint32_t seq;	    /* of the last order */
+	uint32_t state_seq; /* of the one that made the state; 0: none did */
+	uint32_t told_seq;  /* of the state that its owner was told of */
+	uint64_t trash;	    /* CANCELED: where its rest went */
+	bool bounce;	    /* CANCELED: the report names who lies there */
+	uint32_t pending;   /* joins that have not ended */
 	uint32_t rate_per_h, connections;
 	uint32_t begin_rate, begin_connections;
 	int64_t began_wall_s, last_wall_s, ended_wall_s;
@@ -133,6 +137,9 @@ void campaign_put_record(const struct campaign *campaign, struct arena *arena,
 void campaign_put_number(uint64_t last_id, struct arena *arena,
 			 struct store_change *change);
 void campaign_put_last(const struct campaign *campaign, struct arena *arena,
+		       struct store_change *change);
+/* That its owner was told of the state it has. */
+void campaign_put_told(const struct campaign *campaign, struct arena *arena,
 		       struct store_change *change);
 /* Takes the next order's number. */
 void campaign_put_standing(struct campaign *campaign, struct arena *arena,

@@ -39,13 +39,10 @@ may_become(enum campaign_state from, enum campaign_state to)
 	    [CAMPAIGN_DONE] = BIT(CAMPAIGN_WAITING) | BIT(CAMPAIGN_RUNNING) |
 			      BIT(CAMPAIGN_PAUSED) | BIT(CAMPAIGN_STOPPED),
 	};
-	static const unsigned ended =
-	    BIT(CAMPAIGN_CANCELED) | BIT(CAMPAIGN_DONE);
-
 	if ((unsigned)to >= CAMPAIGN_STATES)
 		return false;
 	if (from == to)
-		return (BIT(from) & ended) == 0;
+		return from != CAMPAIGN_DONE;
 	return (to_from[to] & BIT(from)) != 0;
 }
 
@@ -69,8 +66,17 @@ obey(struct campaign *campaign, const struct campaign_order *order,
 	    term_of(order->connections, campaign->connections);
 	if (old != order->state || order->reason != NULL)
 		campaign_reason_set(campaign, order->reason);
+	if (order->state == CAMPAIGN_CANCELED && order->trash != 0)
+		campaign->trash = order->trash;
+	if (old != order->state || (order->bounce && !campaign->bounce)) {
+		/* Of this its owner knows nothing yet. */
+		campaign->state_seq = campaign->seq + 1;
+		campaign->bounce = order->bounce;
+	}
 	if (old == order->state)
 		return;
+	if (order->state != CAMPAIGN_CANCELED)
+		campaign->trash = 0;
 	campaign->forgiven |= old == CAMPAIGN_STOPPED;
 	campaign->ended_wall_s = campaign_has_ended(campaign) ? now_wall_s : 0;
 	if (order->state == CAMPAIGN_RUNNING)
@@ -114,6 +120,49 @@ campaign_state_change(struct campaigns *campaigns, uint64_t id,
 		campaign_put_standing(campaign, arena, change);
 	pthread_mutex_unlock(&campaigns->lock);
 	return campaign != NULL ? 0 : GW_ENOENT;
+}
+
+int
+campaign_told_changes(struct campaigns *campaigns, uint64_t id,
+		      struct arena *arena, struct store_change *changes,
+		      uint32_t *order)
+{
+	struct campaign *campaign;
+
+	pthread_mutex_lock(&campaigns->lock);
+	campaign = campaign_find(campaigns, id);
+	if (campaign != NULL) {
+		campaign_put_standing(campaign, arena, &changes[0]);
+		campaign_put_told(campaign, arena, &changes[1]);
+		*order = campaign->state_seq;
+	}
+	pthread_mutex_unlock(&campaigns->lock);
+	return campaign != NULL ? 0 : GW_ENOENT;
+}
+
+void
+campaign_told(struct campaigns *campaigns, uint64_t id, uint32_t order)
+{
+	struct campaign *campaign;
+
+	pthread_mutex_lock(&campaigns->lock);
+	campaign = campaign_find(campaigns, id);
+	if (campaign != NULL && campaign->told_seq < order)
+		campaign->told_seq = order;
+	pthread_mutex_unlock(&campaigns->lock);
+}
+
+bool
+campaign_is_told(struct campaigns *campaigns, uint64_t id)
+{
+	struct campaign *campaign;
+	bool told;
+
+	pthread_mutex_lock(&campaigns->lock);
+	campaign = campaign_find(campaigns, id);
+	told = campaign == NULL || campaign->told_seq >= campaign->state_seq;
+	pthread_mutex_unlock(&campaigns->lock);
+	return told;
 }
 
 /* --- forgetting ----------------------------------------------------------- */
@@ -190,6 +239,8 @@ forget(struct campaigns *campaigns, struct expire *expire)
 	key.sub = 0;
 	key.tag = CAMPAIGN_LAST;
 	put_delete(expire, &key);
+	key.tag = CAMPAIGN_TOLD;
+	put_delete(expire, &key);
 	key.tag = CAMPAIGN_RECORD;
 	put_delete(expire, &key);
 	pthread_mutex_lock(&campaigns->lock);
@@ -229,6 +280,6 @@ campaigns_expire(struct campaigns *campaigns, struct store_env *env,
 	return expire.count;
 }
 
-_Static_assert(CAMPAIGN_COUNTS + CAMPAIGN_STATE_SLOTS + 3 <=
+_Static_assert(CAMPAIGN_COUNTS + CAMPAIGN_STATE_SLOTS + 4 <=
 		   CAMPAIGN_EXPIRE_MIN,
 	       "one call forgets all but the failures");

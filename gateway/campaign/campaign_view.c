@@ -48,6 +48,10 @@ campaign_get(struct campaigns *campaigns, uint64_t id, int64_t now_wall_s,
 	view->ended_wall_s = campaign->ended_wall_s;
 	view->eta_wall_s = campaign_eta(campaign, now_wall_s);
 	view->confirm = campaign->confirm;
+	view->order = campaign->state_seq;
+	view->told = campaign->told_seq >= campaign->state_seq;
+	view->trash = campaign->trash;
+	view->bounce = campaign->bounce;
 	pthread_mutex_unlock(&campaigns->lock);
 	return 0;
 }

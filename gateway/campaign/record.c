@@ -12,7 +12,7 @@
 #include "gateway/store/key.h"
 
 #define RECORD_VERSION 1
-#define STATUS_VERSION 1
+#define STATUS_VERSION 2
 #define FAILED_VERSION 1
 
 static size_t
@@ -23,6 +23,7 @@ key_size(enum campaign_tag tag)
 		return 1;
 	case CAMPAIGN_RECORD:
 	case CAMPAIGN_LAST:
+	case CAMPAIGN_TOLD:
 		return 9;
 	case CAMPAIGN_TALLY:
 	case CAMPAIGN_STATE:
@@ -191,7 +192,9 @@ void
 campaign_standing_encode(const struct campaign_standing *standing,
 			 struct buf *out)
 {
-	buf_put_u8(out, STATUS_VERSION);
+	bool old = standing->state_seq == 0;
+
+	buf_put_u8(out, old ? 1 : STATUS_VERSION);
 	buf_put_u32(out, standing->seq);
 	buf_put_u8(out, (uint8_t)standing->state);
 	buf_put_u8(out, standing->forgiven);
@@ -199,6 +202,11 @@ campaign_standing_encode(const struct campaign_standing *standing,
 	buf_put_u32(out, standing->connections);
 	buf_put_u64(out, (uint64_t)standing->ended_wall_s);
 	put_text(out, standing->reason);
+	if (old)
+		return;
+	buf_put_u32(out, standing->state_seq);
+	buf_put_u64(out, standing->trash);
+	buf_put_u8(out, standing->bounce);
 }
 
 int
@@ -206,9 +214,12 @@ campaign_standing_decode(struct slice in, struct campaign_standing *standing)
 {
 	struct campaign_standing got = {0};
 	struct reader r;
+	uint8_t version;
 
 	reader_init(&r, in);
-	get_version(&r, STATUS_VERSION);
+	version = reader_u8(&r);
+	if (version != 1 && version != STATUS_VERSION)
+		return GW_ECORRUPT;
 	got.seq = reader_u32(&r);
 	got.state = get_state(&r);
 	got.forgiven = get_bool(&r);
@@ -216,6 +227,13 @@ campaign_standing_decode(struct slice in, struct campaign_standing *standing)
 	got.connections = reader_u32(&r);
 	got.ended_wall_s = get_time(&r);
 	got.reason = get_text(&r);
+	if (version == STATUS_VERSION) {
+		got.state_seq = reader_u32(&r);
+		got.trash = reader_u64(&r);
+		got.bounce = get_bool(&r);
+		if (got.state_seq == 0)
+			return GW_ECORRUPT;
+	}
 	if (!reader_end(&r))
 		return GW_ECORRUPT;
 	*standing = got;

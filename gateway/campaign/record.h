@@ -6,7 +6,7 @@
 
 /*
  * What stands in STORE_CAMPAIGN. The tag is a key's first byte, the campaign's
- * number follows; failures sort last, so that a start does not read them.
+ * number follows; a start does not read the failures, but passes over them.
  */
 enum campaign_tag {			   /* on disk: never change */
 		    CAMPAIGN_NUMBER = 'a', /* alone: the largest number */
@@ -15,6 +15,8 @@ enum campaign_tag {			   /* on disk: never change */
 		    CAMPAIGN_STATE = 'd',  /* + u8 slot: an order */
 		    CAMPAIGN_LAST = 'e',   /* time of its last message, i64 */
 		    CAMPAIGN_FAILED = 'f', /* + message, + u32 index */
+		    CAMPAIGN_TOLD = 'g',   /* of which state its owner was: the
+					      number of its order, u64 */
 };
 #define CAMPAIGN_KEY_MAX 21
 /* Orders that are on their way to the disk at once arrive in any order: each
@@ -59,6 +61,11 @@ struct campaign_standing { /* of an order */
 	uint32_t rate_per_h, connections;
 	int64_t ended_wall_s;
 	struct slice reason;
+	/* Version 1 had none of these; it is written while state_seq is 0, as
+	 * the others are then. */
+	uint32_t state_seq; /* of the order that made the state */
+	uint64_t trash;	    /* where the rest of it went; 0: nowhere */
+	bool bounce;	    /* the report names who lies there */
 };
 void campaign_standing_encode(const struct campaign_standing *standing,
 			      struct buf *out);

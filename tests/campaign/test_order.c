@@ -19,7 +19,7 @@ static const bool may[CAMPAIGN_STATES][CAMPAIGN_STATES] = {
     [CAMPAIGN_RUNNING] = {false, false, true, true, true, true, true},
     [CAMPAIGN_PAUSED] = {false, false, true, true, true, true, true},
     [CAMPAIGN_STOPPED] = {false, false, true, true, true, true, true},
-    [CAMPAIGN_CANCELED] = {false, false, false, true, false, false, false},
+    [CAMPAIGN_CANCELED] = {false, false, false, true, false, true, false},
     [CAMPAIGN_DONE] = {false, false, false, false, false, false, false},
 };
 

@@ -32,6 +32,9 @@ static const struct campaign_standing standing = {
     .connections = 6,
     .ended_wall_s = 1800000001,
     .reason = {"bounces", 7},
+    .state_seq = 8,
+    .trash = 77,
+    .bounce = true,
 };
 static const struct campaign_failed failed = {
     .count = CAMPAIGN_BOUNCED + BOUNCE_POLICY,
@@ -173,6 +176,9 @@ START_TEST(comes_back)
 	ck_assert_uint_eq(s.connections, standing.connections);
 	ck_assert_int_eq(s.ended_wall_s, standing.ended_wall_s);
 	ck_assert(slice_eq(s.reason, standing.reason));
+	ck_assert_uint_eq(s.state_seq, standing.state_seq);
+	ck_assert_uint_eq(s.trash, standing.trash);
+	ck_assert(s.bounce);
 	buf_clear(&value);
 	write_failed(&value);
 	ck_assert_int_eq(campaign_failed_decode(buf_slice(&value), &f), 0);
