@@ -82,7 +82,8 @@ feeder_check_done(struct relay *relay, uint64_t campaign)
 	struct feed *feed;
 	int64_t over;
 
-	if (!relay->campaigns || relay->stopping)
+	/* While the queue is read the counts may have to be put right yet. */
+	if (!relay->campaigns || relay->stopping || relay->rebuild)
 		return;
 	feed = feed_find(feeder, campaign);
 	over = campaign_over_wall_s(relay->campaigns, campaign);
@@ -118,8 +119,7 @@ feeder_rebuilt(struct relay *relay)
 		for (size_t i = 0; i < n; i++) {
 			before = ids[i];
 			preflight_start(relay, before);
-			if (campaign_over_wall_s(relay->campaigns, before) > 0)
-				feeder_check_done(relay, before);
+			feeder_check_done(relay, before);
 		}
 	} while (n == LIST_A_TIME);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "gateway/back/feeder.h"
+#include "gateway/back/recount.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
@@ -49,6 +50,7 @@ enqueue(struct relay *relay, struct spool_msg **msg)
 {
 	if (is_altered(*msg))
 		stat_add(&relay->stats->altered, 1);
+	recount_found(relay, *msg);
 	mail_enqueue(relay, msg, true);
 	relay->rebuild->messages++;
 }
@@ -60,6 +62,7 @@ complete(struct relay *relay)
 		  LF_U64("messages", relay->rebuild->messages),
 		  LF_I64("ms", relay_now_ms(relay) - relay->rebuild->began_ms));
 	rebuild_end(relay);
+	recount_start(relay);
 	feeder_rebuilt(relay);
 }
 

@@ -147,6 +147,7 @@ campaign_forget(struct campaigns *campaigns, struct campaign *campaign)
 	campaign_login_put(campaigns, login);
 	free(campaign->name);
 	free(campaign->reason);
+	free(campaign->loaded);
 	free(campaign);
 }
 

@@ -88,10 +88,26 @@ struct campaigns_conf { /* the `bulk` block; zeroed: nothing is bulk by shape */
 struct campaigns *campaigns_create(void);
 void campaigns_destroy(struct campaigns **campaigns);
 /* What is on disk; before any other thread has it. GW_ECORRUPT never: a record
- * that cannot be read is logged and left alone. GW_EIO. */
+ * that cannot be read is logged; a campaign that may have been stopped by what
+ * it said is PAUSED, and its reason says why. GW_EIO. */
 int campaigns_load(struct campaigns *campaigns, struct store_env *env);
 void campaigns_configure(struct campaigns *campaigns,
 			 const struct campaigns_conf *conf); /* copied */
+
+/* --- at start: do the counts say what the queue does -----------------------
+ */
+
+/* So many recipients of it stand in the queue that was there at the load, in a
+ * message of this login and its registered address (or NULL). */
+void campaign_found(struct campaigns *campaigns, uint64_t id,
+		    uint32_t recipients, const char *cred, const char *owner);
+/* All that was there was found: where what is left of a campaign was another
+ * number, the counts are put right, and so is a record that could not be read,
+ * both in memory at once. Changes to be committed before it is asked again; 0:
+ * nothing (more) to do. max: at least CAMPAIGN_RECOUNT_MIN. */
+#define CAMPAIGN_RECOUNT_MIN 64
+size_t campaigns_recount(struct campaigns *campaigns, struct arena *arena,
+			 struct store_change *changes, size_t max);
 
 /* --- front: is this message one of a campaign ----------------------------- */
 

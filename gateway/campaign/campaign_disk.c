@@ -168,15 +168,40 @@ struct load {
 	uint64_t bad;
 };
 
+static struct campaign *
+add(struct campaigns *all, uint64_t id, struct slice cred)
+{
+	struct campaign *campaign =
+	    campaign_add(all, campaign_login(all, cred), id);
+
+	campaign->loaded = mem_zalloc(sizeof(*campaign->loaded));
+	campaign->durable = true;
+	return campaign;
+}
+
+/* Its messages are there all the same, and say whose it is. */
+static void
+make_up(struct campaigns *all, uint64_t id)
+{
+	struct campaign *campaign = add(all, id, SLICE_LIT(""));
+
+	campaign->loaded->made_up = true;
+	campaign->name = mem_strndup("", 0);
+	campaign->begin = CAMPAIGN_PAUSED;
+	campaign_state_set(campaign, CAMPAIGN_PAUSED);
+}
+
 static bool
 load_record(struct campaigns *all, uint64_t id, struct slice value)
 {
 	struct campaign_record record;
 	struct campaign *campaign;
 
-	if (campaign_record_decode(value, &record) != 0)
+	if (campaign_record_decode(value, &record) != 0) {
+		make_up(all, id);
 		return false;
-	campaign = campaign_add(all, campaign_login(all, record.cred), id);
+	}
+	campaign = add(all, id, record.cred);
 	campaign->owner = campaign_owner(all, record.owner);
 	campaign->name = mem_strndup(record.name.p, record.name.n);
 	campaign->why = record.why;
@@ -189,20 +214,19 @@ load_record(struct campaigns *all, uint64_t id, struct slice value)
 	campaign->began_wall_s = campaign->last_wall_s = record.began_wall_s;
 	campaign->fuzzy = record.fuzzy;
 	memcpy(campaign->exact, record.exact, sizeof(campaign->exact));
-	campaign->durable = true;
-	if (all->last_id < id)
-		all->last_id = id;
 	return true;
 }
 
 static bool
-load_standing(struct campaign *campaign, struct slice value)
+load_standing(struct campaign *campaign, uint8_t slot, struct slice value)
 {
 	struct campaign_standing standing;
 	char reason[CAMPAIGN_TEXT_MAX + 1];
 
-	if (campaign_standing_decode(value, &standing) != 0)
+	if (campaign_standing_decode(value, &standing) != 0) {
+		campaign->loaded->bad_slots |= (uint8_t)(1u << slot);
 		return false;
+	}
 	if (standing.seq <= campaign->seq)
 		return true;
 	campaign->seq = standing.seq;
@@ -227,11 +251,16 @@ load_one(struct campaigns *all, const struct campaign_key *key,
 	struct campaign *campaign = NULL;
 	uint64_t number = value.n == 8 ? key_get_u64(value.p) : 0;
 
+	/* Also of one that never came to be: what was ordered of it is not to
+	 * fall on another of its number. */
+	if (key->tag != CAMPAIGN_NUMBER && all->last_id < key->id)
+		all->last_id = key->id;
 	if (key->tag == CAMPAIGN_RECORD)
 		return load_record(all, key->id, value);
 	if (key->tag == CAMPAIGN_STATE) {
 		campaign = campaign_find(all, key->id);
-		return campaign == NULL || load_standing(campaign, value);
+		return campaign == NULL ||
+		       load_standing(campaign, key->sub, value);
 	}
 	if (value.n != 8)
 		return false;
@@ -247,12 +276,15 @@ load_one(struct campaigns *all, const struct campaign_key *key,
 		return true;
 	if (key->tag == CAMPAIGN_LAST && number > CAMPAIGN_TIME_MAX_S)
 		return false;
-	if (key->tag == CAMPAIGN_LAST)
+	if (key->tag == CAMPAIGN_LAST) {
 		campaign->last_wall_s = (int64_t)number;
-	else if (key->tag == CAMPAIGN_TOLD)
+	} else if (key->tag == CAMPAIGN_TOLD) {
 		campaign->told_seq = (uint32_t)number;
-	else /* below 0: two changes of which one was lost; not shown */
+	} else {
+		campaign->loaded->counts[key->sub] = (int64_t)number;
+		/* below 0: two changes of which one was lost; not shown */
 		campaign->counts[key->sub] = (int64_t)number > 0 ? number : 0;
+	}
 	return true;
 }
 
@@ -295,6 +327,17 @@ sort(struct campaigns *campaigns)
 	}
 }
 
+static void
+mend(struct campaigns *campaigns)
+{
+	struct campaign *campaign, *next;
+
+	HASH_ITER(hh, campaigns->by_id, campaign, next)
+	{
+		campaign_mend(campaign);
+	}
+}
+
 int
 campaigns_load(struct campaigns *campaigns, struct store_env *env)
 {
@@ -308,6 +351,7 @@ campaigns_load(struct campaigns *campaigns, struct store_env *env)
 	err = store_error(txn);
 	store_abort(&txn);
 	sort(campaigns);
+	mend(campaigns);
 	if (load.bad > 0)
 		log_event(GW_LOG_ERROR, "campaign-records",
 			  LF_U64("unreadable", load.bad));

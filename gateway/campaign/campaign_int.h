@@ -62,6 +62,14 @@ struct cluster {
 	uint32_t mail_count, mail_room;
 };
 
+/* What the disk had at start, until all of the queue was found. */
+struct campaign_loaded {
+	int64_t counts[CAMPAIGN_COUNTS]; /* also those below 0 */
+	uint64_t found;
+	bool made_up;	   /* its record could not be read */
+	uint8_t bad_slots; /* bits: nor could these orders */
+};
+
 struct campaign {
 	UT_hash_handle hh; /* by id */
 	TAILQ_ENTRY(campaign) in_login;
@@ -88,7 +96,8 @@ struct campaign {
 	int64_t recent_since_wall_s; /* 0: nothing yet */
 	int64_t recent_slot[RECENT_SLOTS];
 	uint32_t recent_count[RECENT_SLOTS];
-	struct cluster *adopted; /* or NULL */
+	struct cluster *adopted;	/* or NULL */
+	struct campaign_loaded *loaded; /* or NULL: it began since */
 };
 
 struct owner {
@@ -124,6 +133,9 @@ uint64_t campaign_left(const struct campaign *campaign);
 void campaign_reason_set(struct campaign *campaign, const char *reason);
 bool campaign_alike(uint64_t fuzzy, const uint8_t exact[16],
 		    const struct shape_facts *facts);
+/* Of its record or of an order the disk has nothing to read any more: what may
+ * have been stopped does not go. */
+void campaign_mend(struct campaign *campaign);
 /* Recipients an hour as measured; 0: not known. */
 uint32_t campaign_recent(const struct campaign *campaign, int64_t now_wall_s);
 void campaign_recent_add(struct campaign *campaign, uint64_t n,

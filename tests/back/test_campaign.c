@@ -217,6 +217,74 @@ START_TEST(test_undo_done)
 }
 END_TEST
 
+/* --- counts that are not what the queue says --------------------------------
+ */
+
+static bool
+told_of_end(void)
+{
+	for (size_t i = 0; i < sink_count(w.sink); i++)
+		if (strstr(sink_mail(w.sink, i)->rcpts, "pr@example.org"))
+			return true;
+	return false;
+}
+
+static void
+plant(uint64_t c, enum campaign_count count, int64_t n)
+{
+	struct arena *arena = arena_create(256);
+	struct store_change change;
+
+	campaign_count_change(c, count, n, arena, &change);
+	world_commit(&w, &change, 1);
+	arena_destroy(&arena);
+}
+
+struct drift {
+	const char *label;
+	enum campaign_count count;
+	int64_t n;
+	uint64_t other;
+};
+
+static const struct drift drifts[] = {
+    {"more were accepted than there are", CAMPAIGN_RECIPIENTS, 2, 2},
+    {"some are counted as canceled and are not", CAMPAIGN_PURGED, 3, 0},
+    {"all are counted as sent before they were", CAMPAIGN_OTHER, 4, 0},
+};
+
+/* Whatever a record says, the restart finds what is left, and the campaign is
+ * over, and its owner told, when all of it is sent and not before. */
+START_TEST(test_drift)
+{
+	const struct drift *d = &drifts[_i];
+	uint64_t c;
+
+	world_start(&w);
+	c = world_campaign(&w, "pr", 4);
+	set(c, CAMPAIGN_PAUSED, -1, -1);
+	letter_to("pr", c, "a@x.test b@x.test");
+	letter_to("pr", c, "c@x.test d@x.test");
+	UNTIL(&w, status_of(&w).queued == 4, "all stand");
+	world_stop(&w, 3000);
+	plant(c, d->count, d->n);
+	world_reopen_spool(&w);
+	world_start(&w);
+	UNTIL(&w, status_of(&w).queued == 4 && world_view(&w, c).left == 4,
+	      d->label);
+	ck_assert_int_eq(world_view(&w, c).state, CAMPAIGN_PAUSED);
+	set(c, CAMPAIGN_RUNNING, -1, -1);
+	UNTIL(&w, told_of_end(), d->label);
+	ck_assert_int_eq(world_view(&w, c).state, CAMPAIGN_DONE);
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_DELIVERED], 4);
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_OTHER], d->other);
+	world_stop(&w, 3000);
+	world_reopen_spool(&w); /* so it is on disk */
+	ck_assert_uint_eq(world_view(&w, c).left, 0);
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_PURGED], 0);
+}
+END_TEST
+
 /* --- terms ------------------------------------------------------------------
  */
 
@@ -474,7 +542,7 @@ int
 main(void)
 {
 	Suite *suite = suite_create("back/campaign");
-	TCase *tc = tcase_create("campaign");
+	TCase *tc = tcase_create("campaign"), *counts = tcase_create("counts");
 	SRunner *runner;
 	int failed;
 
@@ -493,6 +561,11 @@ main(void)
 	tcase_add_test(tc, test_sites);
 	tcase_add_test(tc, test_stop_asking);
 	suite_add_tcase(suite, tc);
+	tcase_add_checked_fixture(counts, setup, teardown);
+	tcase_set_timeout(counts, 120);
+	tcase_add_loop_test(counts, test_drift, 0,
+			    sizeof(drifts) / sizeof(drifts[0]));
+	suite_add_tcase(suite, counts);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
