@@ -1,6 +1,7 @@
 /*
  * An undo: the spool brings back what a purge took, a slice at a time, and says
- * which recipients; they become jobs, as after a restart.
+ * which recipients; they become jobs, as after a restart. What a campaign
+ * counts as purged is less by them in the same commit.
  *
  * Trap: they alone. Another recipient of the same message may be queued on disk
  * and in no job: delivered, with its outcome on the way to the disk.
@@ -10,6 +11,7 @@
 
 #include "gateway/back/chores_int.h"
 #include "gateway/back/counting.h"
+#include "gateway/base/arena.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
 #include "gateway/base/log.h"
@@ -25,7 +27,24 @@ struct undo {
 	uint32_t at;	   /* of op.ids */
 	uint32_t index_at; /* of op.indexes */
 	bool flying;
+	struct arena *arena; /* of the counts; the op's while it is flying */
+	struct store_change counts[SPOOL_UNDO_MAX];
 };
+
+/* --- to the disk and back ------------------------------------------------- */
+
+static void
+uncount(struct undo *undo)
+{
+	const struct spool_undo *op = &undo->op;
+
+	for (uint32_t i = 0; i < op->count; i++) {
+		run_count(undo->run, op->ids[i], op->rcpts[i]);
+		if (op->campaigns[i] != 0)
+			counting_done(undo->run->relay, op->campaigns[i],
+				      CAMPAIGN_PURGED, -(int64_t)op->rcpts[i]);
+	}
+}
 
 static void
 undo_take(struct relay *relay, struct inbound *in)
@@ -35,8 +54,7 @@ undo_take(struct relay *relay, struct inbound *in)
 	relay->outcome_count--;
 	undo->flying = false;
 	undo->at = undo->index_at = 0;
-	for (uint32_t i = 0; i < undo->op.count; i++)
-		run_count(undo->run, undo->op.ids[i], undo->op.rcpts[i]);
+	uncount(undo);
 	relay_fill_soon(relay);
 	if (undo->run->cancelled)
 		run_undo_slice(&relay->chores->mark);
@@ -52,14 +70,43 @@ on_undone(struct spool_undo *op)
 	queue_push(undo->run->relay->queue, &undo->in.item);
 }
 
+/* On the store thread, within the commit. Messages of one campaign stand
+ * together, mostly. */
+static size_t
+count_changes(struct spool_undo *op, const struct store_change **changes)
+{
+	struct undo *undo =
+	    (struct undo *)((char *)op - offsetof(struct undo, op));
+	size_t n = 0;
+
+	arena_destroy(&undo->arena);
+	undo->arena = arena_create(1024);
+	for (uint32_t i = 0; i < op->count;) {
+		uint64_t campaign = op->campaigns[i];
+		int64_t rcpts = 0;
+
+		for (; i < op->count && op->campaigns[i] == campaign; i++)
+			rcpts += op->rcpts[i];
+		if (campaign != 0)
+			campaign_count_change(campaign, CAMPAIGN_PURGED, -rcpts,
+					      undo->arena, &undo->counts[n++]);
+	}
+	*changes = undo->counts;
+	return n;
+}
+
 static void
 ask(struct undo *undo)
 {
+	struct relay *relay = undo->run->relay;
+
 	undo->op = (struct spool_undo){.trash = undo->run->work->trash,
 				       .done = on_undone};
+	if (relay->campaigns)
+		undo->op.also = count_changes;
 	undo->flying = true;
-	undo->run->relay->outcome_count++;
-	spool_undo_start(undo->run->relay->spool, &undo->op);
+	relay->outcome_count++;
+	spool_undo_start(relay->spool, &undo->op);
 }
 
 void
@@ -74,9 +121,13 @@ run_undo_begin(struct run *run)
 void
 run_undo_fini(struct run *run)
 {
+	if (run->undo)
+		arena_destroy(&run->undo->arena);
 	free(run->undo);
 	run->undo = NULL;
 }
+
+/* --- into the queue ------------------------------------------------------- */
 
 static void
 bring_back(struct run *run, uint64_t id, const uint32_t *indexes,
@@ -87,8 +138,6 @@ bring_back(struct run *run, uint64_t id, const uint32_t *indexes,
 	int err = spool_load_some(run->relay->spool, id, indexes, count, &msg);
 
 	if (err == 0) {
-		counting_start(run->relay, msg->campaign, CAMPAIGN_PURGED,
-			       -(int64_t)count);
 		mail_enqueue(run->relay, &msg, true);
 		return;
 	}

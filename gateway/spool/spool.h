@@ -180,12 +180,18 @@ typedef bool spool_entry_fn(void *arg, const struct spool_entry *entry);
 struct spool_undo {
 	uint64_t trash;
 	void (*done)(struct spool_undo *op);
+	/* On the store thread, once what comes back is known: what else is to
+	 * be in the same commit. Asked again when that is tried anew; valid
+	 * until done. NULL: nothing. */
+	size_t (*also)(struct spool_undo *op,
+		       const struct store_change **changes);
 	/* out: 0, GW_ENOENT: nothing of it is there (any more); what follows
 	 * is 0 with any error */
 	int err;
 	bool more; /* call again */
 	uint64_t ids[SPOOL_UNDO_MAX];
 	uint32_t rcpts[SPOOL_UNDO_MAX]; /* brought back, of each */
+	uint64_t campaigns[SPOOL_UNDO_MAX];
 	uint32_t count;
 	uint32_t indexes[SPOOL_UNDO_RCPTS]; /* message after message */
 	uint64_t recipients;

@@ -242,7 +242,8 @@ struct undo {
 	uint64_t messages;   /* begun, also those that are lost */
 	uint64_t ended;	     /* of which nothing is left */
 	uint64_t recipients; /* taken out, also those that are lost */
-	bool there;	     /* the message has its record */
+	uint64_t campaign;   /* the message's */
+	bool there;	     /* it has its record */
 };
 
 static bool
@@ -272,6 +273,7 @@ undo_msg_end(struct undo *u)
 static void
 undo_msg_begin(struct undo *u, uint64_t id)
 {
+	struct spool_msg msg = {.campaign = 0};
 	uint8_t key[KEY_ID_SIZE];
 	struct slice value;
 
@@ -279,6 +281,8 @@ undo_msg_begin(struct undo *u, uint64_t id)
 	key_put_u64(key, id);
 	u->there = store_get(u->txn, STORE_MESSAGE, slice_of(key, sizeof(key)),
 			     &value) == 0;
+	u->campaign =
+	    u->there && record_msg_decode(value, &msg) == 0 ? msg.campaign : 0;
 	u->id = id;
 	u->id_rcpts = 0;
 	u->messages++;
@@ -292,6 +296,7 @@ undo_told(struct undo *u, uint32_t index)
 	op->indexes[op->recipients++] = index;
 	if (u->id_rcpts++ == 0) {
 		op->ids[op->count] = u->id;
+		op->campaigns[op->count] = u->campaign;
 		op->rcpts[op->count++] = 0;
 	}
 	op->rcpts[op->count - 1]++;
@@ -356,7 +361,9 @@ apply_undo(struct spool *spool, struct batch *batch, struct store_txn *txn,
 	   struct spool_undo *op, int64_t now_wall_s)
 {
 	struct undo u = {.spool = spool, .batch = batch, .txn = txn, .op = op};
+	const struct store_change *changes;
 	struct record_purge purge;
+	size_t n;
 
 	op->count = 0;
 	op->recipients = 0;
@@ -374,6 +381,10 @@ apply_undo(struct spool *spool, struct batch *batch, struct store_txn *txn,
 		purge_delete(txn, op->trash);
 	if (op->count == 0 && !op->more)
 		op->err = GW_ENOENT;
+	if (op->count == 0 || op->also == NULL)
+		return;
+	n = op->also(op, &changes);
+	store_apply(txn, changes, n);
 }
 
 /* --- emptying ---------------------------------------------------------------
