@@ -28,6 +28,7 @@ struct mark {
 	struct spool_outcome op;
 	struct store_change count; /* a campaign's, purged */
 	struct arena *arena;	   /* its bytes; or NULL */
+	uint64_t campaign;	   /* whose it is; 0: none is counted */
 	struct run *run;
 	struct job *job;
 	struct spool_outcome_rcpt rcpts[];
@@ -50,14 +51,15 @@ landed(struct run *run)
 		run_mark_slice(&run->relay->chores->mark);
 }
 
+/* counted: by the commit. */
 static void
-purged(struct run *run, struct job *job, int err)
+purged(struct run *run, struct job *job, int err, uint64_t counted)
 {
-	if (err == 0)
+	if (err == 0) {
 		run_count(run, job->id, job->rcpt_count);
-	if (err == 0 && job_campaign(job) != 0)
-		counting_done(run->relay, job_campaign(job), CAMPAIGN_PURGED,
-			      job->rcpt_count);
+		counting_settled(run->relay, job, counted, CAMPAIGN_PURGED,
+				 job->rcpt_count);
+	}
 	if (job->holds == 0)
 		mail_uncount(run->relay, job, job->rcpt_count);
 	mail_job_end(run->relay, &job);
@@ -88,6 +90,7 @@ mark_take(struct relay *relay, struct inbound *in)
 	struct run *run = mark->run;
 	struct job *job = mark->job;
 	int err = mark->op.err;
+	uint64_t counted = mark->campaign;
 	char id[ID_TEXT_SIZE];
 
 	(void)relay;
@@ -100,7 +103,7 @@ mark_take(struct relay *relay, struct inbound *in)
 		run->work->failed += job->rcpt_count;
 		run_put_back(run, job);
 	} else if (run->work->verb == BACK_PURGE) {
-		purged(run, job, err);
+		purged(run, job, err, counted);
 	} else {
 		released(run, job, err);
 	}
@@ -148,6 +151,7 @@ add_count(struct mark *mark, const struct job *job)
 
 	if (campaign == 0 || !mark->run->relay->campaigns)
 		return;
+	mark->campaign = campaign;
 	mark->arena = arena_create(128);
 	campaign_count_change(campaign, CAMPAIGN_PURGED, job->rcpt_count,
 			      mark->arena, &mark->count);

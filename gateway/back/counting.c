@@ -105,7 +105,7 @@ void
 counting_done(struct relay *relay, uint64_t campaign, enum campaign_count count,
 	      int64_t n)
 {
-	if (!relay->campaigns || n == 0)
+	if (!relay->campaigns || campaign == 0 || n == 0)
 		return;
 	if (campaign_count(relay->campaigns, campaign, count, n,
 			   clock_wall_s())) {
@@ -134,10 +134,9 @@ counting_take(struct relay *relay, struct inbound *in)
 {
 	struct counting *counting = (struct counting *)in;
 
-	if (counting->op.err == 0)
-		counting_done(relay, counting->campaign, counting->count,
-			      counting->n);
-	else
+	/* Not on disk: the next start finds what is queued. */
+	counting_done(relay, counting->campaign, counting->count, counting->n);
+	if (counting->op.err != 0)
 		log_event(GW_LOG_ERROR, "count-not-durable",
 			  LF_U64("campaign", counting->campaign),
 			  LF_ERR(counting->op.err));
@@ -155,6 +154,18 @@ on_counted(struct spool_change *op)
 	    (struct counting *)((char *)op - offsetof(struct counting, op));
 
 	queue_push(counting->relay->queue, &counting->in.item);
+}
+
+void
+counting_settled(struct relay *relay, const struct job *job, uint64_t counted,
+		 enum campaign_count count, int64_t n)
+{
+	uint64_t campaign = job_campaign(job);
+
+	if (campaign == counted)
+		counting_done(relay, campaign, count, n);
+	else
+		counting_start(relay, campaign, count, n);
 }
 
 void

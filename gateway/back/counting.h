@@ -19,6 +19,11 @@ enum campaign_count counting_of(const struct result *result, bool expired);
  * a rule, or over. */
 void counting_done(struct relay *relay, uint64_t campaign,
 		   enum campaign_count count, int64_t n);
+/* The same of a job whose recipients are final, by a commit that counted them
+ * for this campaign (0: for none): the job may have become another's while that
+ * was on its way (adopt.c), which then counts them alone. */
+void counting_settled(struct relay *relay, const struct job *job,
+		      uint64_t counted, enum campaign_count count, int64_t n);
 /* Counts that change alone: committed, then done. */
 void counting_start(struct relay *relay, uint64_t campaign,
 		    enum campaign_count count, int64_t n);

@@ -81,11 +81,12 @@ struct exam {
 	struct spool_outcome op;
 	struct spool_outcome_rcpt *rcpts;
 	struct store_change changes[2]; /* the record's, a campaign's */
-	uint64_t campaign;		/* whose count is among them; 0 */
+	uint64_t campaign;		/* that they are settled for; 0: none */
 	bool stored;	  /* the quarantine has a file that is not named yet */
 	uint64_t kept_id; /* its name there; 0: none, or a record has it */
 	uint64_t clean_id, notice_id; /* made for this slice; 0: none */
 	bool acted;		      /* something was committed */
+	bool copied; /* a copy is of the campaign in their place */
 };
 
 /* --- exam.c: from the walk to the verdict, on the relay thread ------------ */

@@ -276,6 +276,25 @@ unstored_take(struct relay *relay, struct inbound *in)
 	next_slice(exam);
 }
 
+static bool
+is_final(const struct exam *exam)
+{
+	return exam->op.rcpts[0].state >= RCPT_DELIVERED;
+}
+
+static void
+settle(struct exam *exam)
+{
+	const struct job *job = TAILQ_FIRST(&exam->slice);
+
+	if (!job || !is_final(exam))
+		return;
+	if (exam->copied && job_campaign(job) == exam->campaign)
+		return;
+	counting_settled(exam->relay, job, exam->campaign, CAMPAIGN_OTHER,
+			 exam->slice_rcpts);
+}
+
 static void
 committed_take(struct relay *relay, struct inbound *in)
 {
@@ -289,9 +308,7 @@ committed_take(struct relay *relay, struct inbound *in)
 	}
 	if (err == 0) {
 		count_acted(exam);
-		if (exam->campaign != 0)
-			counting_done(exam->relay, exam->campaign,
-				      CAMPAIGN_OTHER, exam->slice_rcpts);
+		settle(exam);
 		exam->kept_id = 0; /* the record's */
 	}
 	finish_jobs(exam, err != 0);
@@ -345,12 +362,14 @@ add_count(struct exam *exam)
 	const struct job *job = TAILQ_FIRST(&exam->slice);
 	size_t n = exam->op.change_count;
 
+	exam->copied = false;
 	exam->campaign = 0;
-	if (!exam->relay->campaigns || !job || exam->op.extra ||
-	    exam->op.rcpts[0].state < RCPT_DELIVERED)
+	if (!exam->relay->campaigns || !job || !is_final(exam))
 		return;
 	exam->campaign = job_campaign(job);
-	if (exam->campaign == 0)
+	exam->copied =
+	    exam->op.extra && exam->op.extra->campaign == exam->campaign;
+	if (exam->copied || exam->campaign == 0)
 		return;
 	campaign_count_change(exam->campaign, CAMPAIGN_OTHER, exam->slice_rcpts,
 			      exam->arena, &exam->changes[n]);
