@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/back/campaign_report.h"
 #include "gateway/back/chores.h"
 #include "gateway/back/feeder.h"
 #include "gateway/back/relay.h"
@@ -267,29 +266,6 @@ back_campaign(struct back *back, uint64_t id)
 	struct campaign_item *item = mem_zalloc(sizeof(*item));
 
 	item->in.take = take_campaign;
-	item->id = id;
-	push(back, &item->in);
-}
-
-struct report_request {
-	struct inbound in;
-	uint64_t id;
-};
-
-static void
-take_report(struct relay *relay, struct inbound *in)
-{
-	if (!relay->stopping && relay->reports != NULL)
-		campaign_report_start(relay, ((struct report_request *)in)->id);
-	free(in);
-}
-
-void
-back_campaign_report(struct back *back, uint64_t id)
-{
-	struct report_request *item = mem_zalloc(sizeof(*item));
-
-	item->in.take = take_report;
 	item->id = id;
 	push(back, &item->in);
 }

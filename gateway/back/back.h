@@ -263,9 +263,6 @@ void back_work_start(struct back *back, struct back_work *work);
 /* The terms or the state of a campaign changed (gateway/campaign): look again.
  * Nothing of one that may not go starts from here on. */
 void back_campaign(struct back *back, uint64_t id);
-/* Its owner is sent the report now; of one that was canceled nobody is told
- * else. */
-void back_campaign_report(struct back *back, uint64_t id);
 
 struct back_status {
 	uint64_t delivered, deferred, bounced; /* recipients since start */

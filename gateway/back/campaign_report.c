@@ -1,7 +1,9 @@
 /*
  * A report is made from the store: ROWS_A_SLICE failures a turn of the loop,
- * encoded as they come, so that ten thousand of them delay no mail. When the
- * commit fails all of it is made anew; the campaign's record goes with it.
+ * encoded as they come, so that ten thousand of them delay no mail. Behind the
+ * failures stand those who were canceled, if they are to be named: nothing was
+ * written down of each, they lie in the trash. When the commit fails all of it
+ * is made anew; the campaign's record goes with it.
  */
 #include "gateway/back/campaign_report.h"
 
@@ -36,17 +38,18 @@ struct report {
 	struct spool_accept accept;
 	struct spool_outcome signing;  /* what signature_start knows */
 	struct spool_change change_op; /* nobody to write to */
-	struct store_change change;
+	struct store_change changes[CAMPAIGN_TOLD_CHANGES];
+	uint32_t order;	     /* what it tells of */
 	struct arena *arena; /* of the change */
 	struct spool_msg *msg;
 	struct spool_body *body;
 	struct buf csv;
 	struct campaign_view view;
 	struct report_mail mail;
-	uint64_t after_message;
-	uint32_t after_index;
+	struct spool_cursor after;
 	size_t rows;
-	bool busy; /* at the store */
+	bool in_trash; /* the failures are through */
+	bool busy;     /* at the store */
 	char boundary[BOUNDARY_SIZE];
 	char from[256], hostname[256];
 };
@@ -143,6 +146,7 @@ report_take(struct relay *relay, struct inbound *in)
 	report->busy = false;
 	report->all->busy--;
 	if (ok) {
+		campaign_told(relay->campaigns, report->view.id, report->order);
 		end(report);
 	} else {
 		log_event(GW_LOG_WARN, "campaign-report-not-durable",
@@ -191,8 +195,8 @@ hand_in(struct report *report)
 		  LF_STR("to", report->mail.to), LF_U64("rows", report->rows));
 	*op = (struct spool_accept){.msg = report->msg,
 				    .body = report->body,
-				    .changes = &report->change,
-				    .change_count = 1,
+				    .changes = report->changes,
+				    .change_count = CAMPAIGN_TOLD_CHANGES,
 				    .done = on_accepted};
 	report->msg = NULL;
 	report->body = NULL;
@@ -240,8 +244,10 @@ commit_state(struct report *report)
 		  LF_U64("campaign", report->view.id),
 		  LF_STR("state", campaign_state_word(report->view.state)),
 		  LF_STR("why", "no address of its owner"));
-	report->change_op = (struct spool_change){
-	    .changes = &report->change, .change_count = 1, .done = on_changed};
+	report->change_op =
+	    (struct spool_change){.changes = report->changes,
+				  .change_count = CAMPAIGN_TOLD_CHANGES,
+				  .done = on_changed};
 	set_busy(report);
 	spool_change_start(report->all->relay->spool, &report->change_op);
 }
@@ -266,10 +272,26 @@ add_row(void *arg, const struct campaign_failure *failure)
 	struct report *report = arg;
 
 	report_mail_row(&report->csv, failure);
-	report->after_message = failure->message;
-	report->after_index = failure->index;
+	report->after.id = failure->message;
+	report->after.index = failure->index;
 	report->rows++;
 	return true;
+}
+
+static bool
+add_canceled(void *arg, const struct spool_entry *entry)
+{
+	struct report *report = arg;
+	struct campaign_failure failure = {
+	    .message = entry->id,
+	    .index = entry->index,
+	    .count = CAMPAIGN_PURGED,
+	    .wall_s = report->view.ended_wall_s,
+	    .address = entry->rcpt->address,
+	    .text = "",
+	};
+
+	return add_row(report, &failure);
 }
 
 static void
@@ -280,28 +302,55 @@ finish(struct report *report)
 	commit_mail(report);
 }
 
+/* Up to max of them: how many there were, or a gw_err. */
+static int
+add_rows(struct report *report, size_t max)
+{
+	struct spool *spool = report->all->relay->spool;
+	struct campaign_failure after = {.message = report->after.id,
+					 .index = report->after.index};
+
+	if (report->in_trash)
+		return spool_trash_scan(spool, report->view.trash,
+					&report->after, max, add_canceled,
+					report, &report->after);
+	return campaign_failures(spool_store(spool), report->view.id, &after,
+				 max, add_row, report);
+}
+
+/* False: there are no others. */
+static bool
+go_on_in_trash(struct report *report)
+{
+	const struct campaign_view *view = &report->view;
+
+	if (report->in_trash || !view->bounce || view->trash == 0)
+		return false;
+	report->in_trash = true;
+	report->after = (struct spool_cursor){0, 0};
+	return true;
+}
+
 static void
 slice(void *arg)
 {
 	struct report *report = arg;
 	struct relay *relay = report->all->relay;
-	struct campaign_failure after = {.message = report->after_message,
-					 .index = report->after_index};
 	size_t max = REPORT_MAIL_ROWS - report->rows;
 	int n;
 
 	report->timer = NULL;
 	if (max > ROWS_A_SLICE)
 		max = ROWS_A_SLICE;
-	n = campaign_failures(spool_store(relay->spool), report->view.id,
-			      &after, max, add_row, report);
+	n = add_rows(report, max);
 	if (n < 0) {
 		log_event(GW_LOG_ERROR, "campaign-report", LF_ERR(n),
 			  LF_U64("campaign", report->view.id));
 		again(report);
 		return;
 	}
-	if ((size_t)n < max || report->rows >= REPORT_MAIL_ROWS) {
+	if (report->rows >= REPORT_MAIL_ROWS ||
+	    ((size_t)n < max && !go_on_in_trash(report))) {
 		finish(report);
 		return;
 	}
@@ -349,8 +398,8 @@ begin_mail(struct report *report)
 	report->msg = message(report);
 	report->body = spool_body_create(relay->spool);
 	report->csv = (struct buf){.cap = SLICE_MAX};
-	report->after_message = 0;
-	report->after_index = 0;
+	report->after = (struct spool_cursor){0, 0};
+	report->in_trash = false;
 	report->rows = 0;
 	report_mail_top(&top, &report->mail);
 	spool_body_add(report->body, buf_slice(&top));
@@ -372,6 +421,15 @@ copy(char *out, size_t size, const char *s)
 	return out;
 }
 
+/* Not of one that a person let go on meanwhile. */
+static bool
+is_news(const struct campaign_view *view)
+{
+	return !view->told && (view->state == CAMPAIGN_DONE ||
+			       view->state == CAMPAIGN_STOPPED ||
+			       view->state == CAMPAIGN_CANCELED);
+}
+
 static void
 begin(void *arg)
 {
@@ -382,11 +440,17 @@ begin(void *arg)
 
 	report->timer = NULL;
 	report->arena = arena_create(1024);
-	if (campaign_get(relay->campaigns, id, clock_wall_s(), &report->view) !=
+	if (campaign_told_changes(relay->campaigns, id, report->arena,
+				  report->changes, &report->order) != 0 ||
+	    campaign_get(relay->campaigns, id, clock_wall_s(), &report->view) !=
 		0 ||
-	    campaign_state_change(relay->campaigns, id, report->arena,
-				  &report->change) != 0) {
-		end(report); /* forgotten meanwhile */
+	    !is_news(&report->view)) {
+		end(report);
+		return;
+	}
+	if (report->view.order != report->order) { /* another, in between */
+		forget(report);
+		report->timer = timer_start(relay->loop, 0, begin, report);
 		return;
 	}
 	report->mail = (struct report_mail){
@@ -410,14 +474,19 @@ void
 campaign_report_start(struct relay *relay, uint64_t id)
 {
 	struct campaign_reports *reports = relay->reports;
+	struct campaign_view view;
 	struct report *report;
 
-	if (!relay->campaigns || reports->stopping)
+	if (!relay->campaigns || reports->stopping ||
+	    campaign_get(relay->campaigns, id, clock_wall_s(), &view) != 0 ||
+	    view.told)
 		return;
 	/* One that waits to be tried again says what is true by then. */
 	for (report = TAILQ_FIRST(&reports->list); report;
 	     report = TAILQ_NEXT(report, link)) {
-		if (report->view.id == id && !report->busy && !report->msg)
+		if (report->view.id == id &&
+		    (report->view.order == view.order ||
+		     (!report->busy && !report->msg)))
 			return;
 	}
 	report = mem_zalloc(sizeof(*report));

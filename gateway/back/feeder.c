@@ -55,9 +55,6 @@ read_terms(const struct feeder *feeder, struct feed *feed)
 	feed->terms = (struct campaign_terms){.state = CAMPAIGN_RUNNING};
 	if (campaigns)
 		(void)campaign_terms_get(campaigns, feed->id, &feed->terms);
-	/* Who is told again after an undo is told of something else. */
-	if (feed->terms.state != CAMPAIGN_CANCELED)
-		feed->told = false;
 }
 
 struct feed *

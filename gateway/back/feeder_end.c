@@ -2,7 +2,8 @@
  * Which campaign is over: nothing is left of it, and no further message came
  * for a while. It is then DONE, and its owner is told; both are committed
  * together (campaign_report.h), so whoever dies in between does it anew. One
- * that was canceled is told of when the rest of it is gone.
+ * that was canceled is told of when the rest of it is gone. What was not told
+ * by then is told after the restart.
  */
 #include <stdlib.h>
 
@@ -61,18 +62,34 @@ finish(struct relay *relay, uint64_t id)
 	return err != GW_EBUSY;
 }
 
+static bool
+is_empty(const struct feed *feed)
+{
+	return !feed || (feed->standing == 0 && feed->in == 0);
+}
+
+static bool
+has_ended(const struct feed *feed)
+{
+	return feed->terms.state == CAMPAIGN_CANCELED ||
+	       feed->terms.state == CAMPAIGN_DONE;
+}
+
+/* It stopped, is done, or is canceled and all of it gone; also when a restart
+ * came between that and the report. */
 static void
-check_canceled(struct relay *relay, struct feed *feed)
+check_told(struct relay *relay, uint64_t campaign, const struct feed *feed)
 {
 	struct campaign_view view;
 
-	if (feed->told || feed->standing > 0 || feed->in > 0 ||
-	    campaign_get(relay->campaigns, feed->id, clock_wall_s(), &view) !=
-		0 ||
-	    view.state != CAMPAIGN_CANCELED || view.left > 0)
+	if (campaign_is_told(relay->campaigns, campaign) ||
+	    campaign_get(relay->campaigns, campaign, clock_wall_s(), &view) !=
+		0)
 		return;
-	feed->told = true;
-	campaign_report_start(relay, feed->id);
+	if (view.state == CAMPAIGN_STOPPED || view.state == CAMPAIGN_DONE ||
+	    (view.state == CAMPAIGN_CANCELED && view.left == 0 &&
+	     is_empty(feed)))
+		campaign_report_start(relay, campaign);
 }
 
 void
@@ -90,8 +107,9 @@ feeder_check_done(struct relay *relay, uint64_t campaign)
 	if (over == 0) {
 		if (feed)
 			feed_unwatch(feeder, feed);
-		if (feed && feed->terms.state == CAMPAIGN_CANCELED)
-			check_canceled(relay, feed);
+		check_told(relay, campaign, feed);
+		if (feed && is_empty(feed) && has_ended(feed))
+			feed_destroy(feeder, feed);
 		return;
 	}
 	if (!feed)
@@ -102,7 +120,7 @@ feeder_check_done(struct relay *relay, uint64_t campaign)
 	if (!finish(relay, campaign))
 		return;
 	feed_unwatch(feeder, feed);
-	if (feed->standing == 0 && feed->in == 0)
+	if (is_empty(feed))
 		feed_destroy(feeder, feed);
 }
 

@@ -46,7 +46,7 @@ struct feed {
 	uint32_t in, sited;
 	double tokens; /* recipients */
 	int64_t filled_ms;
-	bool again_next, hungry, watched, dry, told;
+	bool again_next, hungry, watched, dry;
 };
 
 TAILQ_HEAD(feed_list_head, feed);

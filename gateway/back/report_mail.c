@@ -30,8 +30,8 @@ report_mail_failed(const struct campaign_view *view)
 {
 	return campaign_bounced(view->counts) + view->counts[CAMPAIGN_DEAD] +
 	       view->counts[CAMPAIGN_SUPPRESSED] +
-	       view->counts[CAMPAIGN_DUPLICATE] +
-	       view->counts[CAMPAIGN_PURGED] + view->counts[CAMPAIGN_OTHER];
+	       view->counts[CAMPAIGN_DUPLICATE] + view->counts[CAMPAIGN_OTHER] +
+	       (view->bounce ? view->counts[CAMPAIGN_PURGED] : 0);
 }
 
 static const char *

@@ -32,7 +32,8 @@ void report_mail_row(struct buf *csv, const struct campaign_failure *failure);
 void report_mail_encode(struct buf *out, struct buf *csv, bool last);
 void report_mail_end(struct buf *out, const struct report_mail *mail);
 
-/* Recipients that did not get it, and are therefore in the table. */
+/* Recipients that did not get it, and are therefore in the table; who was
+ * canceled is when the order was to bounce. */
 uint64_t report_mail_failed(const struct campaign_view *view);
 
 #endif

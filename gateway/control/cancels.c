@@ -33,7 +33,6 @@ struct run {
 	uint64_t campaign;
 	uint64_t trash; /* UNDO: the last one; 0: none yet */
 	int64_t trash_until_wall_s;
-	bool bounce;
 	bool waited_for;
 	uint64_t call_id; /* 0: nobody waits */
 	struct change *tell;
@@ -147,9 +146,6 @@ on_purged(void *arg, const struct back_work *work)
 
 	run->sum = *work;
 	memset(&run->sum.select, 0, sizeof(run->sum.select));
-	if (run->bounce && !is_stopping(run))
-		back_campaign_report(run->cancels->control->back,
-				     run->campaign);
 	answer(run, 0);
 	run_destroy(run);
 }
@@ -302,8 +298,7 @@ cancels_purge(struct cancels *cancels, struct call *call,
 {
 	struct run *run = run_create(cancels, BACK_PURGE, req->campaign);
 
-	run->bounce = req->bounce;
-	run->trash = change_id(req->change);
+	run->trash = req->trash;
 	run->trash_until_wall_s = req->trash_until_wall_s;
 	return begin(run, call, req);
 }

@@ -21,9 +21,9 @@ void cancels_destroy(struct cancels **cancels);
 
 struct cancels_req { /* copied */
 	uint64_t campaign, recipients;
-	struct change *change;	    /* the order; taken */
-	int64_t trash_until_wall_s; /* of a purge */
-	bool bounce;		    /* then its owner is sent the report */
+	struct change *change; /* the order; taken */
+	uint64_t trash;	       /* of a purge: where it goes, until then */
+	int64_t trash_until_wall_s;
 };
 
 /*

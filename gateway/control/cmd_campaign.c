@@ -158,7 +158,10 @@ command_campaign_show(struct call *call)
 struct report {
 	struct json json;
 	uint64_t id;
-	struct campaign_failure after; /* its numbers alone */
+	struct spool_cursor after;
+	uint64_t trash; /* where who was canceled lies; 0: nowhere */
+	int64_t canceled_wall_s;
+	bool in_trash; /* the failures are through */
 	uint64_t given;
 	size_t width;
 	bool csv;
@@ -210,7 +213,7 @@ on_failure(void *arg, const struct campaign_failure *failure)
 	struct json *j = &report->json;
 
 	report->given++;
-	report->after.message = failure->message;
+	report->after.id = failure->message;
 	report->after.index = failure->index;
 	if (report->call->request.json) {
 		json_open_object(j, NULL);
@@ -227,16 +230,50 @@ on_failure(void *arg, const struct campaign_failure *failure)
 	return true;
 }
 
+static bool
+on_canceled(void *arg, const struct spool_entry *entry)
+{
+	struct report *report = arg;
+	struct campaign_failure failure = {
+	    .message = entry->id,
+	    .index = entry->index,
+	    .count = CAMPAIGN_PURGED,
+	    .wall_s = report->canceled_wall_s,
+	    .address = entry->rcpt->address,
+	    .text = "",
+	};
+
+	return on_failure(report, &failure);
+}
+
+static int
+report_rows(struct report *report)
+{
+	struct spool *spool = report->call->control->spool;
+	struct campaign_failure after = {.message = report->after.id,
+					 .index = report->after.index};
+
+	if (report->in_trash)
+		return spool_trash_scan(spool, report->trash, &report->after,
+					REPORT_SLICE, on_canceled, report,
+					&report->after);
+	return campaign_failures(spool_store(spool), report->id, &after,
+				 REPORT_SLICE, on_failure, report);
+}
+
 static enum call_next
 report_slice(struct call *call)
 {
 	struct report *report = call->state;
-	int n =
-	    campaign_failures(spool_store(call->control->spool), report->id,
-			      &report->after, REPORT_SLICE, on_failure, report);
+	int n = report_rows(report);
 
 	if (n == REPORT_SLICE)
 		return CALL_MORE;
+	if (n >= 0 && !report->in_trash && report->trash != 0) {
+		report->in_trash = true;
+		report->after = (struct spool_cursor){0, 0};
+		return CALL_MORE;
+	}
 	if (n < 0)
 		call_fail(call, "the report is not complete: %s",
 			  gw_err_text(n));
@@ -263,6 +300,8 @@ command_campaign_report(struct call *call)
 	if (!campaign_operand(call, 0, &view))
 		return CALL_DONE;
 	report->id = view.id;
+	report->trash = view.trash;
+	report->canceled_wall_s = view.ended_wall_s;
 	json_init(&report->json, &call->out);
 	if (call->request.json)
 		json_open_array(&report->json, NULL);

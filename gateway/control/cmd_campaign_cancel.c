@@ -6,7 +6,8 @@
  * the chore (campaign_chores.c).
  *
  * Which purge was of which campaign is not written down twice: the trail has
- * the command under the purge's own id.
+ * the command under the purge's own id. What one takes that is canceled once
+ * more lies with the rest of it.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -82,6 +83,32 @@ json_end(struct call *call, const char *result)
 /* --- cancel -----------------------------------------------------------------
  */
 
+static bool
+is_to_bounce(const struct call *call)
+{
+	return command_option(&call->line, "bounce") != NULL;
+}
+
+static void
+put_report(struct call *call)
+{
+	const struct cancel *cancel = call->state;
+	const struct campaign_view *view = &cancel->view;
+	const char *said;
+
+	if (strchr(view->owner, '@') == NULL)
+		said = "No report is sent: its login has no address.\n";
+	else if (view->state == CAMPAIGN_CANCELED && view->told &&
+		 (view->bounce || !is_to_bounce(call)))
+		said = "Its owner was sent the report before.\n";
+	else if (is_to_bounce(call))
+		said = "Its owner is sent the report, which names all of "
+		       "them.\n";
+	else
+		said = "Its owner is sent the report.\n";
+	buf_add_str(&call->out, said);
+}
+
 static void
 check_purged(struct call *call, const struct back_work *work)
 {
@@ -117,8 +144,7 @@ canceled(struct call *call)
 		text_times(out, work->busy, "recipient");
 		buf_add_str(out, " were being delivered just then.\n");
 	}
-	if (command_option(&call->line, "bounce") != NULL)
-		buf_add_str(out, "Its owner is sent the report.\n");
+	put_report(call);
 	if (work->recipients > 0)
 		buf_printf(out,
 			   "For 24 hours: sluice campaign cancel C%" PRIu64
@@ -143,8 +169,7 @@ cancel_begun(struct call *call)
 		   " go to the trash.\nHow many are left: sluice campaign "
 		   "show C%" PRIu64 "\n",
 		   cancel->view.id);
-	if (command_option(&call->line, "bounce") != NULL)
-		buf_add_str(out, "Its owner is sent the report behind it.\n");
+	put_report(call);
 	buf_printf(out,
 		   "For 24 hours: sluice campaign cancel C%" PRIu64 " --undo\n",
 		   cancel->view.id);
@@ -172,22 +197,27 @@ cancel_it(struct call *call)
 	struct campaign_order order = {.id = cancel->view.id,
 				       .state = CAMPAIGN_CANCELED,
 				       .rate_per_h = -1,
-				       .connections = -1};
+				       .connections = -1,
+				       .bounce = is_to_bounce(call)};
 	struct change *change = change_of(call);
 	struct cancels_req req = {.campaign = cancel->view.id,
 				  .recipients = cancel->view.left,
-				  .change = change};
+				  .change = change,
+				  .trash = change_id(change)};
 
 	/* once more of one that is canceled: what the last time left */
-	if (cancel->view.state != CAMPAIGN_CANCELED &&
-	    campaign_do(call, &order, &cancel->view, change) != 0) {
+	if (cancel->view.state == CAMPAIGN_CANCELED &&
+	    cancel->view.trash != 0 &&
+	    clock_wall_s() - cancel->view.ended_wall_s < TRASH_S)
+		req.trash = cancel->view.trash;
+	order.trash = req.trash;
+	if (campaign_do(call, &order, &cancel->view, change) != 0) {
 		change_destroy(&change);
 		return CALL_DONE;
 	}
 	cancel->recipients = req.recipients;
 	cancel->until_wall_s = clock_wall_s() + TRASH_S;
 	req.trash_until_wall_s = cancel->until_wall_s;
-	req.bounce = command_option(&call->line, "bounce") != NULL;
 	call->step = cancel_told;
 	cancel->ended = cancels_purge(call->control->cancels, call, &req);
 	return CALL_WAIT;
@@ -307,7 +337,7 @@ command_campaign_cancel(struct call *call)
 	bool undo = command_option(&call->line, "undo") != NULL;
 
 	call->state = cancel;
-	if (undo && command_option(&call->line, "bounce") != NULL) {
+	if (undo && is_to_bounce(call)) {
 		call_usage(call, "either --bounce or --undo");
 		return CALL_DONE;
 	}

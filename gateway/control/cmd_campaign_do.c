@@ -94,7 +94,7 @@ campaign_do(struct call *call, struct campaign_order *order,
 
 /* As it is now: the last lines of each of these commands. */
 static enum call_next
-campaign_told(struct call *call)
+terms_told(struct call *call)
 {
 	struct act *act = call->state;
 	struct campaign_view view;
@@ -170,7 +170,7 @@ act(struct call *call, struct campaign_order *order,
 			      campaign_state_word(view->state));
 	else
 		tell_terms(change, order, view);
-	call->step = campaign_told;
+	call->step = terms_told;
 	call_commit(call, &change);
 	return CALL_WAIT;
 }

@@ -392,7 +392,7 @@ static const struct command table[COMMANDS] = {
 	 1,
 	 COMMAND_CHANGES,
 	 "Send nothing more of it at all; undo for 24 hours.",
-	 {{"bounce", NULL, "tell its owner who did not get it"},
+	 {{"bounce", NULL, "name them in the report to its owner"},
 	  {"undo", NULL, "bring back what was left, paused"},
 	  FOR_REASON}},
     [COMMAND_CAMPAIGN_RATE] =

@@ -1,37 +1,9 @@
-/* sluice campaign and sluice suppress: what is said, what is asked of back,
+/* sluice campaign: what is said, what is asked of back,
  * what stands on disk and in the trail. */
 #include "gateway/control/campaign_chores.h"
 #include "gateway/control/campaign_text.h"
 #include "gateway/control/control_int.h"
-#include "policy/audit.h"
-#include "tests/control/ask.h"
-
-static bool
-add_audit(void *arg, const struct audit_entry *entry)
-{
-	buf_printf(arg, "%s (%s) => %s\n", entry->command, entry->reason,
-		   entry->effect);
-	return true;
-}
-
-static bool
-trail_finds(const char *line)
-{
-	struct buf out = {.cap = 65536};
-	bool found;
-
-	audit_each(world.spool.store, 0, 100, add_audit, &out);
-	found = strstr(buf_cstr(&out), line) != NULL;
-	buf_fini(&out);
-	return found;
-}
-
-/* Some of it is told behind the answer. */
-static void
-trail_has(const char *line)
-{
-	TURN_UNTIL(world.loop, trail_finds(line));
-}
+#include "tests/control/trail.h"
 
 /* One of so many recipients; its records are on disk. */
 static uint64_t
@@ -99,8 +71,8 @@ state_of(uint64_t id)
 }
 
 /* As a restart finds it. */
-static const char *
-state_on_disk(uint64_t id)
+static struct campaign_view
+on_disk(uint64_t id)
 {
 	struct campaigns *again = campaigns_create();
 	struct campaign_view view;
@@ -108,7 +80,13 @@ state_on_disk(uint64_t id)
 	ck_assert_int_eq(campaigns_load(again, world.spool.store), 0);
 	ck_assert_int_eq(campaign_get(again, id, clock_wall_s(), &view), 0);
 	campaigns_destroy(&again);
-	return campaign_state_word(view.state);
+	return view;
+}
+
+static const char *
+state_on_disk(uint64_t id)
+{
+	return campaign_state_word(on_disk(id).state);
 }
 
 START_TEST(looks)
@@ -304,15 +282,18 @@ START_TEST(cancel_and_back)
 	uint64_t trash;
 
 	start();
-	expect("campaign cancel 1 --reason too_early", NULL, 0,
-	       "C1 is canceled: taken out of the queue 1 message, 1,173 "
-	       "recipients.\n3 recipients were being delivered just then.\nFor "
-	       "24 hours: sluice campaign cancel C1 --undo\n");
+	expect(
+	    "campaign cancel 1 --reason too_early", NULL, 0,
+	    "C1 is canceled: taken out of the queue 1 message, 1,173 "
+	    "recipients.\n3 recipients were being delivered just then.\nIts "
+	    "owner is sent the report.\nFor 24 hours: sluice campaign cancel "
+	    "C1 --undo\n");
 	ck_assert_str_eq(buf_cstr(&world.back.asked), "purge campaign=1;");
-	ck_assert_uint_eq(world.back.reported, 0);
 	ck_assert_str_eq(state_on_disk(1), "canceled");
 	trash = world.back.trash;
 	ck_assert_uint_ne(trash, 0);
+	ck_assert(!on_disk(1).bounce);
+	ck_assert_uint_eq(on_disk(1).trash, trash);
 	ck_assert_int_gt(world.back.trash_until_wall_s, clock_wall_s() + 86000);
 	trail_has("campaign cancel C1 (too_early) => purged 1 messages");
 	expect("campaign resume C1", NULL, 1, "--undo' brings it back");
@@ -337,15 +318,26 @@ END_TEST
 
 START_TEST(cancel_tells_the_owner)
 {
+	uint64_t trash;
+
 	start();
 	expect("campaign cancel C2 --bounce", NULL, 0,
-	       "Its owner is sent the report.");
-	ck_assert_uint_eq(world.back.reported, 2);
+	       "Its owner is sent the report, which names all of them.");
+	trash = world.back.trash;
+	ck_assert(on_disk(2).bounce);
+	ck_assert(!on_disk(2).told);
+	ck_assert_uint_eq(on_disk(2).trash, trash);
 	trail_has("campaign cancel C2 --bounce () => purged");
-	/* once more takes what came back meanwhile */
+	/* once more takes what came back meanwhile, to the others */
 	expect("campaign cancel C2", NULL, 0, "C2 is canceled");
+	ck_assert_uint_eq(world.back.trash, trash);
+	ck_assert(on_disk(2).bounce);
+	campaign_told(world.campaigns, 2, on_disk(2).order);
+	expect("campaign cancel C2 --bounce", NULL, 0,
+	       "Its owner was sent the report before.");
 	ck_assert_str_eq(buf_cstr(&world.back.asked),
-			 "purge campaign=2;purge campaign=2;");
+			 "purge campaign=2;purge campaign=2;purge "
+			 "campaign=2;");
 	world_stop();
 }
 END_TEST
@@ -389,7 +381,7 @@ START_TEST(of_many)
 	ck_assert_str_eq(state_on_disk(3), "canceled");
 	trash = away->trash;
 	ck_assert_uint_ne(trash, 0);
-	ck_assert_uint_eq(world.back.reported, 0);
+	ck_assert(on_disk(3).bounce);
 	/* a few of another one would wait behind it */
 	few = begun("campaign cancel C2", "5 recipients go to the trash");
 	/* nothing of it is on disk yet */
@@ -404,7 +396,6 @@ START_TEST(of_many)
 	put_trash(trash);
 	away->done(away);
 	trail_has("campaign cancel C3 --bounce () => purged");
-	TURN_UNTIL(world.loop, world.back.reported == 3);
 	put_trash(0);
 	few->done(few);
 	back->done(back);
@@ -546,116 +537,6 @@ START_TEST(stopped_is_an_alert)
 }
 END_TEST
 
-/* --- suppressed addresses --- */
-
-START_TEST(suppressing)
-{
-	static const struct {
-		const char *words;
-		int exit;
-		const char *said;
-	} rows[] = {
-	    {"suppress list", 0, ""},
-	    {"suppress add Bob@Example.com --reason asked", 0,
-	     "Mass mailings leave out Bob@Example.com."},
-	    {"suppress list", 0, "manual        "},
-	    {"suppress list", 0, "Bob@Example.com\n              by "},
-	    {"suppress list", 0, ": asked\n"},
-	    {"suppress list EXAMPLE", 0, "Bob@Example.com"},
-	    {"suppress list nobody", 0, ""},
-	    {"suppress export", 0, "Bob@Example.com\tmanual\t20"},
-	    {"suppress add eve@example.org --as unsubscribed", 0, "eve@"},
-	    {"suppress list", 0, "unsubscribed  "},
-	    {"suppress add eve@example.org --as other", 2, "--as is manual"},
-	    {"suppress add nobody", 2, "ADDRESS is a mail address"},
-	    {"suppress del bob@example.COM", 0, "write again to bob@"},
-	    {"suppress del bob@example.com", 1, "it is not suppressed"},
-	    {"suppress remove bob@example.com", 2,
-	     "did you mean 'sluice suppress del bob@example.com'?"},
-	};
-
-	start();
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		expect(rows[i].words, NULL, rows[i].exit, rows[i].said);
-	ck_assert(suppress_has(world.suppress, SLICE_LIT("eve@example.org")));
-	ck_assert(!suppress_has(world.suppress, SLICE_LIT("bob@example.com")));
-	trail_has("suppress del bob@example.COM () => ");
-	world_stop();
-}
-END_TEST
-
-static void
-import(const char *words, const char *file, int exit, const char *said)
-{
-	struct answer a;
-	int fd = dial();
-
-	ask_input(fd, words, slice_str(file), 7, false);
-	hear(fd, &a);
-	ck_assert_msg(a.exit == exit, "%s: %d %s", file, a.exit,
-		      buf_cstr(&a.err));
-	ck_assert_msg(strstr(buf_cstr(exit == 0 ? &a.out : &a.err), said) !=
-			  NULL,
-		      "%s: %s%s", file, buf_cstr(&a.out), buf_cstr(&a.err));
-	answer_fini(&a);
-}
-
-START_TEST(importing)
-{
-	start();
-	import(
-	    "suppress import -",
-	    "# who left\n\nann@example.com\r\n  bob@example.com  hardbounce\n"
-	    "carol@example.com\tcomplaint\t2026-01-02T03:04:05.000Z\tsaid so\n"
-	    "\"d e\"@example.com, unsubscribed\n",
-	    0, "Imported 4 addresses.");
-	ck_assert_uint_eq(suppress_count(world.suppress), 4);
-	expect("suppress export", NULL, 0,
-	       "carol@example.com\tcomplaint\t2026-01-02T03:04:05.000Z\tsaid "
-	       "so\n");
-	expect("suppress export", NULL, 0,
-	       "\"d e\"@example.com\tunsubscribed\t");
-	/* one wrong line, and nothing is added */
-	import("suppress import -", "x@example.com\nnobody\n", 1,
-	       "line 2: that is no mail address");
-	import("suppress import -", "x@example.com because\n", 1,
-	       "line 1: behind the address stands why");
-	import("suppress import -", "x@example.com hardbounce yesterday\n", 1,
-	       "line 1: then since when");
-	import("suppress import -", "x@example.com y@example.com\n", 1,
-	       "1 of 1 lines are wrong: nothing was imported");
-	ck_assert_uint_eq(suppress_count(world.suppress), 4);
-	import("suppress import - --as unsubscribed", "y@example.com\n", 0,
-	       "Imported 1 address.");
-	expect("suppress export", NULL, 0, "y@example.com\tunsubscribed\t");
-	trail_has("suppress import - () => 4 of 4 addresses");
-	world_stop();
-}
-END_TEST
-
-/* What export writes, import takes. */
-START_TEST(there_and_back)
-{
-	struct answer out, again;
-	struct buf many = {.cap = 1 << 20};
-
-	start();
-	for (int i = 0; i < 1700; i++)
-		buf_printf(&many, "p%d@example.com hardbounce\n", i);
-	import("suppress import -", buf_cstr(&many), 0, "Imported 1,700");
-	out = command("suppress export", NULL, false);
-	world_stop();
-	start();
-	import("suppress import -", buf_cstr(&out.out), 0, "Imported 1,700");
-	again = command("suppress export", NULL, false);
-	ck_assert_str_eq(buf_cstr(&out.out), buf_cstr(&again.out));
-	answer_fini(&out);
-	answer_fini(&again);
-	buf_fini(&many);
-	world_stop();
-}
-END_TEST
-
 int
 main(void)
 {
@@ -674,9 +555,6 @@ main(void)
 	    undone_in_parts,
 	    purge_that_never_began,
 	    stopped_is_an_alert,
-	    suppressing,
-	    importing,
-	    there_and_back,
 	};
 
 	return RUN_TESTS("control/campaign", tests);

@@ -1,5 +1,6 @@
-/* What people and files say of a suppressed address, however long. */
-#include "tests/control/ask.h"
+/* sluice suppress: what is said, and what comes through an export and an
+ * import; what people and files say of an address, however long. */
+#include "tests/control/trail.h"
 
 static const struct {
 	const char *label;
@@ -86,6 +87,114 @@ START_TEST(reason)
 }
 END_TEST
 
+START_TEST(suppressing)
+{
+	static const struct {
+		const char *words;
+		int exit;
+		const char *said;
+	} rows[] = {
+	    {"suppress list", 0, ""},
+	    {"suppress add Bob@Example.com --reason asked", 0,
+	     "Mass mailings leave out Bob@Example.com."},
+	    {"suppress list", 0, "manual        "},
+	    {"suppress list", 0, "Bob@Example.com\n              by "},
+	    {"suppress list", 0, ": asked\n"},
+	    {"suppress list EXAMPLE", 0, "Bob@Example.com"},
+	    {"suppress list nobody", 0, ""},
+	    {"suppress export", 0, "Bob@Example.com\tmanual\t20"},
+	    {"suppress add eve@example.org --as unsubscribed", 0, "eve@"},
+	    {"suppress list", 0, "unsubscribed  "},
+	    {"suppress add eve@example.org --as other", 2, "--as is manual"},
+	    {"suppress add nobody", 2, "ADDRESS is a mail address"},
+	    {"suppress del bob@example.COM", 0, "write again to bob@"},
+	    {"suppress del bob@example.com", 1, "it is not suppressed"},
+	    {"suppress remove bob@example.com", 2,
+	     "did you mean 'sluice suppress del bob@example.com'?"},
+	};
+
+	world_start(true, NULL);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect(rows[i].words, NULL, rows[i].exit, rows[i].said);
+	ck_assert(suppress_has(world.suppress, SLICE_LIT("eve@example.org")));
+	ck_assert(!suppress_has(world.suppress, SLICE_LIT("bob@example.com")));
+	trail_has("suppress del bob@example.COM () => ");
+	world_stop();
+}
+END_TEST
+
+static void
+import(const char *words, const char *file, int exit, const char *said)
+{
+	struct answer a;
+	int fd = dial();
+
+	ask_input(fd, words, slice_str(file), 7, false);
+	hear(fd, &a);
+	ck_assert_msg(a.exit == exit, "%s: %d %s", file, a.exit,
+		      buf_cstr(&a.err));
+	ck_assert_msg(strstr(buf_cstr(exit == 0 ? &a.out : &a.err), said) !=
+			  NULL,
+		      "%s: %s%s", file, buf_cstr(&a.out), buf_cstr(&a.err));
+	answer_fini(&a);
+}
+
+START_TEST(importing)
+{
+	world_start(true, NULL);
+	import(
+	    "suppress import -",
+	    "# who left\n\nann@example.com\r\n  bob@example.com  hardbounce\n"
+	    "carol@example.com\tcomplaint\t2026-01-02T03:04:05.000Z\tsaid so\n"
+	    "\"d e\"@example.com, unsubscribed\n",
+	    0, "Imported 4 addresses.");
+	ck_assert_uint_eq(suppress_count(world.suppress), 4);
+	expect("suppress export", NULL, 0,
+	       "carol@example.com\tcomplaint\t2026-01-02T03:04:05.000Z\tsaid "
+	       "so\n");
+	expect("suppress export", NULL, 0,
+	       "\"d e\"@example.com\tunsubscribed\t");
+	/* one wrong line, and nothing is added */
+	import("suppress import -", "x@example.com\nnobody\n", 1,
+	       "line 2: that is no mail address");
+	import("suppress import -", "x@example.com because\n", 1,
+	       "line 1: behind the address stands why");
+	import("suppress import -", "x@example.com hardbounce yesterday\n", 1,
+	       "line 1: then since when");
+	import("suppress import -", "x@example.com y@example.com\n", 1,
+	       "1 of 1 lines are wrong: nothing was imported");
+	ck_assert_uint_eq(suppress_count(world.suppress), 4);
+	import("suppress import - --as unsubscribed", "y@example.com\n", 0,
+	       "Imported 1 address.");
+	expect("suppress export", NULL, 0, "y@example.com\tunsubscribed\t");
+	trail_has("suppress import - () => 4 of 4 addresses");
+	world_stop();
+}
+END_TEST
+
+/* What export writes, import takes. */
+START_TEST(there_and_back)
+{
+	struct answer out, again;
+	struct buf many = {.cap = 1 << 20};
+
+	world_start(true, NULL);
+	for (int i = 0; i < 1700; i++)
+		buf_printf(&many, "p%d@example.com hardbounce\n", i);
+	import("suppress import -", buf_cstr(&many), 0, "Imported 1,700");
+	out = command("suppress export", NULL, false);
+	world_stop();
+	world_start(true, NULL);
+	import("suppress import -", buf_cstr(&out.out), 0, "Imported 1,700");
+	again = command("suppress export", NULL, false);
+	ck_assert_str_eq(buf_cstr(&out.out), buf_cstr(&again.out));
+	answer_fini(&out);
+	answer_fini(&again);
+	buf_fini(&many);
+	world_stop();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -95,6 +204,9 @@ main(void)
 	int bad;
 
 	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, suppressing);
+	tcase_add_test(tc, importing);
+	tcase_add_test(tc, there_and_back);
 	tcase_add_loop_test(tc, imported_text, 0,
 			    (int)(sizeof(texts) / sizeof(texts[0])));
 	tcase_add_loop_test(tc, reason, 0,

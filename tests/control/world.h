@@ -59,7 +59,6 @@ struct back {
 	int64_t trash_until_wall_s;
 	uint64_t campaign; /* the last one that it was told of */
 	unsigned campaign_count;
-	uint64_t reported;
 	bool hold_work; /* it does not end; stuck has it */
 	struct back_work *stuck;
 };
@@ -223,12 +222,6 @@ back_campaign(struct back *back, uint64_t id)
 }
 
 void
-back_campaign_report(struct back *back, uint64_t id)
-{
-	back->reported = id;
-}
-
-void
 auth_pool_forget(struct auth_pool *pool, struct slice cred)
 {
 	snprintf(pool->forgotten, sizeof(pool->forgotten), "%.*s", (int)cred.n,
@@ -344,6 +337,16 @@ spool_scan(struct spool *spool, const struct spool_cursor *after, size_t max,
 		}
 	}
 	return (int)given;
+}
+
+/* All that waits lies in every one. */
+int
+spool_trash_scan(struct spool *spool, uint64_t trash,
+		 const struct spool_cursor *after, size_t max,
+		 spool_entry_fn *fn, void *arg, struct spool_cursor *last)
+{
+	(void)trash;
+	return spool_scan(spool, after, max, fn, arg, last);
 }
 
 static inline void *
