@@ -73,9 +73,9 @@ function(sluice_tests unit)
 		add_test(NAME ${unit}/${module} COMMAND ${target}
 			WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 		set_tests_properties(${unit}/${module} PROPERTIES
-			LABELS unit TIMEOUT 300
+			LABELS unit TIMEOUT 1200
 			# Check's own 4 s are too few on a busy machine
-			ENVIRONMENT CK_DEFAULT_TIMEOUT=120)
+			ENVIRONMENT CK_DEFAULT_TIMEOUT=600)
 		foreach(i 0 1)
 			if(${unit}/${module} IN_LIST SLUICE_BUSY_TESTS_${i})
 				set_tests_properties(${unit}/${module}

@@ -397,7 +397,7 @@ START_TEST(slow_behind_twenty)
 		snprintf(line, sizeof(line), "%d@d0.lab", i);
 		rcpt(line, "550 5.1.2");
 	}
-	ck_assert_int_lt(clock_mono_ms() - began_ms, 3000);
+	ck_assert_int_lt(clock_mono_ms() - began_ms, 15000);
 	began_ms = clock_mono_ms();
 	rcpt("y@d0.lab", "550 5.1.2");
 	ck_assert_int_ge(clock_mono_ms() - began_ms, 95);

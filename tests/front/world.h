@@ -420,7 +420,7 @@ client_reply(struct client *c)
 			continue;
 		}
 		ck_assert_int_eq(
-		    poll(&(struct pollfd){c->fd, POLLIN, 0}, 1, 20000), 1);
+		    poll(&(struct pollfd){c->fd, POLLIN, 0}, 1, 60000), 1);
 		got = recv(c->fd, c->in + c->n, sizeof(c->in) - c->n, 0);
 		if (got <= 0)
 			return "";

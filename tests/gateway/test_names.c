@@ -119,7 +119,7 @@ on_disk(enum store_table table)
 static void
 wait_disk(enum store_table table, size_t count)
 {
-	for (int i = 0; i < 10000 && on_disk(table) != count; i++) {
+	for (int i = 0; i < 60000 && on_disk(table) != count; i++) {
 		loop_turn(loop);
 		usleep(1000);
 	}

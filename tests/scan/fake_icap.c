@@ -288,9 +288,11 @@ on_poll(void *arg)
 	pthread_mutex_lock(&lock);
 	reads = fake->manner != FAKE_UNREAD && fake->manner != FAKE_DEAD;
 	pthread_mutex_unlock(&lock);
-	if (reads && !op->is_options && !op->sent && !op->failed)
+	reads = reads && !op->is_options && !op->sent && !op->failed;
+	if (reads)
 		read_some(op);
 	pthread_mutex_lock(&lock);
+	fake->sent += reads && op->sent && !op->is_canary;
 	ready = is_ready(op, fake) && (op->is_options || op->sent ||
 				       op->failed || fake->manner == FAKE_DEAD);
 	if (ready)

@@ -38,6 +38,7 @@ struct fake {
 	int64_t options_hold_ms; /* 0: an hour */
 	/* counted */
 	unsigned scans, canaries, options, open, open_most, canceled;
+	unsigned sent;	     /* scans that were read to their end */
 	unsigned late_reads; /* of what was said not to be read any more */
 	int64_t io_ms;
 };

@@ -13,7 +13,7 @@
 #include "gateway/scan/scan.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 /* Waits for what another thread brings about; a test that hangs ends here. */
 #define UNTIL(cond)                                             \

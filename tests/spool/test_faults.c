@@ -428,7 +428,7 @@ until_trash_empty(void)
 		count = 0;
 		store_each(txn, STORE_TRASH, SLICE_NONE, trash_row, &count);
 		store_abort(&txn);
-		ck_assert_int_lt(i, 2000);
+		ck_assert_int_lt(i, 12000);
 		usleep(5000);
 	}
 }

@@ -576,7 +576,7 @@ START_TEST(test_expiry)
 	/* The purge of the first leaves the second's key alone. */
 	ck_assert_int_eq(fixture_outcome(f.spool, a.id, 0, RCPT_PURGED), 0);
 	key_put_u64(key, b.id);
-	for (int i = 0; i < 300; i++) { /* swept by itself, each second */
+	for (int i = 0; i < 6000; i++) { /* swept by itself, each second */
 		txn = store_read(spool_store(f.spool));
 		if (store_get(txn, STORE_RESUB, slice_of(key, sizeof(key)),
 			      &value) == GW_ENOENT)

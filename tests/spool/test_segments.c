@@ -81,7 +81,7 @@ until_segments(uint64_t most)
 {
 	struct spool_status status;
 
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < 12000; i++) {
 		spool_status_get(f.spool, &status);
 		if (status.segments <= most)
 			return;
@@ -320,7 +320,7 @@ START_TEST(test_backlog)
 		ck_assert(spool_body_backlogged(body, on_drained, NULL));
 		ck_assert_int_eq(drained, round - 1);
 		pthread_mutex_unlock(&disk);
-		for (int k = 0; k < 20000 && drained < round; k++)
+		for (int k = 0; k < 60000 && drained < round; k++)
 			usleep(1000);
 		ck_assert_int_eq(drained, round);
 	}

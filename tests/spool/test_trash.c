@@ -106,7 +106,7 @@ static void
 until_empty(void)
 {
 	for (int i = 0; rows(STORE_TRASH) > 0; i++) {
-		ck_assert_int_lt(i, 2000);
+		ck_assert_int_lt(i, 12000);
 		usleep(5000);
 	}
 }
@@ -434,7 +434,7 @@ START_TEST(test_over_between)
 				  i == 1 ? clock_wall_s() - 1 : LATER),
 		    0);
 	for (int i = 0; rows(STORE_MESSAGE) != 2; i++) {
-		ck_assert_int_lt(i, 2000);
+		ck_assert_int_lt(i, 12000);
 		usleep(5000);
 	}
 	ck_assert_uint_eq(spool_trash_list(f.spool, NULL, 0), 2);
@@ -475,7 +475,7 @@ START_TEST(test_compaction)
 	ck_assert_uint_gt(status.segments, 1);
 	ck_assert_uint_eq(status.live_bytes, N / 10 * BYTES);
 	for (int i = 0; status.segments > 1; i++) {
-		ck_assert_int_lt(i, 2000);
+		ck_assert_int_lt(i, 12000);
 		usleep(5000);
 		spool_status_get(f.spool, &status);
 	}

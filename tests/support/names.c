@@ -206,7 +206,7 @@ names_count(struct names *names, const char *name)
 void
 names_wait(struct names *names, const char *name)
 {
-	int64_t until_ms = clock_mono_ms() + 20000;
+	int64_t until_ms = clock_mono_ms() + 60000;
 
 	while (names_count(names, name) == 0) {
 		ck_assert_msg(clock_mono_ms() < until_ms,
