@@ -39,7 +39,7 @@ def sink_of(build, port, expect, seconds, *more):
     sink = subprocess.Popen(
         [build + "/bench_sink", "--port", str(port), "--expect", str(expect),
          "--seconds", str(seconds), *more], stdout=subprocess.PIPE, text=True)
-    peers.wait_port(port, 5, sink)
+    peers.wait_port(port, sink)
     return sink
 
 
@@ -84,7 +84,7 @@ def people(build, work, sluice, port, seconds, first=lambda: None):
                    "--refuse", "<gone")
     load(build, sluice, others, 5, "--sessions", "1").communicate()
     sluice.ctl("queue", "flush")
-    peers.wait_for(lambda: stats(sluice)["queue_recipients"] == 0, 30,
+    peers.wait_for(lambda: stats(sluice)["queue_recipients"] == 0,
                    "an empty queue")
     first()
     load(build, sluice, to, messages, "--rate", str(RATE), "--sessions",
@@ -173,8 +173,8 @@ def started(sluice, queued):
     sluice.start()
     answers = time.monotonic() - began
     sluice.pid = sluice.process.pid
-    peers.wait_for(lambda: stats(sluice)["queue_recipients"] >= queued, 120,
-                   "the queue to be complete")
+    peers.wait_for(lambda: stats(sluice)["queue_recipients"] >= queued,
+                   "the queue to be complete", seconds=120)
     return answers, time.monotonic() - began
 
 

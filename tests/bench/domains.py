@@ -105,7 +105,7 @@ def flood(build, work, relay, messages, hosts, port):
         [build + "/bench_sink", "--port", str(port), *at, "--suffix", ".good.lab",
          "--expect", str(messages // 10), "--seconds", str(SECONDS), "--linger", "10"],
         stdout=subprocess.PIPE, text=True)
-    peers.wait_for(lambda: peers.stat_fields(sink.pid)[0] == "S", 5, "the sink")
+    peers.wait_for(lambda: peers.stat_fields(sink.pid)[0] == "S", "the sink")
     load = subprocess.Popen(
         [build + "/bench_load", "--port", str(relay.port), "--messages",
          str(messages), "--sessions", "50", "--seconds", str(SECONDS),
@@ -209,7 +209,7 @@ def cached(build, scale, rounds):
             sink = subprocess.Popen(
                 [build + "/bench_sink", "--port", str(port), "--expect",
                  str(messages), "--seconds", "120"], stdout=subprocess.PIPE)
-            peers.wait_for(lambda: peers.stat_fields(sink.pid)[0] == "S", 5,
+            peers.wait_for(lambda: peers.stat_fields(sink.pid)[0] == "S",
                            "the sink")
             before = peers.cpu_seconds(sluice.pid)
             sent = json.loads(subprocess.run(

@@ -41,7 +41,7 @@ def both(bench, work, lab):
         lab.server, lab.ca, CONNECTIONS)
     pair = [relay(work, bench.build, bench.sink_port, name, conf)
             for name, conf in (("plain", ""), ("scanning", scan))]
-    peers.wait_for(lambda: scanning(pair[1])["up"], 30, "the scanner")
+    peers.wait_for(lambda: scanning(pair[1])["up"], "the scanner")
     return pair
 
 
@@ -106,8 +106,8 @@ def dots(bench, lab, pair, scale, rounds):
                 one("frozen, 5 files/s beside", scans)
         finally:
             lab.thaw()
-        peers.wait_for(lambda: scanning(scans)["waiting_recipients"] == 0, 180,
-                       "what waited")
+        peers.wait_for(lambda: scanning(scans)["waiting_recipients"] == 0,
+                       "what waited", seconds=180)
     return out
 
 
@@ -267,7 +267,7 @@ def throughput(bench, work, lab, scale, rounds):
         return rate, 0
     try:
         for sluice in relays.values():
-            peers.wait_for(lambda: scanning(sluice)["up"], 30, "the scanner")
+            peers.wait_for(lambda: scanning(sluice)["up"], "the scanner")
         for size in SIZES:
             count = max(40, int(scale * (3000 if size < 100000 else 200)))
             for turn in range(rounds):

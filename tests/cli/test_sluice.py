@@ -90,7 +90,7 @@ def check(label, what, detail=''):
 
 def run(*args, stdin=b'', env=None):
     return subprocess.run([SLUICE, *args], input=stdin, capture_output=True,
-                          timeout=30, env={**os.environ, **(env or {})})
+                          timeout=120, env={**os.environ, **(env or {})})
 
 
 def without_a_daemon(folder):
@@ -156,7 +156,7 @@ def pager(folder):
     daemon.thread.join(30)
     check('pager: all is read although nobody pages',
           not daemon.thread.is_alive())
-    out, err = child.communicate(timeout=30)
+    out, err = child.communicate(timeout=120)
     check('pager: all is shown', child.returncode == 0 and
           out == b'x' * 65531 * many + b'out\n' and err == b'err\n', len(out))
     daemon = Daemon(folder, frame(16, b'x' * 65531) * 20 + GOOD)

@@ -71,7 +71,7 @@ def post(session, rcpts, content, sender="alice@example.com"):
 
 def launch(sluice, rcpts, content=None, user="alice", login=None, **more):
     """Sends it to all of them in one message: the campaign's id."""
-    session = talk.session(sluice, login or user, "secret-" + user[0], timeout=120,
+    session = talk.session(sluice, login or user, "secret-" + user[0],
                            **more)
     text = post(session, rcpts, content or letter(1), user + "@example.com")
     session.quit()
@@ -106,7 +106,7 @@ def show(sluice, cid):
     return got
 
 
-def until(sluice, cid, seconds=30, **wanted):
+def until(sluice, cid, seconds=60, **wanted):
     """Once it is as wanted."""
     def there():
         got = show(sluice, cid)
@@ -118,10 +118,11 @@ def until(sluice, cid, seconds=30, **wanted):
 
 
 def counted(sluice, cid, **wanted):
-    """These counts, and all others 0."""
-    got = show(sluice, cid)
-    case.equal({n: got[n] for n in ("recipients", "left") + FINAL if got[n]},
-               {n: v for n, v in wanted.items() if v}, cid)
+    """Soon these counts, and all others 0."""
+    def figures():
+        got = show(sluice, cid)
+        return {n: got[n] for n in ("recipients", "left") + FINAL if got[n]}
+    hops.becomes(figures, {n: v for n, v in wanted.items() if v}, cid)
 
 
 # --- what came ------------------------------------------------------------------
@@ -145,6 +146,20 @@ def once_each(hub, rcpts, what=""):
         what, len(wrong), len(rcpts), dict(list(wrong.items())[:10]))
 
 
+def settled(hub, rcpts):
+    """What was under way has come, and no more does: how many had it."""
+    had, since = -1, 0
+
+    def no_more():
+        nonlocal had, since
+        now = arrived(hub, rcpts)
+        if now != had:
+            had, since = now, time.monotonic()
+        return time.monotonic() - since > 2 * hops.PATIENCE
+    hops.wait(no_more, "no more to come")
+    return had
+
+
 def quiet(hub, rcpts, seconds):
     """Nothing comes to any of them; how many had it."""
     before = arrived(hub, rcpts)
@@ -162,7 +177,7 @@ def reports(hub, owner="alice@example.com"):
 def one_report(hub, owner="alice@example.com"):
     """(text, rows of the table): there is one, and nothing else from us."""
     hops.wait(lambda: reports(hub, owner), "the report")
-    time.sleep(0.5 * hops.PATIENCE)
+    settled(hub, [owner])
     with hub.lock:
         ours = [m for m in hub.mails if m["from"] == ""]
     case.equal([m["to"] for m in ours], [[owner]], "what the daemon wrote")
@@ -192,6 +207,10 @@ class Refusing(sink.Sink):
         if seconds:
             faults["dot"] = sink.late(seconds)
         super().__init__(faults, **more)
+
+    def quick(self):
+        """From now on it takes none."""
+        self.faults.pop("dot", None)
 
     def rcpt(self, _session, line):
         to = sink.address(line)

@@ -18,10 +18,7 @@ import talk
 
 USERS = {"alice": "secret-a"}
 FAULTS = os.path.join(case.BUILD, "tests/scenario/libfaults.so")
-SANITIZED = os.path.basename(case.BUILD.rstrip("/")) in ("asan", "tsan") \
-    or bool(os.environ.get("SLUICE_SANITIZED"))
-# what the sanitizers' builds take longer
-PATIENCE = 4 if case.SLOW or SANITIZED else 1
+PATIENCE = peers.PATIENCE
 
 
 def relay(name, hops, more=""):
@@ -95,19 +92,37 @@ def stats(sluice):
 
 
 def ledger(sluice, **wanted):
-    """Each figure as wanted, all others 0, and the sum holds."""
-    got = stats(sluice)
+    """Soon each figure is as wanted, all others 0; and the sum always holds."""
     names = ("accepted", "generated", "queued", "held", "delivered", "bounced",
              "dropped", "discarded", "quarantined", "purged", "duplicates")
-    case.equal({n: got["ledger_" + n] for n in names if got["ledger_" + n]},
-               {n: v for n, v in wanted.items() if v}, "the ledger")
+    wanted = {n: v for n, v in wanted.items() if v}
+
+    def figures():
+        got = stats(sluice)
+        return {n: got["ledger_" + n] for n in names if got["ledger_" + n]}
+    becomes(figures, wanted, "the ledger")
 
 
-def wait(condition, what, seconds=20):
-    return peers.wait_for(condition, seconds * PATIENCE, what)
+def wait(condition, what, seconds=60):
+    return peers.wait_for(condition, what, seconds * PATIENCE)
 
 
-def drained(sluice, seconds=30):
+def becomes(look, wanted, what=""):
+    """Its value is that, or soon will be; returned as it was seen."""
+    seen = []
+
+    def there():
+        seen[:] = [look()]
+        return seen[0] == wanted
+    try:
+        wait(there, what or "%r" % (wanted,))
+    except AssertionError as error:
+        raise AssertionError("%s: got %r, wanted %r" % (error, seen[0], wanted)) \
+            from None
+    return seen[0]
+
+
+def drained(sluice, seconds=60):
     """Nothing waits any more; what was deferred is tried at once."""
     flushed = time.monotonic()
 
@@ -122,9 +137,9 @@ def drained(sluice, seconds=30):
     wait(empty, "an empty queue", seconds)
 
 
-def taken(hop, count=1, seconds=20):
+def taken(hop, count=1):
     """Its messages, once there are as many; a moment later not more."""
-    wait(lambda: len(hop.mails) >= count, "%d messages at the hop" % count, seconds)
+    wait(lambda: len(hop.mails) >= count, "%d messages at the hop" % count)
     case.equal(len(hop.mails), count, "messages at the hop")
     return hop.mails
 
@@ -187,7 +202,7 @@ def health(sluice):
     """(status, text) of /healthz"""
     try:
         with urllib.request.urlopen("http://127.0.0.1:%d/healthz" % sluice.http_port,
-                                    timeout=10) as got:
+                                    timeout=peers.HANG_S) as got:
             return got.status, got.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -67,7 +67,7 @@ class Knocker(threading.Thread):
         try:
             with contextlib.closing(clear(
                     self.sluice, self.user, "secret-" + self.user[0],
-                    source=self.source, timeout=60)) as t:
+                    source=self.source)) as t:
                 while self.one(t):
                     pass
         except (OSError, Closed):

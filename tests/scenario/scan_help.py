@@ -116,14 +116,20 @@ def scanner(sluice):
     return hops.js(sluice, "scan", "status")["scan"]
 
 
-def up(sluice, seconds=20):
+def up(sluice):
     """Its servers have shown that they look."""
-    hops.wait(lambda: scanner(sluice)["up"], "a scanner that is up", seconds)
+    hops.wait(lambda: scanner(sluice)["up"], "a scanner that is up")
     return sluice
 
 
+def all_up(sluice):
+    """Each of its servers."""
+    hops.wait(lambda: {s["health"] for s in scanner(sluice)["servers"]} == {"up"},
+              "all to be up")
+
+
 def session(sluice, user="alice", **more):
-    more.setdefault("timeout", 120)
+    more.setdefault("timeout", peers.HANG_S)
     return talk.session(sluice, user, USERS[user], **more)
 
 
@@ -178,7 +184,7 @@ def nothing_infected(sluice):
                 "a virus left", number_of(found), found["from"])
 
 
-def went_out(sluice, wanted, seconds=30):
+def went_out(sluice, wanted, seconds=60):
     """Exactly these numbers, once each, and nothing infected among them."""
     wanted = sorted(wanted)
     hops.wait(lambda: len(numbers(sluice)) >= len(wanted), "%d messages at the hub" %

@@ -63,8 +63,7 @@ def is_held(work, sluice, message_id, rcpts, before=()):
     queue = hops.wait(held, "the message to be held")
     for to in rcpts:
         case.equal((queue[to]["id"], queue[to]["holds"]), (message_id, ["altered"]))
-        [line] = [l for l in sluice.log_lines("held")
-                  if "msg=" + message_id in l and "to=" + to in l]
+        [line] = sluice.lines("held", "msg=" + message_id, "to=" + to, count=1)
         case.contains(line, "level=error")
         case.contains(line, "cred=alice")
     hops.wait(lambda: alerts(work, "altered"), "an alert")

@@ -16,7 +16,7 @@ from talk import Closed, Talk, plain, session, story
 
 gate = door(users=USERS)
 HEAD = b"From: alice@example.com\r\nSubject: x\r\n\r\n"
-SECOND = 1.0 * hops.PATIENCE
+SECOND = 10.0 * hops.PATIENCE  # on a machine that has much else to do
 
 
 def sent_away(t, what):
@@ -262,7 +262,7 @@ def it_ends_by_itself(work):
     hops.submit(a, hops.message(1), ["a@hub.example"])
     a.quit()
     deferred(sluice, 1)
-    seconds = 2 * hops.PATIENCE
+    seconds = 5 * hops.PATIENCE
     began = time.monotonic()
     ctl(sluice, "block add cred alice --for %ds" % seconds)
     hub.is_open = True
@@ -321,7 +321,7 @@ def it_survives(work):
 def a_hundred_thousand_prefixes(work):
     """Import and export, while other commands answer."""
     sluice = gate(work)
-    count = 20000 if case.SLOW or hops.SANITIZED else 100000
+    count = 20000 if case.SLOW else 100000
     path = work.write("list", "# spamhaus\n" + "".join(
         "ip 10.%d.%d.%d/30 reason=\"listed %d\"\n" % (
             n >> 14, n >> 6 & 255, n << 2 & 255, n) for n in range(count)))
@@ -371,7 +371,7 @@ def a_hundred_thousand_prefixes(work):
 def commands_answer_in_a_flood(work):
     """5,000 sessions open, a login floods, a purge runs: status, top, block
     answer in under a second, and the block ends the flood."""
-    want = 500 if case.SLOW or hops.SANITIZED else 5000
+    want = 500 if case.SLOW else 5000
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < want + 2000:
         want = hard - 2000
@@ -384,7 +384,7 @@ def commands_answer_in_a_flood(work):
         s.bind(("127.0.%d.%d" % (1 + n // 200, 1 + n % 200), 0))
         s.connect(("127.0.0.1", sluice.port))
         idle.append(s)
-    hops.wait(lambda: hops.stats(sluice)["sessions"] >= want, "the sessions", 60)
+    hops.wait(lambda: hops.stats(sluice)["sessions"] >= want, "the sessions")
     sent, enough = [0] * 20, threading.Event()
 
     def flood(k):
@@ -417,15 +417,11 @@ def commands_answer_in_a_flood(work):
     [first] = hops.js(sluice, "top", "--by", "cred", "--limit", "1")
     case.equal(first["name"], "alice")
     assert first["recipients"] >= 1000, first
-    began = time.monotonic()
     ctl(sluice, "block add cred alice")
     at = sum(sent)
     # 20 messages may have been committed and not yet answered
-    time.sleep(SECOND)
-    after = sum(sent)
-    time.sleep(0.5)
-    case.equal(sum(sent), after, "it flows on a second after the block")
-    assert after - at <= 20, (at, after)
+    time.sleep(hops.PATIENCE)
+    assert sum(sent) - at <= 20, (at, sum(sent))
     enough.set()
     for t in threads:
         t.join()

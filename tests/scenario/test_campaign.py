@@ -10,13 +10,17 @@ import hops
 import sink
 import talk
 from campaign_help import (OTHER_TEXT, USERS, arrived, bulk, copies, counted, launch,
-                           letter, number_of, once_each, people, post, quiet, show,
-                           until)
+                           letter, number_of, once_each, people, post, quiet,
+                           settled, show, until)
 from queue_help import Closing
 from talk import story
 
 LETTERS = b"abcdefghijklmnopqrstuvwxyz"
-HUNDREDS = 400 if case.SLOW or hops.SANITIZED else 1000
+HUNDREDS = 400 if case.SLOW else 1000
+# So that it is not over while a slow machine does something to it.
+SLOWLY = 0.3 * hops.PATIENCE
+# How late an outcome may be written down, when the machine has other work.
+UNRECORDED_S = 5 * hops.PATIENCE
 
 
 def restarted(sluice, kill=False):
@@ -89,7 +93,7 @@ def when_it_will_be_over(work):
     hub = sink.Sink()
     sluice = campaign_help.gateway(work, hub, bulk(rate="7200/h"))
     rcpts = people(1200)
-    session = talk.session(sluice, timeout=120)
+    session = talk.session(sluice)
     said = post(session, rcpts, letter(1))
     cid = number_of(said)
     found = re.search(r"C\d+, 1,200 recipients, finishes about (\d\d):(\d\d)$", said)
@@ -173,15 +177,14 @@ def letters_that_had_gone(work):
 
 @story
 def paused_killed_and_resumed(work):
-    """It stands within two seconds, and stays so over a kill; nobody gets two."""
-    hub = campaign_help.Refusing(seconds=0.1)
+    """It stands, and stays so over a kill; nobody gets two."""
+    hub = campaign_help.Refusing(seconds=SLOWLY)
     sluice = campaign_help.gateway(work, hub)
     rcpts = people(HUNDREDS)
     cid = launch(sluice, rcpts)
     hops.wait(lambda: arrived(hub, rcpts) >= 50, "the first of it")
     sluice.ctl("campaign", "pause", cid)
-    time.sleep(2)
-    had = quiet(hub, rcpts, 1.5)
+    had = settled(hub, rcpts)
     assert 50 <= had < len(rcpts), had
     got = until(sluice, cid, state="paused", sent=had)
     case.equal(got["left"], len(rcpts) - had)
@@ -196,8 +199,8 @@ def paused_killed_and_resumed(work):
     sluice.ctl("queue", "flush")
     case.equal(quiet(hub, rcpts, 2), had)
     counted(sluice, cid, recipients=len(rcpts), sent=had, left=len(rcpts) - had)
+    hub.quick()
     sluice.ctl("campaign", "resume", cid)
-    hops.wait(lambda: arrived(hub, rcpts) >= len(rcpts), "the rest of it", 60)
     until(sluice, cid, sent=len(rcpts), left=0)
     hops.drained(sluice)
     once_each(hub, rcpts)
@@ -209,31 +212,33 @@ def paused_killed_and_resumed(work):
 def stopped_in_the_middle(work):
     """A restart in good order loses nothing and sends nothing twice; after a
     kill the counts are those of the queue all the same."""
-    # so slow that it is not over while a slow machine restarts
-    hub = campaign_help.Refusing(people(HUNDREDS)[::10], seconds=0.3 * hops.PATIENCE)
+    hub = campaign_help.Refusing(people(HUNDREDS)[::10], seconds=SLOWLY)
     sluice = campaign_help.gateway(work, hub)
     rcpts = people(HUNDREDS)
     good = [r for r in rcpts if r not in hub.bad]
     cid = launch(sluice, rcpts)
     for part in (8, 4):
-        hops.wait(lambda: arrived(hub, good) >= len(good) // part, "some of it", 60)
+        hops.wait(lambda: arrived(hub, good) >= len(good) // part, "some of it")
         restarted(sluice)
         of_the_queue(sluice, cid, len(rcpts))
     once = arrived(hub, good)
     case.equal(max(copies(hub).values()), 1)
-    hops.wait(lambda: arrived(hub, good) >= once + 50, "more of it", 60)
+    hops.wait(lambda: arrived(hub, good) >= once + 50, "more of it")
     at = time.time()
-    restarted(sluice, kill=True)
+    sluice.kill()
+    before = hub.connections
+    sluice.start()
     of_the_queue(sluice, cid, len(rcpts))
-    until(sluice, cid, 60, left=0)
+    hub.quick()
+    until(sluice, cid, left=0)
     counted(sluice, cid, recipients=len(rcpts), sent=len(good),
             bounced=len(hub.bad))
     hops.drained(sluice)
     got = copies(hub)
     case.equal([r for r in good if got[r] == 0], [], "lost")
-    # the hub says 250 a moment after it has it all: whom it did not reach
+    # whom the 250 did not reach, or who had not written it down
     late = [r for r in good if got[r] > 1 and not any(
-        at - hops.PATIENCE <= m["at"] <= at + 0.4 * hops.PATIENCE
+        at - UNRECORDED_S <= m["at"] and m["connection"] <= before
         for m in hub.mails if r in m["to"])]
     case.equal(late, [], "twice, without a kill")
     sluice.stop()
@@ -241,35 +246,31 @@ def stopped_in_the_middle(work):
 
 def of_the_queue(sluice, cid, total):
     """Before it goes on: the ledger and the campaign agree."""
-    def agree():
-        before, got, after = hops.stats(sluice), show(sluice, cid), hops.stats(sluice)
-        keys = ("ledger_delivered", "ledger_bounced", "ledger_queued")
-        if any(before[k] != after[k] for k in keys):
-            return None
-        case.equal((got["sent"], got["bounced"], got["left"]),
-                   tuple(after[k] for k in keys), "the ledger's")
-        case.equal(after["ledger_accepted"], total)
-        return True
+    def difference():
+        got, ledger = show(sluice, cid), hops.stats(sluice)
+        return [(k, got[k], ledger["ledger_" + k_]) for k, k_ in (
+            ("sent", "delivered"), ("bounced", "bounced"), ("left", "queued"))
+            if got[k] != ledger["ledger_" + k_]]
     sluice.ctl("campaign", "pause", cid)
-    hops.wait(agree, "a moment's rest")
+    case.equal(hops.stats(sluice)["ledger_accepted"], total)
+    hops.becomes(difference, [], "what is not the ledger's")
     sluice.ctl("campaign", "resume", cid)
 
 
 @story
 def canceled_and_undone(work):
-    hub = campaign_help.Refusing(seconds=0.1)
+    hub = campaign_help.Refusing(seconds=SLOWLY)
     sluice = campaign_help.gateway(work, hub)
     rcpts = people(HUNDREDS)
     cid = launch(sluice, rcpts)
     hops.wait(lambda: arrived(hub, rcpts) >= 50, "the first of it")
     sluice.ctl("campaign", "cancel", cid)
-    time.sleep(2)
-    had = quiet(hub, rcpts, 1)
+    had = settled(hub, rcpts)
+    hub.quick()
     got = until(sluice, cid, state="canceled", sent=had, left=0)
     case.equal(got["canceled"], len(rcpts) - had)
-    hops.drained(sluice)  # of what the daemon wrote to her
-    told = hops.stats(sluice)["ledger_generated"]
-    hops.ledger(sluice, accepted=len(rcpts), generated=told, delivered=had + told,
+    campaign_help.one_report(hub)
+    hops.ledger(sluice, accepted=len(rcpts), generated=1, delivered=had + 1,
                 purged=len(rcpts) - had)
     restarted(sluice, kill=True)
     case.equal(quiet(hub, rcpts, 1), had)
@@ -286,7 +287,7 @@ def canceled_and_undone(work):
     until(sluice, cid, state="paused", sent=had, left=len(rcpts) - had)
     case.equal(quiet(hub, rcpts, 1), had)
     sluice.ctl("campaign", "resume", cid)
-    until(sluice, cid, 60, sent=len(rcpts))
+    until(sluice, cid, sent=len(rcpts))
     hops.drained(sluice)
     once_each(hub, rcpts)
     counted(sluice, cid, recipients=len(rcpts), sent=len(rcpts))
@@ -298,7 +299,7 @@ def canceled_and_undone(work):
 def thousands_on_their_way(work):
     """The answer does not wait for the disk; what a kill comes before is done
     after it. An undo that comes too early waits for what it undoes."""
-    hub = campaign_help.Refusing(seconds=0.1)
+    hub = campaign_help.Refusing(seconds=SLOWLY)
     sluice = campaign_help.gateway(work, hub)
     rcpts = people(6000)
     cid = launch(sluice, rcpts)
@@ -306,12 +307,11 @@ def thousands_on_their_way(work):
     case.contains(sluice.ctl("campaign", "cancel", cid).stdout,
                   "recipients go to the trash")
     restarted(sluice, kill=True)
-    time.sleep(2)  # the hub still takes in what it had been given
-    had = quiet(hub, rcpts, 1)
-    gone = until(sluice, cid, 60, state="canceled", left=0)["canceled"]
+    had = settled(hub, rcpts)  # the hub still takes in what it had been given
+    gone = until(sluice, cid, state="canceled", left=0)["canceled"]
     for words in ([], ["--undo"], [], ["--undo"]):
         sluice.ctl("campaign", "cancel", cid, *words, check=False)
-    until(sluice, cid, 60, state="paused", left=gone, canceled=0)
+    until(sluice, cid, state="paused", left=gone, canceled=0)
     case.equal(quiet(hub, rcpts, 1), had)
     hops.wait(lambda: sluice.ctl("campaign", "resume", cid, check=False)
               .returncode == 0, "the end of the undo")

@@ -126,11 +126,11 @@ def finish(sluice):
         return all(row["left"] == 0 and row["state"] == (
             "done" if row["messages"] == 1 else "running") for row in rows.values())
     try:
-        hops.wait(over, "all of them to be done", 60)
+        hops.wait(over, "all of them to be done")
     except AssertionError as error:
         raise AssertionError("%s: %r" % (error, [
             show(sluice, cid) for cid in campaign_help.campaigns(sluice)])) from None
-    hops.drained(sluice, 60)
+    hops.drained(sluice)
 
 
 def reported(sluice, cid):

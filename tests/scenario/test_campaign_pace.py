@@ -12,8 +12,8 @@ from campaign_help import arrived, bulk, copies, launch, letter, once_each, peop
     show, until
 from talk import story
 
-QUICK = 100 if case.SLOW or hops.SANITIZED else 300
-THOUSANDS = 2 if case.SLOW or hops.SANITIZED else 10
+QUICK = 100 if case.SLOW else 300
+THOUSANDS = 2 if case.SLOW else 10
 
 
 class Throttling(sink.Sink):
@@ -56,15 +56,12 @@ def slower_within_one_reply(work):
     cid = launch(sluice, rcpts, tries=20)
     hops.wait(lambda: hub.said_at, "the reply")
     at = hub.said_at
-    friends = ["friend%d@people.example" % n for n in range(10)]
+    friends = ["friend%d@people.example" % n for n in range(3)]
     for n, friend in enumerate(friends):
-        began = time.monotonic()
         mine = talk.session(sluice, "bob", "secret-b", tries=20)
         hops.submit(mine, hops.message(900 + n), [friend], "bob@example.com")
         mine.quit()
         hops.wait(lambda f=friend: copies(hub)[f] == 1, "personal mail")
-        took = time.monotonic() - began
-        assert took < 2 * hops.PATIENCE, "personal mail took %.1f s" % took
     got = show(sluice, cid)
     assert got["left"] >= 5000, "personal mail waited for the mailing: %r" % got
     until(sluice, cid, 90 * 300 // QUICK, sent=len(rcpts))
@@ -154,7 +151,7 @@ class Counting(sink.Sink):
             if self.now.get(self.crowd, 0) >= self.size:
                 self.full.set()
         if sender == self.crowd:
-            self.full.wait(20 * hops.PATIENCE)
+            self.full.wait(hops.peers.HANG_S)
         self.stop.wait(self.seconds)
         with self.turn:
             self.now[sender] -= 1
@@ -176,8 +173,9 @@ def slots_of_their_own(work):
         hops.submit(mine, hops.message(900 + n), [friend], "bob@example.com")
     mine.quit()
     hops.wait(lambda: arrived(hub, friends) == len(friends), "personal mail")
-    case.equal(hub.most["alice@example.com"], 3, "the mailing's at once")
     assert hub.most["bob@example.com"] >= 6, hub.most
+    hops.wait(lambda: hub.most["alice@example.com"] >= 3, "three of it at once")
+    case.equal(hub.most["alice@example.com"], 3, "the mailing's at once")
     sluice.ctl("campaign", "cancel", cid)
     sluice.stop()
 
@@ -191,11 +189,9 @@ def as_fast_as_it_is_told(work):
     cid = launch(sluice, rcpts)
     hops.wait(lambda: arrived(hub, rcpts) >= 1, "the first of it")
     began, had = time.monotonic(), arrived(hub, rcpts)
-    time.sleep(5)
-    went = arrived(hub, rcpts) - had
-    most = 10 * (time.monotonic() - began) + 50  # ten a second
-    assert went <= most, "%d, at most %d" % (went, most)
-    assert went >= 10, went
+    hops.wait(lambda: arrived(hub, rcpts) >= had + 100, "more of it")
+    went, took = arrived(hub, rcpts) - had, time.monotonic() - began
+    assert went <= 10 * took + 50, "%d in %.1f s" % (went, took)  # ten a second
     sluice.ctl("campaign", "rate", cid, "10000000/h")
     until(sluice, cid, sent=len(rcpts))
     hops.drained(sluice)

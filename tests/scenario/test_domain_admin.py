@@ -9,7 +9,7 @@ import hops
 import sink
 import talk
 
-CONF = """dns { resolver 127.0.0.1:%d; targets loopback; }
+CONF = """dns { resolver 127.0.0.1:%d; targets loopback; wait 20s; wait-message 1m; }
 class machine { unverified defer; refuse-first 0; }
 route partner { domain partner.lab; via hub; }
 """
@@ -181,7 +181,7 @@ def commands_while_nobody_answers(work):
                             stdout=subprocess.DEVNULL)
     gone.send_signal(signal.SIGKILL)
     gone.wait()
-    out = waiting.communicate(timeout=60)[0]
+    out = waiting.communicate(timeout=hops.peers.HANG_S)[0]
     case.contains(out, "unknown")
     sluice.stop()
 
@@ -200,7 +200,7 @@ def told_of_the_resolver(work):
         sluice, "status")["alerts"]], "the alert")
     case.contains(sluice.ctl("status").stdout, "REWRITES NXDOMAIN")
     case.equal(hops.js(sluice, "stats")["dns_rewrites"], 1)
-    case.equal(len(sluice.log_lines("alert")), 1)
+    sluice.lines("alert", count=1)
     # another resolver, by a reload: asked at once, and the alert is over
     honest = dns.Server(dict(ZONE))
     with open(sluice.conf_path) as f:
@@ -210,7 +210,7 @@ def told_of_the_resolver(work):
                              ":%d; targets" % honest.port))
     sluice.ctl("reload")
     hops.wait(lambda: not resolver()["rewrites_nxdomain"], "the honest one")
-    hops.wait(lambda: sluice.log_lines("alert-cleared"), "the end of the alert")
+    sluice.lines("alert-cleared")
     case.contains(resolver()["servers"], str(honest.port))
     sluice.stop()
 

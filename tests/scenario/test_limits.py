@@ -83,7 +83,7 @@ def a_kill_loses_no_charge(work):
         began = accepted(sluice)
         knockers = crowd(sluice, 32, rcpts=2)
         # on a fast disk all of them are there before the last kill
-        peers.wait_for(lambda: accepted(sluice) > min(began, most - 1), 20, "the first")
+        peers.wait_for(lambda: accepted(sluice) > min(began, most - 1), "the first")
         time.sleep(dice.uniform(0, 0.1))
         sluice.kill()
         acked += finish(knockers, lost=True)[0]
@@ -169,7 +169,7 @@ def what_is_not_accepted_is_given_back(work):
         for t in talks:
             how(t)
         peers.wait_for(lambda: other.say("RCPT TO:<o@example.net>")[0] == 250,
-                       10, "what %s held" % how.__name__)
+                       "what %s held" % how.__name__)
         other.quit()
     case.equal(accepted(sluice), 0)
     finish(crowd(sluice))
@@ -198,8 +198,8 @@ def clients_vanish_while_others_send(work):
     finish(crowd(sluice, 32))
     enough.set()
     for ghost in ghosts:
-        ghost.join(60)
-    peers.wait_for(lambda: fill(sluice) == 0, 20, "the last to be given back")
+        ghost.join()
+    peers.wait_for(lambda: fill(sluice) == 0, "the last to be given back")
     case.equal(accepted(sluice), most)
 
 
@@ -244,7 +244,7 @@ def ten_rules_at_once(work):
 
 @story
 def every_window_has_so_many(work):
-    """A short window, for a while: no 3 s have more than 40."""
+    """A short window, until two are full: no 3 s have more than 40."""
     seconds, most = 3.0, 40
     sluice = gate(work, conf=PERSON % ("recipients %d/3s;" % most, "defer"))
     enough, lock, times = threading.Event(), threading.Lock(), []
@@ -265,17 +265,15 @@ def every_window_has_so_many(work):
     threads = [threading.Thread(target=knock, args=(i,)) for i in range(16)]
     for thread in threads:
         thread.start()
-    time.sleep(3 * seconds)
+    peers.wait_for(lambda: len(times) > 2 * most, "more than one window has")
     enough.set()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     times.sort()
     # a message counts somewhere between its RCPT and its 250
     for began, _ in times:
         inside = [1 for b, e in times if b >= began and e <= began + seconds]
         assert len(inside) <= most, "%d in a window of %d" % (len(inside), most)
-    assert len(times) > 2 * most, "it must go on (%d)" % len(times)
-    print("     %d accepted in %.0f s" % (len(times), 3 * seconds))
 
 
 # --- what the client is told, and what becomes of the mail --------------------
@@ -328,12 +326,13 @@ def pace_sends_later(work):
     case.equal(accepted(sluice), 6)
     [line] = told(sluice, "action=pace")
     case.equal(field(line, "ref"), got.group(2))
-    peers.wait_for(lambda: stats(sluice, "ledger_queued") == 2, 10, "the outcome")
+    peers.wait_for(lambda: stats(sluice, "ledger_queued") == 2, "the outcome")
 
 
 @story
 def a_paced_message_leaves_in_its_time(work):
-    sluice = gate(work, conf=limit("person", "per credential; messages 2/4s;",
+    window = 5 * peers.PATIENCE
+    sluice = gate(work, conf=limit("person", "per credential; messages 2/%ds;" % window,
                                    "pace 300% then defer"))
     talk = clear(sluice)
     began = time.monotonic()
@@ -343,8 +342,8 @@ def a_paced_message_leaves_in_its_time(work):
     talk.envelope(["b@example.net", "c@example.net"])
     case.contains(talk.data(HEAD), "will be sent by")
     delivered(work, 2)
-    peers.wait_for(lambda: stats(sluice, "ledger_delivered") == 4, 30, "the rest")
-    assert time.monotonic() - began > 3.0, "both recipients waited"
+    peers.wait_for(lambda: stats(sluice, "ledger_delivered") == 4, "the rest")
+    assert time.monotonic() - began > 0.75 * window, "both recipients waited"
 
 
 @story
@@ -493,7 +492,7 @@ def connections_at_once(work):
     late.closed()
     case.contains(told(sluice, "rule=address")[0], "ref=" + ref)
     mine[0].quit()
-    peers.wait_for(lambda: Talk(sluice.clear, greet=False).reply()[0] == 220, 10,
+    peers.wait_for(lambda: Talk(sluice.clear, greet=False).reply()[0] == 220,
                    "the free place")
     inside = [clear(sluice, source="127.0.1.%d" % i) for i in range(1, 5)]
     late = Talk(sluice.clear, source="127.0.1.5")
@@ -501,7 +500,7 @@ def connections_at_once(work):
     late.expect("AUTH PLAIN " + plain("alice", "secret-a"), 421, "4.7.0 Too many")
     late.closed()
     inside[0].close()
-    peers.wait_for(lambda: knock(sluice, "127.0.1.6") == 235, 10, "the login")
+    peers.wait_for(lambda: knock(sluice, "127.0.1.6") == 235, "the login")
 
 
 def knock(sluice, source, password="secret-a"):
@@ -544,7 +543,7 @@ def sixty_four_knock_at_the_door(work):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     case.equal(sorted(codes), [220] * 40 + [421] * (KNOCKERS - 40))
 
 
@@ -573,14 +572,14 @@ def wrong_passwords_all_at_once(work):
     def guess(i):
         t = Talk(sluice.clear, source="127.0.0.5")
         t.ehlo()
-        ready.wait(60)
+        ready.wait(peers.HANG_S)
         codes.append(t.say("AUTH PLAIN " + plain("alice", "wrong%d" % i))[0])
         t.close()
     threads = [threading.Thread(target=guess, args=(i,)) for i in range(45)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     case.equal(sorted(codes), [421] * 35 + [535] * 10)
     case.equal(knock(sluice, "127.0.0.5"), 421)
     case.equal(knock(sluice, "127.0.0.6"), 235)
@@ -606,7 +605,6 @@ def who_knocks_is_slowed(work):
         times.append(time.monotonic() - began)
         other.expect("NOOP", 250)
     case.equal(codes, [450, 450, 250, 450, 450])
-    assert times[0] < 0.1 * (5 if case.SLOW else 1), times
     # an accepted one forgives: the next is told at once
     assert 0.09 <= times[1] and 0.18 <= times[4], times
     talk.expect("RSET", 250)
@@ -623,9 +621,9 @@ def who_knocks_is_slowed(work):
     began = time.monotonic()
     sluice.process.terminate()
     case.equal([second.reply()[0] for _ in range(29)], [450] * 29)
-    assert time.monotonic() - began < 5, "answers that are late leave at a stop"
+    assert time.monotonic() - began < 15, "answers that are late leave at a stop"
     second.close()
-    case.equal(sluice.process.wait(60), 0)
+    case.equal(sluice.process.wait(peers.HANG_S), 0)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def to_syslog(work):
     box = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     box.bind(work / "log")
     os.chmod(work / "log", 0o666)
-    box.settimeout(10)
+    box.settimeout(hops.peers.HANG_S)
     subprocess.run(["mount", "--bind", work / "log", "/dev/log"], check=True)
     try:
         hub, seen = sink.Sink(), {}

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import smtplib
-import statistics
 import threading
 import time
 import urllib.parse
@@ -102,7 +101,7 @@ def a_stranger_learns_nothing(work):
                      "cache 0s;")
     took = {"alice": [], "nobody": []}
     texts = set()
-    for i in range(9):
+    for i in range(15):
         for name in took:
             talk = Talk(sluice.port)
             talk.starttls()
@@ -111,9 +110,9 @@ def a_stranger_learns_nothing(work):
             took[name].append(time.monotonic() - began)
             talk.close()
     case.equal(texts, {(535, "5.7.8 Authentication credentials invalid")})
-    known, unknown = (statistics.median(took[n]) for n in took)
-    if not case.SLOW:
-        assert 0.5 < known / unknown < 2, (known, unknown)
+    known, unknown = (min(took[n]) for n in took)  # the least disturbed
+    if not case.SLOW:  # a hash takes a hundred times as long as the rest
+        assert 0.2 < known / unknown < 5, (known, unknown)
     # VRFY and RCPT tell no names either
     talk = session(sluice)
     case.equal(talk.say("VRFY alice"), talk.say("VRFY nobody"))
@@ -159,7 +158,8 @@ def an_address_is_closed_and_no_account(work):
 
 @story
 def wrong_logins_take_their_time(work):
-    sluice = gateway(work, auth="backend local; fail-delay 1s;")
+    delay = 4 * peers.PATIENCE
+    sluice = gateway(work, auth="backend local; fail-delay %ds;" % delay)
     began = time.monotonic()
     talks = []
     for name in ("alice", "nobody", "alice", "x"):
@@ -168,22 +168,21 @@ def wrong_logins_take_their_time(work):
         talk.send("AUTH PLAIN " + plain(name, "wrong") + "\r\n")
         talks.append(talk)
     user = session(sluice)  # is not held up
-    assert time.monotonic() - began < (5 if case.SLOW else 0.9)
+    assert time.monotonic() - began < delay
     for talk in talks:
         talk.next(535)
-        assert time.monotonic() - began >= 0.95
-    assert time.monotonic() - began < 5
+        assert time.monotonic() - began >= 0.95 * delay
     user.quit()
 
 
 @story
 def more_logins_than_can_be_hashed(work):
-    # whoever waits for ten seconds, here a quarter of one, is told to come later
-    quick = 10 if case.SLOW else 40
-    sluice = quick_gateway(work, quick, auth="backend local; fail-delay 0s; cache 0s; "
-                           "workers 1; hash-queue 2;", conf="preauth 10m;\n")
+    # Whoever waits for ten seconds, here for 0.7, is told to come later: many a
+    # hash takes less, and not all of them together.
+    sluice = quick_gateway(work, 15, auth="backend local; fail-delay 0s; cache 0s; "
+                           "workers 1; hash-queue 2;", conf="preauth 1h;\n")
     talks = []
-    for _ in range(100):
+    for _ in range(300):
         talk = Talk(sluice.port)
         talk.starttls()
         talks.append(talk)
@@ -195,7 +194,7 @@ def more_logins_than_can_be_hashed(work):
         assert code == 235 or text.startswith("4.7.0 Temporary"), text
     # afterwards there is room, in the same session too
     late = [t for t, c in zip(talks, codes) if c[0] == 454][0]
-    late.login()
+    late.login(tries=20)
     late.submit(message())
     delivered(work)
 
@@ -226,7 +225,7 @@ def dovecot_is_asked(work):
     for user, password in USERS.items():
         for mechanism in ("plain", "login", "cram_md5"):
             for wrong in (False, True):
-                client = smtplib.SMTP("127.0.0.1", sluice.port, timeout=20)
+                client = smtplib.SMTP("127.0.0.1", sluice.port, timeout=peers.HANG_S)
                 client.starttls(context=TLS)
                 client.ehlo()
                 client.user, client.password = user, password + "x" * wrong
@@ -285,7 +284,7 @@ def end(dovecot):
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        peers.wait_for(lambda: gone(pid), 10)
+        peers.wait_for(lambda: gone(pid))
 
 
 @story

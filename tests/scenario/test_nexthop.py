@@ -97,7 +97,7 @@ def faults_at_each_step(work):
         caps = ("8BITMIME",) if label == "no-pipelining" else sink.CAPS
         sinks[label] = Sink(faults, caps=caps)
     sluice = hops.gateway(
-        work, {n: (s, "timeout %s;" % ("5s" if hops.PATIENCE == 1 else "8s"))
+        work, {n: (s, "timeout %ds;" % (5 * hops.PATIENCE))
                for n, s in sinks.items()}, "retry { after 1h; expire 1d; }\n")
     session = talk.session(sluice)
     ids, contents = {}, {}
@@ -118,16 +118,15 @@ def faults_at_each_step(work):
         return queue if set(queue) <= set(waiting) and all(
             queue[w]["attempts"] if w in queue else w in early
             for w in waiting) else None
-    queue = hops.wait(tried, "the first attempts", 30)
+    queue = hops.wait(tried, "the first attempts")
     said = {to: queue[to]["last_reply"] for to in queue if to not in early}
     for to in early:
         said[to] = "127.0.0.1: " + " ".join(
-            l for l in sluice.log_lines("connect-failed")
-            if "hop=%s " % waiting[to][0] in l)
+            sluice.lines("connect-failed", "hop=%s " % waiting[to][0]))
     wrong = ["%s: %r" % (row[0], said[to]) for to, row in waiting.items()
              if row[2] not in said[to]]
     assert not wrong, "\n".join(wrong)
-    hops.drained(sluice, 40)
+    hops.drained(sluice)
     dsns = {}
     bounced = [r for r in FAULTS if r[3][0] == "5"]
     for mail in hops.taken(home, len(bounced)):
@@ -142,9 +141,9 @@ def faults_at_each_step(work):
         case.equal((label, got, len(hop.mails)), (label, wanted, wanted))
     n, bad = len(FAULTS), len(bounced)
     hops.ledger(sluice, accepted=n, generated=bad, bounced=bad, delivered=n)
-    unknown = [l for l in sluice.log_lines("deferred") if "outcome=unknown" in l]
-    case.equal(len(unknown), sum(1 for r in FAULTS if r[2] == "end of data"),
-               "deliveries whose end nobody knows")
+    # deliveries whose end nobody knows
+    sluice.lines("deferred", "outcome=unknown",
+                 count=sum(1 for r in FAULTS if r[2] == "end of data"))
     sluice.stop()
 
 
@@ -171,8 +170,8 @@ def refused_connections_and_recovery(work):
     hops.wait(lambda: hops.stats(sluice)["ledger_queued"] == 0, "the outcomes")
     hops.ledger(sluice, accepted=20, delivered=20)
     hops.wait(lambda: hub_of(sluice, True), "the hop to be shown as up")
-    case.equal(len(sluice.log_lines("hop-down")), 1)
-    case.equal(len(sluice.log_lines("hop-up")), 1)
+    sluice.lines("hop-down", count=1)
+    sluice.lines("hop-up", count=1)
     sluice.stop()
 
 
@@ -214,7 +213,7 @@ def connections_are_used_again(work):
     hop, limited = Sink(), Sink()
     idle = Sink({"MAIL": [drop(times=1, after=1)]})
     sluice = hops.gateway(work, {
-        "one": (hop, "connections 1;"),
+        "one": (hop, "connections 1; idle 60s;"),
         "ten": (limited, "connections 1; messages-per-connection 10;"),
         "stale": (idle, "connections 1; idle 60s;"),
     })
@@ -231,8 +230,7 @@ def connections_are_used_again(work):
     for n in (80, 81):
         hops.submit(session, hops.message(n), ["a@stale.example"])
         hops.taken(idle, n - 79)
-    [line] = [l for l in sluice.log_lines("delivered")
-              if "to=a@stale.example" in l][1:]
+    _, line = sluice.lines("delivered", "to=a@stale.example", count=2)
     case.equal(talk.field(line, "attempts"), "1", line)
     session.quit()
     sluice.stop()
@@ -305,7 +303,8 @@ def tls_to_the_next_hop(work):
          "login relay password-file %s;" % (work / "wrong-password"), "535 5.7.8"),
         ("auth-absent", Sink(tls=good), "tls required; " + right + login, "AUTH"),
     ]
-    sluice = hops.gateway(work, {r[0]: (r[1], r[2] + " timeout 3s;") for r in rows},
+    # a hop that said 220 and does not know of it waits as long as we do
+    sluice = hops.gateway(work, {r[0]: (r[1], r[2] + " timeout 15s;") for r in rows},
                           "retry { after 1h; expire 1d; }\n")
     session = talk.session(sluice)
     for n, row in enumerate(rows):
@@ -316,7 +315,7 @@ def tls_to_the_next_hop(work):
         queue = hops.queue(sluice)
         return queue if set(queue) == set(failing) and all(
             e["attempts"] for e in queue.values()) else None
-    queue = hops.wait(tried, "the attempts that fail", 30)
+    queue = hops.wait(tried, "the attempts that fail")
     problems = ["%s: %s" % (to, queue[to]["last_reply"]) for to, why in failing.items()
                 if why not in queue[to]["last_reply"]]
     assert not problems, "\n".join(problems)
@@ -395,7 +394,7 @@ def utf8_offered_then_lost(work):
     hop.close()
     hop.caps = ("8BITMIME",)
     hops.submit(session, hops.message(2), ["jürgen@hub.example"], params=" SMTPUTF8")
-    hops.wait(lambda: hops.queue(sluice)["jürgen@hub.example"]["attempts"],
+    hops.wait(lambda: hops.queue(sluice).get("jürgen@hub.example", {}).get("attempts"),
               "an attempt")
     hop.open()
     hops.drained(sluice)
@@ -429,7 +428,7 @@ def greylisting(work):
     case.equal(sorted(to for m in hop.mails for to in m["to"]),
                ["a@example.net", "b@example.net"])
     case.equal(len(sluice.log_lines("hop-down")), 0, "greylisting is no outage")
-    line = sluice.log_lines("delivered")[0]
+    line = sluice.lines("delivered", count=2)[0]
     assert int(talk.field(line, "attempts")) <= 4, line
     session.quit()
     sluice.stop()
@@ -526,7 +525,8 @@ def expiry_and_delay(work):
     dead = Sink(start=False)
     sluice = hops.gateway(
         work, {"home": (home, ""), "hub": (hop, ""), "dead": (dead, "")},
-        "retry { after 1s; expire 4s; delay-notice 1s; }\n")
+        # tried some times before it ends, on a slow machine too
+        "retry { after 1s; expire %ds; delay-notice 1s; }\n" % (6 * hops.PATIENCE))
     session = talk.session(sluice)
     hops.submit(session, hops.message(1), ["a@hub.example"], params=" RET=FULL")
     hops.submit(session, hops.message(2), [("b@dead.example", " NOTIFY=FAILURE")])
@@ -572,11 +572,11 @@ def one_hanging_hop_holds_nobody_else(work):
     session = talk.session(sluice)
     for n in range(100):
         hops.submit(session, hops.message(n), ["a@hanging.example"])
-    began = time.monotonic()
     hops.submit(session, hops.message(1000), ["a@well.example"])
-    hops.taken(well, 1, 5)
-    took = time.monotonic() - began
-    assert took < 2 * hops.PATIENCE, took
+    hops.taken(well, 1)
+    # not one of them has come to an end
+    case.equal([e["attempts"] for e in hops.js(sluice, "queue", "list")
+                if "hanging" in e["recipient"]], [0] * 100)
     status = hops.js(sluice, "status")
     assert status["active"] <= 20, status["active"]
     session.quit()
@@ -604,8 +604,7 @@ def postfix_as_next_hop(work):
             (hops.message(4), ["jörg@example.net"], " SMTPUTF8"),
             (hops.message(5), many, "")):
         hops.submit(session, content, rcpts, params=params)
-    hops.wait(lambda: sum(len(m["to"]) for m in final.mails) >= 124, "all at the end",
-              40)
+    hops.wait(lambda: sum(len(m["to"]) for m in final.mails) >= 124, "all at the end")
     for content, to in ((plain, "a@example.net"), (eight, "b@example.net"),
                         (large, "c@example.net")):
         [mail] = final.of(to)
@@ -617,7 +616,7 @@ def postfix_as_next_hop(work):
     hops.wait(lambda: final.of("alice@example.com"), "the bounce")
     _, [rcpt], _ = hops.report(final.of("alice@example.com")[0])
     case.contains(rcpt["Diagnostic-Code"], "smtp; 550 5.1.1")
-    for line in sluice.log_lines("delivered")[:3]:
+    for line in sluice.lines("delivered")[:3]:
         case.contains(line, 'tls="TLSv1.3 ')
     session.quit()
     sluice.stop()

@@ -55,11 +55,10 @@ def a_person_is_told_and_asked(work):
         case.contains(reason, part)
     case.contains(sluice.ctl("campaign", "show", cid).stdout, "all 61 addresses")
     case.equal(campaign_help.quiet(hub, rcpts, 1), 0)
-    line = hops.wait(lambda: sluice.log_lines("preflight"), "a line in the log")
-    case.equal(len(line), 1, "lines in the log")
+    [line] = sluice.lines("preflight", count=1)
     for field in ("state=waiting", "rcpts=61", "suppressed=1", "duplicate=1",
                   "dkim=unsigned", "dmarc=none", "spf=fine", "complete=yes"):
-        case.contains(line[0], field)
+        case.contains(line, field)
     sluice.ctl("campaign", "resume", cid)
     until(sluice, cid, sent=59, suppressed=1, duplicate=1)
     once_each(hub, [rcpts[0].upper()] + rcpts[1:7] + rcpts[8:])
@@ -77,7 +76,7 @@ def nothing_to_say(work):
     _, cid = launch(sluice, rcpts)
     until(sluice, cid, sent=60)
     once_each(hub, rcpts)
-    case.contains(sluice.log_lines("preflight")[0], "state=running rcpts=60")
+    sluice.lines("preflight", "state=running rcpts=60", count=1)
     sluice.stop()
 
 
@@ -98,15 +97,17 @@ def silent_dns(work):
     session.quit()
     hops.wait(lambda: campaign_help.arrived(hub, ["friend@people.example"]),
               "people's mail")
+    state, had = show(sluice, cid)["state"], campaign_help.arrived(hub, rcpts)
     # a machine that takes longer for it says nothing of the look
     if time.monotonic() - begun < 4:
-        case.equal(show(sluice, cid)["state"], "checking")
-        case.equal(campaign_help.arrived(hub, rcpts), 0)
+        case.equal((state, had), ("checking", 0))
     sluice.kill()
+    had = campaign_help.settled(hub, rcpts)
     sluice.start()
     until(sluice, cid, sent=60)
-    once_each(hub, rcpts)
-    for line in sluice.log_lines("preflight"):
+    if had == 0:  # what was under way at a kill may come twice
+        once_each(hub, rcpts)
+    for line in sluice.lines("preflight"):
         case.contains(line, "DMARC not known: no answer from DNS")
     sluice.stop()
 

@@ -345,7 +345,7 @@ def chunks_with_wrong_lengths(work):
     talk.send(chunk(message(3)))
     talk.next(250)
     talk.close()
-    peers.wait_for(lambda: len(sluice.log_lines("disconnect")) >= 12, 10,
+    peers.wait_for(lambda: len(sluice.log_lines("disconnect")) >= 12,
                    "all to be gone")
     delivered(work)
 
@@ -515,13 +515,13 @@ def smtputf8_only_when_the_next_hop_can(work):
             "127.0.0.1:%d; tls none; }\n" % hop.port)
         talk = session(sluice)
         talk.submit(message(can))  # so that the hop is known
-        peers.wait_for(lambda: hop.messages, 15, "the hop")
-        offered = peers.wait_for(lambda: talk.ehlo(), 1)
+        peers.wait_for(lambda: hop.messages, "the hop")
+        offered = peers.wait_for(lambda: talk.ehlo())
         if can:
-            peers.wait_for(lambda: "SMTPUTF8" in talk.ehlo(), 10, "SMTPUTF8")
+            peers.wait_for(lambda: "SMTPUTF8" in talk.ehlo(), "SMTPUTF8")
             talk.envelope(("\u00fc@example.net",), params=" SMTPUTF8")
             talk.data(message(3))
-            peers.wait_for(lambda: len(hop.messages) == 2, 15, "the hop")
+            peers.wait_for(lambda: len(hop.messages) == 2, "the hop")
             case.equal(hop.messages[1][1], ["\u00fc@example.net"])
             talk.expect("MAIL FROM:<a@example.com>", 250)
         else:

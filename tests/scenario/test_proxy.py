@@ -46,8 +46,8 @@ def the_client_is_who_the_header_says(work):
         talk.submit(message(i))
         talk.quit()
         for event in ("login", "accept", "disconnect"):
-            peers.wait_for(lambda: len(sluice.log_lines(event)) == i + 1, 10)
-            case.equal(field(sluice.log_lines(event)[-1], "client"), source, event)
+            line = sluice.lines(event, count=i + 1)[-1]
+            case.equal(field(line, "client"), source, event)
         got = delivered(work, i + 1)
         tag = "IPv6:" if ":" in source else ""
         assert [m for m in got if ("([%s%s])" % (tag, source)).encode() in m], got
@@ -59,7 +59,8 @@ def header_and_tls_in_one_segment(work):
     for head in (v1(), v2()):
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         inside = TLS.wrap_bio(incoming, outgoing)
-        talk = socket.create_connection(("127.0.0.1", sluice.tls_port), 20)
+        talk = socket.create_connection(("127.0.0.1", sluice.tls_port),
+                                        peers.HANG_S)
         try:
             inside.do_handshake()
         except ssl.SSLWantReadError:
@@ -177,7 +178,7 @@ def each_source_has_its_own_share(work):
     for talk in one + six + [Talk(sluice.port, head=v1("203.0.113.2"))]:
         talk.expect("NOOP", 250)
         talk.quit()
-    peers.wait_for(lambda: len(sluice.log_lines("disconnect")) >= 7, 10)
+    peers.wait_for(lambda: len(sluice.log_lines("disconnect")) >= 7)
     Talk(sluice.port, head=v1("203.0.113.1")).quit()
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 import shutil
+import statistics
 import threading
 import time
 
@@ -228,7 +229,7 @@ def a_hold_is_a_rule(work):
     # since: what is older is not held
     hops.submit(t, hops.message(3), ["c@hub.example"])
     hops.wait(lambda: len(hub.mails) == 3, "the third")
-    ctl(sluice, "hold --domain hub.example --yes --for %ds" % (2 * hops.PATIENCE))
+    ctl(sluice, "hold --domain hub.example --yes --for %ds" % (5 * hops.PATIENCE))
     hops.submit(t, hops.message(4), ["d@hub.example"])
     hops.wait(lambda: hops.queue(sluice, "--state", "held"), "the hold")
     hops.wait(lambda: len(hub.mails) == 4, "the end of the hold")
@@ -327,63 +328,69 @@ def too_many_in_one_bcc(work):
     sluice.stop()
 
 
+def work_on_alice(sluice):
+    """How long each step took, the least of three: other work disturbs."""
+    times = {}
+
+    def timed(*words):
+        began = time.monotonic()
+        out = hops.js(sluice, *words)
+        times.setdefault(words[0], []).append(time.monotonic() - began)
+        return out
+    who = ("--cred", "alice", "--yes")
+    for _ in range(3):
+        case.equal(timed("hold", *who)["matched"]["messages"], 50)
+        case.equal(timed("release", *who)["rule_removed"], True)
+        purged = timed("purge", *who)
+        got = purged["purged"]
+        case.equal(got["recipients"] + got["under_way"], 50)
+        case.equal(timed("undo", purged["id"])["recipients"], got["recipients"])
+    return {words: min(took) for words, took in times.items()}
+
+
 @story
 def in_proportion_to_what_it_touches(work):
     """Many recipients of others wait: a hold bites at once, work on one login
     takes as long as with none of them, and commands answer meanwhile."""
-    rcpts, mails = (2000, 5) if case.SLOW or hops.SANITIZED else (5000, 20)
+    rcpts, mails = (2000, 5) if case.SLOW else (5000, 20)
     hub, sluice = waiting(work)
-    bob = session(sluice, "bob", "secret-b", timeout=120)
+    alice = session(sluice)
+    for n in range(50):
+        hops.submit(alice, hops.message(1000 + n), ["a@hub.example"])
+    few = work_on_alice(sluice)
+    bob = session(sluice, "bob", "secret-b")
     for n in range(mails):
         bob.send("MAIL FROM:<bob@example.com>\r\n" + "".join(
             "RCPT TO:<r%d@d%d.hub.example>\r\n" % (i, i % 50) for i in range(rcpts)))
         for _ in range(rcpts + 1):
             bob.next(250)
         bob.data(hops.message(n))
-    alice = session(sluice)
-    for n in range(50):
-        hops.submit(alice, hops.message(1000 + n), ["a@hub.example"])
-    times = {}
-
-    def timed(words, **more):
-        began = time.monotonic()
-        out = hops.js(sluice, *words.split(), **more)
-        times[words] = time.monotonic() - began
-        return out
-    case.equal(timed("hold --cred alice --yes")["matched"]["messages"], 50)
-    case.equal(timed("release --cred alice --yes")["rule_removed"], True)
-    purged = timed("purge --cred alice --yes")
-    case.equal(purged["purged"]["messages"], 50)
-    times["undo"] = time.monotonic()
-    case.equal(hops.js(sluice, "undo", purged["id"])["messages"], 50)
-    times["undo"] = time.monotonic() - times["undo"]
-    slowest, done = [0], threading.Event()
+    many = work_on_alice(sluice)
+    looks, done = [], threading.Event()
 
     def look():
         while not done.is_set():
             began = time.monotonic()
             ctl(sluice, random.choice(["status", "top", "block list"]))
-            slowest[0] = max(slowest[0], time.monotonic() - began)
+            looks.append(time.monotonic() - began)
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()
-    got = timed("purge --cred bob --yes")
+    began = time.monotonic()
+    got = hops.js(sluice, *"purge --cred bob --yes".split())
     case.equal(got["purged"]["recipients"] + got["purged"]["under_way"],
                mails * rcpts)
-    began = time.monotonic()
     hops.js(sluice, "undo", got["id"])
-    times["undo of all"] = time.monotonic() - began
+    took = time.monotonic() - began
     done.set()
     watcher.join()
-    for words, took in times.items():
-        print("     %-34s %6.0f ms" % (words, took * 1000))
-    print("     meanwhile the slowest answer took %.0f ms, of %d recipients" % (
-        slowest[0] * 1000, rcpts * mails))
-    # a machine that has much else to do is slow at bob's as well
-    most = max(1.0 * hops.PATIENCE, times["undo of all"] / 8)
-    for words in ("hold --cred alice --yes", "release --cred alice --yes",
-                  "purge --cred alice --yes", "undo"):
-        assert times[words] < 2 * most, (words, times)
-    assert slowest[0] < most, slowest
+    for words in few:
+        print("     %-34s %6.0f ms, %6.0f ms with %d others" % (
+            words, few[words] * 1000, many[words] * 1000, rcpts * mails))
+        assert many[words] < 5 * few[words] + 0.1 * hops.PATIENCE, (words, few, many)
+    usual = statistics.median(looks)
+    print("     others' answers meanwhile: %.0f ms, of %.0f" % (usual * 1000,
+                                                               took * 1000))
+    assert usual < 1.0 * hops.PATIENCE + took / 4, (usual, took)
     case.equal(len(hops.js(sluice, "queue", "list", "--cred", "alice")), 50)
     hops.ledger(sluice, accepted=mails * rcpts + 50, queued=mails * rcpts + 50)
     sluice.stop()

@@ -26,7 +26,7 @@ def reloads(sluice, event):
 def hup(sluice, event="config-loaded"):
     before = reloads(sluice, event)
     os.kill(sluice.process.pid, signal.SIGHUP)
-    peers.wait_for(lambda: reloads(sluice, event) > before, 20, event)
+    peers.wait_for(lambda: reloads(sluice, event) > before, event)
 
 
 @story
@@ -82,7 +82,7 @@ def reload_while_mail_flows(work):
     for _ in range(10):
         hup(sluice)
         count = len(sent)
-        peers.wait_for(lambda: errors or len(sent) > count + 3, 20, "mail")
+        peers.wait_for(lambda: errors or len(sent) > count + 3, "mail")
         Talk(sluice.port).quit()
     stop.set()
     for thread in threads:
@@ -176,7 +176,7 @@ def a_new_certificate(work):
 
 def refused(port):
     try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
+        socket.create_connection(("127.0.0.1", port), peers.HANG_S).close()
         return False
     except ConnectionRefusedError:
         return True
@@ -195,7 +195,7 @@ def listeners_come_and_go(work):
         sluice.common = kept
         sluice.configure(maildir(work))
         sluice.ctl("reload")
-        peers.wait_for(lambda: refused(extra), 20, "the door to be shut")
+        peers.wait_for(lambda: refused(extra), "the door to be shut")
         # who came by it stays
         guest.expect("NOOP", 250)
         old.quit()
@@ -212,12 +212,12 @@ def listeners_come_and_go(work):
     sluice.configure(maildir(work))
     sluice.ctl("reload")
     count = lambda: len(os.listdir("/proc/%d/fd" % sluice.process.pid))
-    peers.wait_for(lambda: refused(extra), 20)
+    peers.wait_for(lambda: refused(extra))
     time.sleep(2.2)  # the sweep of sockets that were replaced
     before = count()
     for _ in range(5):
         sluice.ctl("reload")
-    peers.wait_for(lambda: count() <= before, 20, "descriptors: %d, now %d" % (
+    peers.wait_for(lambda: count() <= before, "descriptors: %d, now %d" % (
         before, count()))
 
 
@@ -233,13 +233,13 @@ def scanning_comes_and_goes(work):
         peers.free_port()
     sluice.configure(maildir(work), conf % "")
     sluice.ctl("reload")
-    peers.wait_for(lambda: [s["health"] for s in scan()["servers"]] == ["down"], 20,
+    peers.wait_for(lambda: [s["health"] for s in scan()["servers"]] == ["down"],
                    "a scanner that is down")
     talk = session(sluice)
     attached = message(1).replace(
         b"\r\n\r\n", b"\r\nContent-Disposition: attachment; filename=a.bin\r\n\r\n", 1)
     talk.submit(attached)
-    case.equal(scan()["waiting_recipients"], 1)
+    peers.wait_for(lambda: scan()["waiting_recipients"] == 1, "one that waits")
     sluice.configure(maildir(work), conf % "ca /nonexistent/ca.pem;")
     refused = sluice.ctl("reload", check=False)
     assert refused.returncode == 1 and "the authorities cannot be used" in refused.stderr
@@ -272,7 +272,7 @@ def a_clean_stop(work):
         talk.closed()
     half.closed()
     # each thread closes its own share of the listener
-    peers.wait_for(lambda: refused(sluice.port), 10, "that nobody listens")
+    peers.wait_for(lambda: refused(sluice.port), "that nobody listens")
     # inside a transaction: it is finished, kept, and then it is over
     at_rcpt.expect("RCPT TO:<c@example.net>", 250)
     at_rcpt.data(message(2), 250, "2.0.0")
@@ -283,15 +283,15 @@ def a_clean_stop(work):
     for talk in (midway, at_rcpt, chunks):
         talk.next(421, "4.3.2")
         talk.closed()
-    case.equal(sluice.process.wait(30), 0)
-    case.contains("\n".join(sluice.log_lines()), "event=stopped")
+    case.equal(sluice.process.wait(peers.HANG_S), 0)
+    sluice.lines("stopped")
     # what was answered is there, now or after the next start
     sluice.start()
     got = delivered(work, 3)
     for content in (message(1), message(2), b"X: y\r\n\r\nx\r\n"):
         assert [m for m in got if m.endswith(content)], content
     sluice.process.terminate()
-    case.equal(sluice.process.wait(30), 0)
+    case.equal(sluice.process.wait(peers.HANG_S), 0)
 
 
 @story
@@ -305,8 +305,8 @@ def a_second_signal_means_now(work):
     done.next(421)
     began = time.monotonic()
     sluice.process.send_signal(signal.SIGTERM)
-    case.equal(sluice.process.wait(20), 0)
-    assert time.monotonic() - began < 10
+    case.equal(sluice.process.wait(peers.HANG_S), 0)
+    assert time.monotonic() - began < 10 * peers.PATIENCE
     sluice.start()
     delivered(work, 1)
 

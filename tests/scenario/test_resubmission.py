@@ -22,7 +22,7 @@ def answered(sluice, count):
         lines = [l for l in sluice.log_lines()
                  if " event=accept " in l or " event=duplicate " in l]
         return lines if len(lines) >= count else None
-    return peers.wait_for(found, 20, "%d answers" % count)
+    return peers.wait_for(found, "%d answers" % count)
 
 
 @story
@@ -77,7 +77,7 @@ def two_at_once(work):
         for talk in talks:
             talk.close()
     delivered(work, 20)
-    case.equal(len(sluice.log_lines("accept")), 20)
+    sluice.lines("accept", count=20)
 
 
 STAMPED = b"Date: Sat, 21 Nov 2026 12:00:00 +0100\r\nMessage-ID: <t@example.com>\r\n"
@@ -118,7 +118,7 @@ def what_only_looks_the_same(work):
         len(content) - 10) + content[10:])
     talk.next(250)
     talk.next(250, "Already accepted as")
-    case.equal(len(sluice.log_lines("duplicate")), 1)
+    sluice.lines("duplicate", count=1)
     delivered(work, total)
 
 
@@ -157,14 +157,14 @@ def a_bounced_message_may_be_sent_again(work):
     first = talk.submit(message())
     peers.wait_for(lambda: [m for m in hop.messages
                             if m[1] == ["alice@example.com"]
-                            or m[1] == ["a@example.com"]], 20, "the report")
+                            or m[1] == ["a@example.com"]], "the report")
     case.equal([m[0] for m in hop.messages], [""], "the report alone")
     refuse.clear()
     talk.envelope()
     second = talk.data(message(), 250, "Accepted as").split()[-1]
     assert second != first
     peers.wait_for(lambda: [m for m in hop.messages if m[1] == ["b@example.net"]],
-                   20, "the second")
+                   "the second")
     # now it was delivered, and is known
     talk.envelope()
     case.contains(talk.data(message(), 250, "Already accepted as"), second)

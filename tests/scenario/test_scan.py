@@ -6,11 +6,11 @@ import os
 import quopri
 import sys
 import tarfile
-import time
 
 import case
 import hops
 import icaplab
+import peers
 import scan_help
 from icaplab import EICAR, MARKER
 from scan_help import (CLEAN, as_sent, head, mail, multipart, part, refusal, send,
@@ -217,7 +217,7 @@ def in_every_form(work):
         wanted = refusal(name, THREAT) if name else THREAT
         if code != 550 or wanted not in text or "message not sent" not in text:
             wrong.append("%s: %r" % (label, (code, text)))
-    case.equal(len(sluice.log_lines("refuse")), len(FORMS))
+    sluice.lines("refuse", count=len(FORMS))
     for label, _, number, text, got in each_form(sluice, CLEAN, 1000):
         fine[number] = text
         if got[0] != 250 or "waiting" in got[1]:
@@ -495,7 +495,7 @@ def unscannable(work):
     passed = [200 + k for k in range(len(UNSCANNABLE))]
     held = [100 + k for k in range(len(UNSCANNABLE))]
     scan_help.went_out(sluice, passed)
-    case.equal(scan_help.ledger(sluice)["held"], len(held))
+    hops.becomes(lambda: scan_help.ledger(sluice)["held"], len(held), "held")
     sluice.ctl("release", "--cred", "bob", "--yes")
     scan_help.went_out(sluice, passed + held)
     sluice.stop()
@@ -509,9 +509,9 @@ def a_million_parts(work):
     line = b"--=_edge\r\n\r\n"
     text = head(1, 'multipart/mixed; boundary="=_edge"') + line * (10000000 // len(line))
     before = scan_help.rss_kib(sluice)
-    began = time.monotonic()
+    began = peers.cpu_seconds(sluice.process.pid)
     got = send(talking, text)
-    took = time.monotonic() - began
+    took = peers.cpu_seconds(sluice.process.pid) - began
     assert got[0] == 550 and "5.7.0" in got[1], got
     assert took < 10 * hops.PATIENCE, took
     assert scan_help.rss_kib(sluice) - before < 60000 * hops.PATIENCE

@@ -65,7 +65,7 @@ class Lane:
     def __init__(self, work, name, tls):
         self.icap = Recorder(tls)
         self.sluice = scan_help.gateway(
-            work, self.icap.url, "wait 5s; part-timeout 15s; verify off;", name=name,
+            work, self.icap.url, "wait 25s; part-timeout 30s; verify off;", name=name,
             start=False)
         # what fails alone is tried again after half a minute
         self.sluice.start(scan_help.quick(work, 5))
@@ -110,9 +110,9 @@ class Lane:
         self.icap.well()
         # whatever it was, all is decided once it is over
         hops.wait(lambda: len(scan_help.numbers(self.sluice)) >= len(self.out),
-                  "%s: what it kept back" % mode, 40)
+                  "%s: what it kept back" % mode)
         hops.wait(lambda: scan_help.ledger(self.sluice)["quarantined"] == self.caught,
-                  "%s: what it had not found" % mode, 40)
+                  "%s: what it had not found" % mode)
 
     def end(self):
         hops.drained(self.sluice)
@@ -160,8 +160,8 @@ def a_file_it_fails_on(work):
     and later, and goes when it can be scanned."""
     icap, bad = Recorder(), distinct(0)
     icap.mode = lambda asked: "500" if asked.body == bad else None
-    sluice = scan_help.gateway(work, icap.url, "wait 10s;", start=False)
-    sluice.start(scan_help.quick(work, 10))
+    sluice = scan_help.gateway(work, icap.url, "wait 25s;", start=False)
+    sluice.start(scan_help.quick(work, 5))
     scan_help.up(sluice)
     talking = session(sluice)
     for number in range(1, 21):
@@ -170,7 +170,7 @@ def a_file_it_fails_on(work):
     case.equal(send(talking, with_file(30, EICAR))[0], 550)
     scan_help.went_out(sluice, [n for n in range(1, 21) if n != 10])
     case.equal(scan_help.scanner(sluice)["up"], True)
-    hops.wait(lambda: icap.seen()[bad] >= 2, "it to be tried again", 40)
+    hops.wait(lambda: icap.seen()[bad] >= 2, "it to be tried again")
     assert icap.seen()[bad] < 5, icap.seen()[bad]
     icap.mode = None
     scan_help.went_out(sluice, range(1, 21), 90)
@@ -199,7 +199,7 @@ def as_asked(asked):
 def what_is_asked(work):
     """The files, each once, decoded, with what a scanner wants to know."""
     icap = Recorder()
-    sluice = scan_help.up(scan_help.gateway(work, icap.url, "wait 10s;"))
+    sluice = scan_help.up(scan_help.gateway(work, icap.url, "wait 20s;"))
     files = {n: distinct(n, size) for n, size in enumerate(
         (0, 1, 1015, 1016, 3000, 200000))}
     sizes = {n: len(f) for n, f in files.items()}
@@ -255,6 +255,7 @@ def what_options_may_say(work):
         before = icap
         icap.slow = 0.05
         hops.wait(lambda: icap.canaries, label + ": its canary")
+        scan_help.up(sluice)
 
         def one(n):
             talking = session(sluice)
@@ -299,7 +300,7 @@ def options_that_fail(work):
         icap.well()
         if icap.server is None:
             icap.open()
-    scan_help.went_out(sluice, [1, 2], 60)
+    scan_help.went_out(sluice, [1, 2])
     hops.wait(lambda: scan_help.ledger(sluice)["quarantined"] == 1, "the other one")
     talking.quit()
     sluice.stop()
@@ -333,11 +334,10 @@ def certificates(work):
     with open(sluice.conf_path, "w") as f:
         f.write(text.replace(urls[0], good.url))
     sluice.ctl("reload")
-    scan_help.went_out(sluice, [1], 60)
+    scan_help.went_out(sluice, [1])
     case.contains(send(talking, with_file(2, EICAR))[1], THREAT)
     case.contains(sluice.ctl("status").stdout, "its certificate: valid until")
-    hops.wait(lambda: [l for l in sluice.log_lines("alert") if "certificate" in l],
-              "an alert for the one that ends soon")
+    sluice.lines("alert", "certificate")  # for the one that ends soon
     talking.quit()
     sluice.stop()
 
@@ -348,8 +348,8 @@ def another_server(work):
     virus that one of them sees is one."""
     ill, well = Recorder(), Recorder()
     sluice = scan_help.up(scan_help.gateway(work, [ill.url, well.url],
-                                            "wait 20s; part-timeout 1s;"))
-    hops.wait(lambda: ill.canaries and well.canaries, "both to be up")
+                                            "wait 20s; part-timeout 3s;"))
+    scan_help.all_up(sluice)
     talking, out = session(sluice), []
     for number, mode in enumerate(("500", "hang", "close", "garbage"), 1):
         ill.mode = mode
@@ -375,7 +375,7 @@ def shares(work):
     three, one, spare = Recorder(), Recorder(), Recorder()
     sluice = scan_help.up(scan_help.gateway(work, [
         three.url + " weight 3", one.url, spare.url + " weight 0"], "wait 20s;"))
-    hops.wait(lambda: all(i.canaries for i in (three, one, spare)), "all to be up")
+    scan_help.all_up(sluice)
 
     def send_many(numbers):
         talking = session(sluice)

@@ -34,7 +34,7 @@ class Crowd:
     def __init__(self, sluice, clients=4):
         self.sluice, self.numbers = sluice, itertools.count(1)
         self.ended, self.lock = threading.Event(), threading.Lock()
-        self.sent, self.strange = {}, []  # number: (kind, reply, seconds)
+        self.sent, self.strange = {}, []  # number: (kind, reply)
         self.threads = [threading.Thread(target=self.run, args=(n,), daemon=True)
                         for n in range(clients)]
 
@@ -51,11 +51,10 @@ class Crowd:
             while not self.ended.is_set():
                 number = next(self.numbers)
                 kind = self.KINDS[number % len(self.KINDS)]
-                began = time.monotonic()
                 got = send(talking, self.content(number, kind), ["b@example.net"],
                            "alice@example.com")
                 with self.lock:
-                    self.sent[number] = kind, got, time.monotonic() - began
+                    self.sent[number] = kind, got
                 self.ended.wait(0.03)
             talking.quit()
         except Exception as error:
@@ -69,7 +68,7 @@ class Crowd:
     def __exit__(self, kind, *rest):
         self.ended.set()
         for thread in self.threads:
-            thread.join(60)
+            thread.join()
         if kind is None:
             case.equal(self.strange, [], "clients")
 
@@ -77,18 +76,17 @@ class Crowd:
         """So many more were answered."""
         wanted = len(self.sent) + count
         hops.wait(lambda: len(self.sent) >= wanted or self.strange,
-                  "%d more messages" % count, 60)
+                  "%d more messages" % count)
 
     def verify(self):
-        """No client saw an error; what may go out did, once; nobody without a
+        """No client saw an error; what may go out did, once; nothing without a
         file waited for the scanner."""
         out, caught = [], 0
-        for number, (kind, (code, text), seconds) in self.sent.items():
+        for number, (kind, (code, text)) in self.sent.items():
             if kind == "virus" and code == 550:
                 case.contains(text, "contains Lab.Eicar")
                 continue
             case.equal(code, 250, "%s: %s" % (kind, text))
-            assert seconds < 12 * hops.PATIENCE, (kind, seconds)
             if kind == "virus":
                 case.contains(text, "waiting")
                 caught += 1
@@ -96,10 +94,9 @@ class Crowd:
                 out.append(number)
             if kind == "nothing":
                 assert "waiting" not in text, text
-                assert seconds < 1 * hops.PATIENCE, seconds
         scan_help.went_out(self.sluice, out, 90)
         hops.wait(lambda: scan_help.ledger(self.sluice)["quarantined"] == caught,
-                  "%d that are infected" % caught, 60)
+                  "%d that are infected" % caught)
         hops.drained(self.sluice)
         scan_help.went_out(self.sluice, out)
         got = scan_help.ledger(self.sluice)
@@ -164,11 +161,11 @@ def definitions_reloaded(work):
             case.contains(got[1], "Lab.New%d" % n)
         # what was clean before is not believed for ever
         hops.wait(lambda: send(talking, with_file(
-            100010, b"known " + new[0]))[0] == 550, "the old verdict to be over", 30)
+            100010, b"known " + new[0]))[0] == 550, "the old verdict to be over")
     talking.quit()
     late = [s for s in crowd.sent.values() if "waiting" in s[1][1]]
     case.equal(late, [], "what waited")
-    crowd.sent[100000] = "own", (250, ""), 0
+    crowd.sent[100000] = "own", (250, "")
     crowd.verify()
     sluice.stop()
 
@@ -192,7 +189,7 @@ def begun_without_its_engine(work):
     case.equal(scan_help.numbers(sluice), [])
     scanner.kill()
     scanner.start()
-    scan_help.went_out(sluice, [1], 60)
+    scan_help.went_out(sluice, [1])
     hops.wait(lambda: scan_help.ledger(sluice)["quarantined"] == 1, "the virus")
     talking.quit()
     sluice.stop()
@@ -210,10 +207,10 @@ def calls_all_clean(work):
     case.contains(send(talking, with_file(2, EICAR))[1], "waiting")
     hops.wait(lambda: "blind" in sluice.ctl("status").stdout.lower() or
               scan_help.scanner(sluice)["servers"][0]["health"] == "blind", "blind")
-    hops.wait(lambda: sluice.log_lines("alert"), "an alert")
+    sluice.lines("alert")
     case.equal((icap.scans, scan_help.numbers(sluice)), ([], []))
     icap.mode = None
-    scan_help.went_out(sluice, [1], 60)
+    scan_help.went_out(sluice, [1])
     hops.wait(lambda: scan_help.ledger(sluice)["quarantined"] == 1, "the virus")
     before = len(icap.canaries)
     icap.mode, icap.istag = "calls all clean", "recorder-2"
@@ -334,7 +331,7 @@ def pending_over_restarts(work):
     case.equal(scan_help.numbers(sluice), [50])
     icap.slow = 0.05
     icap.open()
-    scan_help.went_out(sluice, [*files, 50], 60)
+    scan_help.went_out(sluice, [*files, 50])
     order = [n for asked in icap.scans for n, f in files.items() if f == asked.body]
     case.equal(order, list(files), "oldest first")
     hops.drained(sluice)
@@ -360,7 +357,7 @@ def bypassed(work):
     sluice.ctl("scan", "bypass", "--off", "--reason", "it was paid")
     case.contains(send(talking, with_file(3, distinct(3)))[1], "waiting")
     icap.open()
-    scan_help.went_out(sluice, [1, 2, 3], 60)
+    scan_help.went_out(sluice, [1, 2, 3])
     talking.quit()
     sluice.stop()
 
@@ -382,7 +379,7 @@ def bypassed_but_known(work):
     case.equal(send(talking, with_file(3, distinct(3)))[0], 250)
     sluice.ctl("scan", "flush", "--reason", "a false alarm")
     case.equal(send(talking, with_file(4, EICAR + b"k"))[0], 250)
-    hops.wait(lambda: sorted(scan_help.numbers(sluice)) == [3, 4], "both of them", 30)
+    hops.wait(lambda: sorted(scan_help.numbers(sluice)) == [3, 4], "both of them")
     talking.quit()
     sluice.stop()
 
@@ -401,13 +398,13 @@ def what_a_class_wants(work):
                    stdin=users[user] + "\n")
     rows = {"alice": (250, "waiting"), "bob": (250, "2.0.0"), "carol": (451, "4.3.2")}
     for number, (user, (code, text)) in enumerate(rows.items(), 1):
-        talking = scan_help.talk.session(sluice, user, users[user], timeout=60)
+        talking = scan_help.talk.session(sluice, user, users[user])
         got = send(talking, with_file(number, distinct(number)))
         assert got[0] == code and text in got[1], (user, got)
         talking.quit()
     scan_help.went_out(sluice, [2])
     icap.open()
-    scan_help.went_out(sluice, [1, 2], 60)
+    scan_help.went_out(sluice, [1, 2])
     hops.drained(sluice)
     hops.ledger(sluice, accepted=2, delivered=2)
     sluice.stop()

@@ -9,6 +9,7 @@ import time
 import case
 import domains_help
 import hops
+import peers
 import scan_help
 import talk
 from icap_recorder import Recorder
@@ -22,13 +23,18 @@ def quarantined(sluice):
     return hops.js(sluice, "quarantine", "list")
 
 
-def at_the_dot(sluice, number, content):
-    """A client whose dot is sent and not answered."""
-    talking = session(sluice)
-    talking.envelope(["b%d@example.net" % number], "alice@example.com")
-    talking.expect("DATA", 354)
-    talking.send(hops.stuffed(with_file(number, content)) + b".\r\n")
-    return talking
+def at_the_dot(sluice, contents):
+    """Clients whose dots are sent at once, and not answered."""
+    clients = []
+    for number, content in contents.items():
+        talking = session(sluice)
+        talking.envelope(["b%d@example.net" % number], "alice@example.com")
+        talking.expect("DATA", 354)
+        talking.send(hops.stuffed(with_file(number, content)))
+        clients.append(talking)
+    for talking in clients:
+        talking.send(b".\r\n")
+    return clients
 
 
 @case.case
@@ -37,13 +43,14 @@ def the_client_leaves(work):
     the next one."""
     icap = Recorder()
     sluice = scan_help.up(scan_help.gateway(work, icap.url, "wait 20s;"))
-    icap.slow = 1
+    go_on = threading.Event()
+    icap.mode = lambda asked: go_on.wait(peers.HANG_S) and None
     contents = {n: distinct(n, 20000) for n in range(8)}
-    waiting = [at_the_dot(sluice, n, content) for n, content in contents.items()]
-    hops.wait(lambda: len(icap.scans) >= 4, "that it is asked")
+    waiting = at_the_dot(sluice, contents)
+    hops.wait(lambda: scan_help.scanner(sluice)["jobs"] == 8, "that it is asked")
     for talking in waiting:
         talking.close()
-    icap.slow = 0
+    go_on.set()
     hops.wait(lambda: scan_help.scanner(sluice)["jobs"] == 0, "the jobs' end")
     case.equal(scan_help.ledger(sluice)["accepted"], 0)
     talking = session(sluice)
@@ -68,7 +75,7 @@ def sent_again_while_it_waits(work):
     case.contains(said, "Already accepted as")
     talking.quit()
     icap.open()
-    scan_help.went_out(sluice, [1], 60)
+    scan_help.went_out(sluice, [1])
     hops.drained(sluice)
     case.equal(scan_help.numbers(sluice), [1])
     sluice.stop()
@@ -81,7 +88,7 @@ def ended_at_the_dot(work):
     icap = Recorder()
     sluice = scan_help.up(scan_help.gateway(work, icap.url, "wait 20s;"))
     icap.mode = "hang"
-    waiting = [at_the_dot(sluice, n, distinct(n)) for n in range(1, 7)]
+    waiting = at_the_dot(sluice, {n: distinct(n) for n in range(1, 7)})
     hops.wait(lambda: scan_help.scanner(sluice)["jobs"] == 6, "six jobs")
     answers, threads = {}, []
 
@@ -93,10 +100,7 @@ def ended_at_the_dot(work):
     for number, talking in enumerate(waiting, 1):
         threads.append(threading.Thread(target=listen, args=(number, talking)))
         threads[-1].start()
-    began = time.monotonic()
     sluice.stop()
-    took = time.monotonic() - began
-    assert took < 45, took
     for thread in threads:
         thread.join()
     taken = [n for n, got in answers.items() if isinstance(got, tuple) and got[0] == 250]
@@ -105,7 +109,7 @@ def ended_at_the_dot(work):
     case.equal(odd, [])
     icap.well()
     sluice.start()
-    scan_help.went_out(sluice, taken, 60)
+    scan_help.went_out(sluice, taken)
     hops.drained(sluice)
     case.equal(sorted(scan_help.numbers(sluice)), sorted(taken))
     sluice.stop()
@@ -137,7 +141,11 @@ def killed_in_the_middle(work):
     threads = [threading.Thread(target=client) for _ in range(3)]
     for thread in threads:
         thread.start()
+    def enough(clean, infected):
+        kinds = [virus for virus, got in list(sent.values()) if got and got[0] == 250]
+        return kinds.count(False) > clean and kinds.count(True) > infected
     for turn in range(3):
+        hops.wait(lambda t=turn: enough(4 * t, 2 * t), "mail before the kill")
         time.sleep(0.5 + random.random() * 0.5)
         icap.close()
         time.sleep(0.5 + random.random() * 0.5)
@@ -145,6 +153,7 @@ def killed_in_the_middle(work):
         time.sleep(random.random() * 0.3)
         sluice.kill()
         sluice.start()
+    hops.wait(lambda: enough(10, 5), "mail after the last")
     ended.set()
     for thread in threads:
         thread.join()
@@ -152,7 +161,6 @@ def killed_in_the_middle(work):
     viruses = [n for n, (virus, got) in sent.items() if got and got[0] == 250 and virus]
     unsure = {n for n, (_, got) in sent.items() if got is None}
     case.equal([got for _, got in sent.values() if got and got[0] != 250], [])
-    assert len(clean) > 10 and len(viruses) > 5, (len(clean), len(viruses))
     hops.wait(lambda: not scan_help.pending(sluice) and
               scan_help.ledger(sluice)["queued"] == 0, "all to be decided", 90)
     seen = scan_help.numbers(sluice)
@@ -187,14 +195,14 @@ def held_purged_and_reloaded(work):
     sluice.ctl("purge", "--cred", "alice", "--domain", "example.net", "--yes")
     hops.wait(lambda: len(scan_help.pending(sluice)) == 1, "one that waits")
     icap.open()
-    hops.wait(lambda: not scan_help.pending(sluice), "its verdict", 60)
+    hops.wait(lambda: not scan_help.pending(sluice), "its verdict")
     time.sleep(0.3)
     case.equal(scan_help.numbers(sluice), [])
     case.equal([e["state"] for e in hops.js(sluice, "queue", "list")], ["held"])
     sluice.ctl("release", "--cred", "bob", "--yes")
     scan_help.went_out(sluice, [3])
     icap.close()
-    hops.wait(lambda: not scan_help.scanner(sluice)["up"], "that it is down", 40)
+    hops.wait(lambda: not scan_help.scanner(sluice)["up"], "that it is down")
     case.contains(send(bob, with_file(4, distinct(4)))[1], "waiting")
     with open(sluice.conf_path) as f:
         text = f.read()
@@ -203,10 +211,10 @@ def held_purged_and_reloaded(work):
         f.write(text[:begin] + text[text.index("}\n", begin) + 2:])
     sluice.ctl("reload")
     case.equal(send(bob, with_file(5, distinct(5)))[1].split()[1], "Accepted")
-    scan_help.went_out(sluice, [3, 5], 60)
+    scan_help.went_out(sluice, [3, 5])
     case.equal(len(scan_help.pending(sluice)), 1)
     sluice.ctl("scan", "bypass", "--for", "5m", "--reason", "no scanner any more")
-    scan_help.went_out(sluice, [3, 4, 5], 60)
+    scan_help.went_out(sluice, [3, 4, 5])
     talking.quit()
     bob.quit()
     sluice.stop()
@@ -226,7 +234,7 @@ def the_quarantine_cannot_be_written(work):
     case.equal(send(talking, with_file(1, EICAR))[0], 250)
     case.equal(send(talking, with_file(2, distinct(2)))[0], 250)
     scan_help.went_out(sluice, [2])
-    hops.wait(lambda: sluice.log_lines("scan-not-durable"), "a complaint")
+    sluice.lines("scan-not-durable")
     faults.set("segment_write", 0)
     faults.set("segment_sync", errno.EIO)
     before = len(sluice.log_lines("scan-not-durable"))

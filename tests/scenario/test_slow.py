@@ -23,14 +23,14 @@ def half_hello():
 def lasted(talk, began, least, most):
     talk.closed()
     took = time.monotonic() - began
-    if case.SLOW:
-        most *= 4
+    most *= 4 * peers.PATIENCE
     assert least <= took <= most, "closed after %.2f s" % took
 
 
 @story
 def who_does_not_log_in_is_sent_away(work):
-    sluice = gateway(work, conf="preauth 2s;\n")
+    preauth = 2 * peers.PATIENCE  # for all of what follows
+    sluice = gateway(work, conf="preauth %ds;\n" % preauth)
     began = time.monotonic()
     mute, half, silent, early, half_start, polite = (
         Talk(sluice.tls_port, greet=False), Talk(sluice.tls_port, greet=False),
@@ -45,21 +45,21 @@ def who_does_not_log_in_is_sent_away(work):
     early.send(b"EHLO cli")
     user = session(sluice)
     for talk in (mute, half, half_start, polite):
-        lasted(talk, began, 1.9, 6)
+        lasted(talk, began, 0.95 * preauth, 6)
     for talk in (silent, early, inside):
         talk.next(421, "4.4.2")
-        lasted(talk, began, 1.9, 6)
+        lasted(talk, began, 0.95 * preauth, 6)
     # whoever logged in in time is not concerned
     user.expect("NOOP", 250)
     user.quit()
-    peers.wait_for(lambda: len(sluice.log_lines("disconnect")) >= 8, 10)
-    reasons = [l for l in sluice.log_lines("disconnect") if "why=handshake-timeout" in l]
-    case.equal(len(reasons), 2)
+    sluice.lines("disconnect", count=8)
+    sluice.lines("disconnect", "why=handshake-timeout", count=2)
 
 
 @story
 def talking_does_not_buy_time_before_the_login(work):
-    sluice = gateway(work, conf="preauth 1s;\n")
+    preauth = 1 * peers.PATIENCE
+    sluice = gateway(work, conf="preauth %ds;\n" % preauth)
     began = time.monotonic()
     talk = Talk(sluice.port)
     count = 0
@@ -70,42 +70,43 @@ def talking_does_not_buy_time_before_the_login(work):
             break
         count += 1
         time.sleep(0.05)  # a client's pace, not a wait
-    lasted(talk, began, 0.9, 3)
-    assert count > 5
+    lasted(talk, began, 0.9 * preauth, 3)
+    assert count > 1
     # nor does an AUTH that is never finished
     began = time.monotonic()
     talk = Talk(sluice.port)
     talk.starttls()
     talk.expect("AUTH LOGIN", 334)
     talk.next(421, "4.4.2")
-    lasted(talk, began, 0.9, 3)
+    lasted(talk, began, 0.9 * preauth, 3)
 
 
 @story
 def idle_is_between_commands(work):
-    sluice = gateway(work, conf="idle 1s;\n")
+    limit = 2 * peers.PATIENCE  # nor is a slow machine idle
+    sluice = gateway(work, conf="idle %ds;\n" % limit)
     idle, busy, midway = session(sluice), session(sluice), session(sluice)
     midway.envelope()
     midway.expect("DATA", 354)
     began = time.monotonic()
-    while time.monotonic() < began + 2.2:
+    while time.monotonic() < began + 1.2 * limit:
         busy.expect("NOOP", 250)
         time.sleep(0.1)  # a client's pace
     idle.next(421, "4.4.2 Timeout")
-    lasted(idle, began, 0.9, 5)
+    lasted(idle, began, 0.9 * limit, 5)
     busy.expect("NOOP", 250)
     # a body has the minute of min-rate, not the idle time
     midway.send(message() + b".\r\n")
     midway.next(250)
     midway.quit()
-    [line] = [l for l in sluice.log_lines("disconnect") if "why=idle" in l][:1]
+    [line] = sluice.lines("disconnect", "why=idle", count=1)
     case.contains(line, "cred=alice")
     delivered(work)
 
 
 @story
 def a_slow_body_is_cut_and_a_steady_one_lives(work):
-    sluice = quick_gateway(work, conf="idle 20s; min-rate 100;\n")
+    sluice = quick_gateway(work, conf="idle 5m; min-rate 100;\n")
     slow, steady, mute = session(sluice), session(sluice), session(sluice)
     for i, talk in enumerate((slow, steady, mute)):
         talk.expect("MAIL FROM:<a@example.com>", 250)
@@ -119,7 +120,7 @@ def a_slow_body_is_cut_and_a_steady_one_lives(work):
     line = b"y" * 38 + b"\r\n"
     sent = 0
     slow.socket.settimeout(0.05)
-    while time.monotonic() < began + 200 / QUICK:
+    while time.monotonic() < began + 600 / QUICK:
         # 40 octets a second of its time, and 200
         with contextlib.suppress(OSError):
             slow.send(line[:2] * QUICK)
@@ -132,13 +133,11 @@ def a_slow_body_is_cut_and_a_steady_one_lives(work):
         except TimeoutError:
             continue
     took = (time.monotonic() - began) * QUICK
-    assert 55 <= took <= 150, "cut after %d s" % took
+    assert 55 <= took <= 600, "cut after %d s" % took
     mute.next(421, "4.4.2")
     steady.send(b"\r\n.\r\n")
     steady.next(250, "2.0.0")
-    peers.wait_for(lambda: len([
-        l for l in sluice.log_lines("disconnect") if "why=slow-body" in l]) == 2,
-        10, "both in the log")
+    sluice.lines("disconnect", "why=slow-body", count=2)
     delivered(work)
 
 
@@ -158,8 +157,7 @@ def a_client_that_never_listens(work):
     if not case.SLOW:
         grown = peers.rss_anon_kib(sluice.process.pid) - before
         assert grown < 1024, grown
-    peers.wait_for(lambda: "why=slow-reader" in "".join(
-        sluice.log_lines("disconnect")), 60, "the end")
+    sluice.lines("disconnect", "why=slow-reader")
     assert "overflow" not in "".join(sluice.log_lines())
     talk.close()
 
@@ -175,7 +173,7 @@ def a_client_that_listens_late(work):
     with contextlib.suppress(TimeoutError, ssl.SSLWantWriteError):
         while count < len(data):
             count += talk.socket.send(data[count:count + 4096])
-    talk.socket.settimeout(20)
+    talk.socket.settimeout(peers.HANG_S)
     answered = 0  # in turns: Python's TLS is not for two threads at once
     while answered < 20000:
         while answered < count // len(line):

@@ -52,9 +52,8 @@ class Notified:
     def of(self, key):
         return [(at, said) for at, said in self.got if key in said]
 
-    def wait(self, key, count=1, seconds=20):
-        hops.wait(lambda: len(self.of(key)) >= count, "%s %d times" % (key, count),
-                  seconds)
+    def wait(self, key, count=1):
+        hops.wait(lambda: len(self.of(key)) >= count, "%s %d times" % (key, count))
         return self.of(key)
 
 
@@ -66,9 +65,10 @@ def maildir_gateway(work, conf="", **more):
 @case.case
 def told_to_systemd(work):
     sluice = maildir_gateway(work, start=False)
+    often = 2 * hops.PATIENCE  # and twice as often to be sure
     for address in (work / "notify", "@sluice-test-%d" % os.getpid()):
         told = Notified(address)
-        sluice.start({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "400000"})
+        sluice.start({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "%d000000" % often})
         told.wait("READY")
         case.equal(told.of("READY")[0][1]["READY"], "1")
         # ready means that a client is served now
@@ -78,7 +78,7 @@ def told_to_systemd(work):
         told.wait("READY", 2)
         [(_, said)] = told.of("RELOADING")
         usec = int(said["MONOTONIC_USEC"])
-        assert abs(usec / 1e6 - time.monotonic()) < 20, usec
+        assert abs(usec / 1e6 - time.monotonic()) < peers.HANG_S, usec
         # a file with a mistake: the reload ends as well, in the state before
         with open(sluice.conf_path) as f:
             text = f.read()
@@ -86,16 +86,15 @@ def told_to_systemd(work):
             f.write("nonsense on;\n")
         sluice.process.send_signal(signal.SIGHUP)
         told.wait("READY", 3)
-        assert any("nonsense" in l for l in sluice.log_lines("config")), \
-            "the log says why"
+        sluice.lines("config", "nonsense")  # the log says why
         with open(sluice.conf_path, "w") as f:
             f.write(text)
-        beats = told.wait("WATCHDOG", 6)
+        beats = told.wait("WATCHDOG", 3)
         gaps = [b[0] - a[0] for a, b in zip(beats, beats[1:])]
-        assert max(gaps) < 0.4 * hops.PATIENCE, gaps
+        assert max(gaps) < often, gaps
         sluice.process.terminate()
         told.wait("STOPPING")
-        case.equal(sluice.process.wait(30), 0)
+        case.equal(sluice.process.wait(peers.HANG_S), 0)
         assert told.got[-1][1].get("READY") is None
 
 
@@ -121,7 +120,7 @@ def a_start_that_fails(work):
     taken = socket.create_server(("127.0.0.1", sluice.port))
     run = subprocess.run([case.BUILD + "/sluiced", "-c", sluice.conf_path],
                          env=dict(os.environ, NOTIFY_SOCKET=told.address),
-                         capture_output=True, text=True, timeout=30)
+                         capture_output=True, text=True, timeout=peers.HANG_S)
     case.equal(run.returncode, 1, run.stderr)
     taken.close()
     case.equal(told.of("READY"), [])
@@ -130,7 +129,7 @@ def a_start_that_fails(work):
     with open(sluice.conf_path, "a") as f:
         f.write("nonsense on;\nmessage-size huge;\n")
     run = subprocess.run([case.BUILD + "/sluiced", "-c", sluice.conf_path],
-                         capture_output=True, text=True, timeout=30)
+                         capture_output=True, text=True, timeout=peers.HANG_S)
     case.equal(run.returncode, 78, run.stderr)
     case.contains(run.stderr, "nonsense")
     case.contains(run.stderr, "huge")
@@ -233,7 +232,7 @@ listen submission { address %s:587; tls starttls; }
         for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
             case.equal(int(status[name], 16), 0, name)
         case.equal(status["NoNewPrivs"], "1")
-    if not (case.SLOW or hops.SANITIZED):  # memory with keys is nobody's to read
+    if not (case.SLOW):  # memory with keys is nobody's to read
         case.equal(os.stat("/proc/%d/environ" % pid).st_uid, 0, "dumpable")
     client = Client(address, 587)
     client.submit(hops.message(1))
@@ -264,7 +263,7 @@ class Client:
     """Submits at any address."""
 
     def __init__(self, host, port):
-        self.client = smtplib.SMTP(host, port, timeout=20)
+        self.client = smtplib.SMTP(host, port, timeout=peers.HANG_S)
         self.client.starttls(context=talk.TLS)
         self.client.login("alice", "secret-a")
 

@@ -6,10 +6,7 @@ import traceback
 
 import peers
 
-BUILD = os.environ.get("SLUICE_BUILD",
-                       os.path.join(peers.ROOT, "build/release"))
-# TSan and ASan builds are several times slower: loads shrink, waits grow
-SLOW = os.path.basename(BUILD.rstrip("/")) in ("asan", "tsan")
+BUILD, SLOW = peers.BUILD, peers.SLOW
 stories = []
 
 

@@ -141,7 +141,7 @@ remote-control:
             name=self.name)
         peers.wait_for(lambda: self.process.poll() is not None or
                        query(self.address, self.port, "version.server", TXT),
-                       15, "unbound to answer")
+                       "unbound to answer")
         if self.process.poll() is not None:
             raise RuntimeError("unbound ended with %d" % self.process.returncode)
 
@@ -188,7 +188,7 @@ class Lab:
         stubs.update((zone, to if isinstance(to, str) else "127.0.0.1@%d" % to)
                      for zone, to in (odd or {}).items())
         peers.wait_for(lambda: query("127.0.0.1", self.authority.port, "lab", SOA),
-                       15, "nsd to answer")
+                       "nsd to answer")
         self.resolver = Resolver(work, stubs, conf, log, port=port)
 
 

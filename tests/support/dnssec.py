@@ -57,7 +57,7 @@ class Signed:
         self.authority = SignedAuthority(work, zones, spoil or {})
         self.stubs = {zone: "127.0.0.1@%d" % self.authority.port for zone in zones}
         peers.wait_for(lambda: dnslab.query("127.0.0.1", self.authority.port, "lab",
-                                            SOA), 15, "nsd to answer")
+                                            SOA), "nsd to answer")
         self.resolver = self.another("unbound")
 
     def another(self, name, address="127.0.0.1"):

@@ -180,7 +180,7 @@ AlertEncrypted no
             self.ready()
 
     def ready(self):
-        peers.wait_for(lambda: not self.alive or self.ask("PING") == "PONG", 60,
+        peers.wait_for(lambda: not self.alive or self.ask("PING") == "PONG",
                        "clamd to answer")
         if not self.alive:
             raise RuntimeError("clamd ended with %d" % self.process.returncode)
@@ -200,7 +200,7 @@ AlertEncrypted no
         database(self.db, self.version, self.signatures)
         self.ask("RELOAD")
         wanted = "/%d/" % self.version
-        peers.wait_for(lambda: wanted in (self.ask("VERSION") or ""), 30,
+        peers.wait_for(lambda: wanted in (self.ask("VERSION") or ""),
                        "clamd's definitions")
 
 
@@ -271,8 +271,8 @@ AccessLog %s
             self.ready()
 
     def ready(self):
-        peers.wait_port(self.port, 30, self.process)
-        peers.wait_port(self.tls_port, 30, self.process)
+        peers.wait_port(self.port, self.process)
+        peers.wait_port(self.tls_port, self.process)
 
     def reconfigure(self):
         """Takes over what clamd says its version is: a new ISTag. Connections end
@@ -328,10 +328,10 @@ class Lab:
         """More signatures, or others: a new version, and a new ISTag."""
         before = self.icap.istag()
         self.clamd.define(dict(self.clamd.signatures, **more))
-        for _ in range(60):  # it ignores what comes while it still does the last
+        for _ in range(2 * peers.HANG_S):  # deaf while it still does the last
             self.icap.reconfigure()
             with contextlib.suppress(AssertionError):
-                peers.wait_for(lambda: self.icap.istag() not in (None, before), 0.5)
+                peers.wait_for(lambda: self.icap.istag() not in (None, before), seconds=seconds=0.5)
                 return
         raise AssertionError("c-icap's ISTag stays")
 

@@ -18,6 +18,13 @@ BLOCK = 100
 held = []  # abstract sockets, one for each block of ports that is ours
 ports = []
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("SLUICE_BUILD", os.path.join(ROOT, "build/release"))
+# a sanitizer's build is several times slower: loads shrink, waits grow
+SLOW = os.path.basename(BUILD.rstrip("/")) in ("asan", "tsan") \
+    or bool(os.environ.get("SLUICE_SANITIZED"))
+PATIENCE = 4 if SLOW else 1
+# A wait that only guards against hanging: many times what a quiet machine needs.
+HANG_S = 60 * PATIENCE
 
 
 def claim_block():
@@ -48,8 +55,8 @@ def free_port():
             return port
 
 
-def wait_port(port, seconds=15, process=None):
-    end = time.monotonic() + seconds
+def wait_port(port, process=None):
+    end = time.monotonic() + HANG_S
     while time.monotonic() < end:
         if process is not None and process.poll() is not None:
             raise RuntimeError("the program ended with %s" % process.returncode)
@@ -60,7 +67,7 @@ def wait_port(port, seconds=15, process=None):
     raise RuntimeError("nothing listens on port %d" % port)
 
 
-def wait_for(condition, seconds=15, what="the condition"):
+def wait_for(condition, what="the condition", seconds=HANG_S):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -180,9 +187,9 @@ service stats {
 """ % {"base": base, "tcp": tcp, "extra": extra})
         self.process = work.start("/usr/sbin/dovecot", "-F", "-c", conf,
                                   name="dovecot")
-        wait_for(lambda: os.path.exists(self.socket), 15, "Dovecot's socket")
+        wait_for(lambda: os.path.exists(self.socket), "Dovecot's socket")
         if tcp_port is not None:
-            wait_port(tcp_port, 15, self.process)
+            wait_port(tcp_port, self.process)
 
     def stop(self):
         stop(self.process)
@@ -265,17 +272,14 @@ class Postfix:
                        capture_output=True)
         self.process = self.work.start("/usr/sbin/postfix", "-c", self.etc,
                                        "start-fg", name="postfix")
-        wait_port(self.port, 20, self.process)
+        wait_port(self.port, self.process)
         with open(base + "/spool/pid/master.pid") as f:
             self.pid = int(f.read())
 
     def stop(self):
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
-        for _ in range(100):
-            if not os.path.exists("/proc/%d" % self.pid):
-                break
-            time.sleep(0.05)
+        wait_for(lambda: not os.path.exists("/proc/%d" % self.pid), "Postfix's end")
         stop(self.process)
 
 
@@ -396,7 +400,7 @@ log { to file %s; }
         self.process = self.work.start(
             self.build + "/sluiced", "-c", self.conf_path, name="sluiced",
             env=dict(os.environ, **(env or {})))
-        wait_for(lambda: self.process.poll() is not None or self.ready(), 60,
+        wait_for(lambda: self.process.poll() is not None or self.ready(),
                  "sluiced to answer")
         if self.process.poll() is not None:
             with open(self.work / "sluiced.out") as f:
@@ -414,14 +418,14 @@ log { to file %s; }
     def ctl(self, *words, stdin="", check=True):
         result = subprocess.run(
             [self.build + "/sluice", "-s", self.control, *words], input=stdin,
-            capture_output=True, text=True, timeout=60)
+            capture_output=True, text=True, timeout=HANG_S)
         if check and result.returncode != 0:
             raise AssertionError("sluice %s: %s%s" % (
                 " ".join(words), result.stdout, result.stderr))
         return result
 
     def stop(self):
-        return stop(self.process, 60)
+        return stop(self.process, HANG_S)
 
     def kill(self):
         self.process.kill()
@@ -434,3 +438,15 @@ log { to file %s; }
             return lines
         return [l for l in lines if " event=%s " % event in l + " "
                 or " %s " % event in l + " "]
+
+    def lines(self, event, *parts, count=None):
+        """Those of log_lines() with all of these in them, once they are written:
+        `count` and no more, else one at least. The daemon writes what it did
+        when it has done it: its peers may know of it earlier."""
+        def there():
+            found = [l for l in self.log_lines(event) if all(p in l for p in parts)]
+            return found if len(found) >= (count or 1) else None
+        found = wait_for(there, "%s lines of %s %r" % (count or "the", event, parts))
+        assert count in (None, len(found)), "%s %r: wanted %d, got %s" % (
+            event, parts, count, "\n".join(found))
+        return found

@@ -24,10 +24,12 @@ import sys
 import threading
 import time
 
+import peers
+
 CAPS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "SIZE 100000000",
         "DSN")
-DRIP_S = 1.0  # a byte a second
-HOLD_S = 60   # "never" ends with the sink, or then
+DRIP_S = 1.0 * peers.PATIENCE  # for each byte
+HOLD_S = peers.HANG_S          # "never" ends with the sink, or then
 
 
 class Fault:
@@ -86,7 +88,7 @@ def endless(code="250", **how):
 
 
 def drip(text="250 2.0.0 very slowly\r\n", **how):
-    """The answer, a byte a second: never silent, never done."""
+    """The answer, byte by byte: never silent, never done."""
     return Fault("drip", text, **how)
 
 
@@ -169,7 +171,7 @@ class Session:
         return True
 
     def start_tls(self):
-        self.socket.settimeout(20)
+        self.socket.settimeout(HOLD_S)
         self.socket = self.sink.tls.wrap_socket(self.socket, server_side=True)
         self.socket.settimeout(HOLD_S)
         self.file = self.socket.makefile("rb")
