@@ -331,7 +331,8 @@ class Lab:
         for _ in range(2 * peers.HANG_S):  # deaf while it still does the last
             self.icap.reconfigure()
             with contextlib.suppress(AssertionError):
-                peers.wait_for(lambda: self.icap.istag() not in (None, before), seconds=seconds=0.5)
+                peers.wait_for(lambda: self.icap.istag() not in (None, before),
+                               seconds=0.5)
                 return
         raise AssertionError("c-icap's ISTag stays")
 
