@@ -9,23 +9,30 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "gateway/back/delivery.h"
 #include "gateway/back/feeder_int.h"
 #include "gateway/back/lookup.h"
 #include "gateway/base/arena.h"
+#include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 
-#define IDS_A_TIME 64
+#define AGAIN_MS 1000 /* doubling */
+#define AGAIN_MAX_MS 30000
+#define ON_ITS_WAY_S 600
 
 struct adoption {
-	struct inbound in; /* first: how it comes back */
+	struct inbound in;	    /* first: how it comes back */
+	TAILQ_ENTRY(adoption) link; /* of those that failed */
+	int64_t wait_ms, again_at_ms;
 	struct spool_outcome move;
 	struct spool_change alone;
 	struct relay *relay;
 	uint64_t campaign;
 	uint32_t queued;
+	bool alone_now;
 	struct arena *arena;
 	struct store_change changes[CAMPAIGN_ADOPT_CHANGES];
 };
@@ -56,15 +63,30 @@ adopted(struct adoption *adoption)
 	feeder_check_done(relay, campaign);
 }
 
+static void commit(struct adoption *adoption);
+
+/* Its jobs are moved, and what becomes of them is counted: so is it, and as
+ * soon as the disk takes it. */
 static void
 failed(struct adoption *adoption, int err)
 {
+	struct relay *relay = adoption->relay;
 	char id[ID_TEXT_SIZE];
 
 	id_format(adoption->move.id, id);
 	log_event(GW_LOG_ERROR, "adoption-not-durable", LF_STR("msg", id),
 		  LF_U64("campaign", adoption->campaign), LF_ERR(err));
-	adoption_free(adoption);
+	if (!outcome_may_pass(err)) {
+		adopted(adoption);
+		return;
+	}
+	if (adoption->wait_ms == 0)
+		adoption->wait_ms = AGAIN_MS;
+	else if (adoption->wait_ms < AGAIN_MAX_MS)
+		adoption->wait_ms *= 2;
+	adoption->again_at_ms = relay_now_ms(relay) + adoption->wait_ms;
+	TAILQ_INSERT_TAIL(&relay->feeder->failed, adoption, link);
+	relay_check_stopped(relay);
 }
 
 static void
@@ -89,7 +111,7 @@ on_alone(struct spool_change *op)
 	queue_push(adoption->relay->queue, &adoption->in.item);
 }
 
-/* All of the message is final: only the counts are left. */
+/* Nothing of the message is left to be moved: only the counts are. */
 static void
 commit_alone(struct adoption *adoption)
 {
@@ -104,14 +126,16 @@ static void
 move_take(struct relay *relay, struct inbound *in)
 {
 	struct adoption *adoption = (struct adoption *)in;
+	int err = adoption->move.err;
 
 	(void)relay;
-	if (adoption->move.err == 0)
+	adoption->alone_now = err == GW_ENOENT || err == GW_ECORRUPT;
+	if (err == 0)
 		adopted(adoption);
-	else if (adoption->move.err == GW_ENOENT)
+	else if (adoption->alone_now)
 		commit_alone(adoption);
 	else
-		failed(adoption, adoption->move.err);
+		failed(adoption, err);
 }
 
 /* On the store thread. */
@@ -125,7 +149,21 @@ on_moved(struct spool_outcome *op)
 }
 
 static void
-commit(struct relay *relay, uint64_t campaign, uint64_t id, uint32_t queued)
+commit(struct adoption *adoption)
+{
+	if (adoption->alone_now) {
+		commit_alone(adoption);
+		return;
+	}
+	adoption->in.take = move_take;
+	adoption->move.done = on_moved;
+	adoption->move.err = 0;
+	spool_outcome_start(adoption->relay->spool, &adoption->move);
+}
+
+static void
+adoption_start(struct relay *relay, uint64_t campaign, uint64_t id,
+	       uint32_t queued)
 {
 	struct adoption *adoption = mem_zalloc(sizeof(*adoption));
 
@@ -139,13 +177,48 @@ commit(struct relay *relay, uint64_t campaign, uint64_t id, uint32_t queued)
 	adoption->move.change_count =
 	    campaign_adopt_changes(relay->campaigns, campaign, id, queued,
 				   adoption->arena, adoption->changes);
-	adoption->move.done = on_moved;
-	adoption->in.take = move_take;
+	adoption->alone_now = queued == 0;
 	relay->outcome_count++;
-	if (queued == 0)
-		commit_alone(adoption);
-	else
-		spool_outcome_start(relay->spool, &adoption->move);
+	commit(adoption);
+}
+
+static void
+try_again(struct feeder *feeder, int64_t now_ms)
+{
+	struct adoption *adoption, *next;
+
+	for (adoption = TAILQ_FIRST(&feeder->failed); adoption;
+	     adoption = next) {
+		next = TAILQ_NEXT(adoption, link);
+		if (adoption->again_at_ms > now_ms)
+			continue;
+		TAILQ_REMOVE(&feeder->failed, adoption, link);
+		commit(adoption);
+	}
+}
+
+void
+feed_adopt_tick(struct feeder *feeder)
+{
+	try_again(feeder, relay_now_ms(feeder->relay));
+}
+
+void
+feeder_last_try(struct relay *relay)
+{
+	try_again(relay->feeder, INT64_MAX);
+}
+
+void
+feeder_drop_failed(struct relay *relay)
+{
+	struct feeder *feeder = relay->feeder;
+	struct adoption *adoption;
+
+	while ((adoption = TAILQ_FIRST(&feeder->failed)) != NULL) {
+		TAILQ_REMOVE(&feeder->failed, adoption, link);
+		adoption_free(adoption);
+	}
 }
 
 /* --- in memory --------------------------------------------------------------
@@ -203,19 +276,48 @@ move_jobs(struct relay *relay, uint64_t id, uint64_t campaign)
 	return queued;
 }
 
+/* The disk has something of a message that is in no job: it was accepted just
+ * now, or its outcome is on the way. */
+static bool
+is_on_its_way(struct relay *relay, uint64_t id)
+{
+	struct spool_msg *msg;
+	int err = spool_load(relay->spool, id, &msg);
+	int64_t age_s;
+
+	if (err == GW_ENOENT || err == GW_ECORRUPT)
+		return false;
+	if (err != 0)
+		return true;
+	age_s = clock_wall_s() - msg->accepted_wall_ms / 1000;
+	spool_msg_destroy(&msg);
+	return age_s < ON_ITS_WAY_S;
+}
+
+static void
+adopt_one(struct relay *relay, uint64_t campaign, uint64_t id)
+{
+	uint32_t queued = move_jobs(relay, id, campaign);
+
+	if (queued == 0 && is_on_its_way(relay, id))
+		campaign_put_back_adopted(relay->campaigns, campaign, id);
+	else
+		adoption_start(relay, campaign, id, queued);
+}
+
 void
 feed_adopt(struct relay *relay, uint64_t campaign)
 {
-	uint64_t ids[IDS_A_TIME];
+	uint64_t ids[CAMPAIGN_ADOPTED_MAX];
 	size_t n;
 
 	if (!relay->campaigns)
 		return;
-	do {
-		n = campaign_take_adopted(relay->campaigns, campaign, ids,
-					  IDS_A_TIME);
-		for (size_t i = 0; i < n; i++)
-			commit(relay, campaign, ids[i],
-			       move_jobs(relay, ids[i], campaign));
-	} while (n == IDS_A_TIME);
+	/* All at once: what is put back is for another time. */
+	n = campaign_take_adopted(relay->campaigns, campaign, ids,
+				  CAMPAIGN_ADOPTED_MAX);
+	for (size_t i = 0; i < n; i++)
+		adopt_one(relay, campaign, ids[i]);
+	if (campaign_adopts(relay->campaigns, campaign))
+		feed_watch(relay->feeder, feed_get(relay->feeder, campaign));
 }

@@ -57,6 +57,8 @@ load_job(struct relay *relay, struct job **job)
 		return false;
 	case GW_ECORRUPT:
 		stat_add(&relay->stats->altered, 1);
+		counting_start(relay, job_campaign(*job), CAMPAIGN_OTHER,
+			       (*job)->rcpt_count);
 		forget_job(relay, job, "record-corrupt", err);
 		return false;
 	default:

@@ -84,6 +84,8 @@ void outcome_take_dsn(struct outcome **outcome, struct spool_msg **dsn,
 /* Takes it. Committed, again and again if need be, while the relay runs. */
 void outcome_start(struct outcome **outcome);
 void outcome_tick(struct relay *relay);
+/* Whether a commit that failed so may go well another time. */
+bool outcome_may_pass(int err);
 /* At the end: those that failed are committed once more, now. */
 void outcome_last_try(struct relay *relay);
 void outcome_drop_failed(struct relay *relay);

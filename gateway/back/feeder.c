@@ -33,6 +33,7 @@ feeder_create(struct relay *relay)
 	TAILQ_INIT(&feeder->ring);
 	TAILQ_INIT(&feeder->watched);
 	TAILQ_INIT(&feeder->dry);
+	TAILQ_INIT(&feeder->failed);
 	return feeder;
 }
 
@@ -541,6 +542,8 @@ void
 feeder_came(struct relay *relay, uint64_t campaign)
 {
 	(void)feed_get(relay->feeder, campaign);
+	if (relay->campaigns)
+		campaign_came(relay->campaigns, campaign);
 	feed_adopt(relay, campaign);
 	preflight_start(relay, campaign);
 }
@@ -579,6 +582,7 @@ feeder_tick(struct relay *relay)
 		set_dry(feeder, feed, false);
 		wake(feeder, feed);
 	}
+	feed_adopt_tick(feeder);
 	feeder_watch_tick(feeder);
 }
 

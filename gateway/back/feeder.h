@@ -54,6 +54,10 @@ void feeder_check_done(struct relay *relay, uint64_t campaign);
 void feeder_rebuilt(struct relay *relay);
 bool feeder_slice(struct relay *relay); /* true: there is more to do now */
 void feeder_tick(struct relay *relay);
+/* The end is near: what the disk did not take is tried once more; and then
+ * not any more. */
+void feeder_last_try(struct relay *relay);
+void feeder_drop_failed(struct relay *relay);
 /* Any standing job, out of its list: to empty it at the end. */
 struct job *feeder_drain(struct relay *relay);
 

@@ -105,7 +105,7 @@ feeder_check_done(struct relay *relay, uint64_t campaign)
 	feed = feed_find(feeder, campaign);
 	over = campaign_over_wall_s(relay->campaigns, campaign);
 	if (over == 0) {
-		if (feed)
+		if (feed && !campaign_adopts(relay->campaigns, campaign))
 			feed_unwatch(feeder, feed);
 		check_told(relay, campaign, feed);
 		if (feed && is_empty(feed) && has_ended(feed))
@@ -202,6 +202,24 @@ expire(struct relay *relay)
 	spool_change_start(relay->spool, &expiry->op);
 }
 
+/* Each of them once: it goes behind the others, or away. */
+static void
+watch_some(struct feeder *feeder)
+{
+	struct feed *last = TAILQ_LAST(&feeder->watched, feed_list_head);
+	bool more = last != NULL;
+
+	for (int i = 0; i < WATCHES_A_TICK && more; i++) {
+		struct feed *feed = TAILQ_FIRST(&feeder->watched);
+		uint64_t id = feed->id;
+
+		more = feed != last;
+		feed_unwatch(feeder, feed);
+		feed_adopt(feeder->relay, id);
+		feeder_check_done(feeder->relay, id);
+	}
+}
+
 void
 feeder_watch_tick(struct feeder *feeder)
 {
@@ -212,15 +230,7 @@ feeder_watch_tick(struct feeder *feeder)
 		return;
 	if (now_ms >= feeder->next_watch_ms) {
 		feeder->next_watch_ms = now_ms + WATCH_MS;
-		for (int i = 0; i < WATCHES_A_TICK; i++) {
-			struct feed *feed = TAILQ_FIRST(&feeder->watched);
-
-			if (!feed)
-				break;
-			/* It goes behind the others, or away. */
-			feed_unwatch(feeder, feed);
-			feeder_check_done(relay, feed->id);
-		}
+		watch_some(feeder);
 	}
 	if (now_ms >= feeder->next_expire_ms && !feeder->expiring) {
 		feeder->next_expire_ms = now_ms + EXPIRE_MS;

@@ -68,6 +68,7 @@ struct feeder {
 	struct feed_list_head watched, dry;
 	int64_t next_watch_ms, next_expire_ms;
 	bool expiring;
+	TAILQ_HEAD(adoption_list, adoption) failed; /* to be tried again */
 };
 
 struct feed *feed_get(struct feeder *feeder, uint64_t id);
@@ -92,7 +93,9 @@ void feeder_watch_tick(struct feeder *feeder);
 /* --- adopt.c ----------------------------------------------------------------
  */
 
-/* Earlier messages that turned out to be of it. */
+/* Earlier messages that turned out to be of it. What cannot be moved yet is
+ * looked at again while the campaign is watched. */
 void feed_adopt(struct relay *relay, uint64_t campaign);
+void feed_adopt_tick(struct feeder *feeder); /* what the disk did not take */
 
 #endif

@@ -194,10 +194,10 @@ outcome_take_dsn(struct outcome **outcome, struct spool_msg **dsn,
 	*outcome = NULL;
 }
 
-/* Whether it may go well another time. A full or read-only disk, no more
- * descriptors, an index that awaits a restart: all pass. */
-static bool
-is_passing(int err)
+/* A full or read-only disk, no more descriptors, an index that awaits a
+ * restart: all pass. */
+bool
+outcome_may_pass(int err)
 {
 	return err != GW_ENOENT && err != GW_EINVAL && err != GW_ECORRUPT;
 }
@@ -234,7 +234,7 @@ requeue_bounced(struct outcome *outcome)
 	err = mail_enqueue_again(outcome->relay, op->id, bounced, count,
 				 BOUNCE_AGAIN_S);
 	free(bounced);
-	if (err != 0 && is_passing(err))
+	if (err != 0 && outcome_may_pass(err))
 		return false;
 	for (size_t i = 0; i < op->rcpt_count; i++) {
 		if (outcome->rcpts[i].state != RCPT_BOUNCED)
@@ -256,15 +256,18 @@ static void
 commit_failed(struct outcome *outcome, int err)
 {
 	char id[ID_TEXT_SIZE];
-	bool again = is_passing(err);
+	bool again = outcome_may_pass(err);
 
 	id_format(outcome->op.id, id);
 	log_event(again ? GW_LOG_WARN : GW_LOG_ERROR, "outcome-not-durable",
 		  LF_STR("msg", id), LF_ERR(err));
-	if (again)
+	if (again) {
 		wait_more(outcome);
-	else
-		outcome_free(outcome);
+		return;
+	}
+	/* It is what became of them all the same. */
+	tell_counts(outcome);
+	outcome_free(outcome);
 }
 
 static void

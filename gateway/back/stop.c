@@ -107,6 +107,7 @@ on_check(void *arg)
 		return;
 	/* What fails to commit now is sent again after the restart. */
 	outcome_drop_failed(relay);
+	feeder_drop_failed(relay);
 	if (relay->outcome_count > 0 ||
 	    campaign_reports_busy(relay->reports) > 0)
 		return;
@@ -139,6 +140,7 @@ relay_stop(struct relay *relay, int64_t grace_ms)
 {
 	relay->stopping = true;
 	close_conns(relay, false);
+	feeder_last_try(relay);
 	outcome_last_try(relay);
 	chores_stop(relay);
 	scanning_stop(relay);

@@ -322,7 +322,7 @@ campaign_over_wall_s(struct campaigns *campaigns, uint64_t id)
 	    campaign->state != CAMPAIGN_CHECKING &&
 	    (campaign->state != CAMPAIGN_PAUSED ||
 	     campaign->counts[CAMPAIGN_PURGED] == 0) &&
-	    campaign_left(campaign) == 0)
+	    !campaign_is_adopting(campaign) && campaign_left(campaign) == 0)
 		over = campaign->counts[CAMPAIGN_MESSAGES] == 1 &&
 			       campaign->why == CAMPAIGN_WHY_RECIPIENTS
 			   ? campaign->last_wall_s

@@ -158,11 +158,19 @@ void campaign_join_end(struct campaigns *campaigns, struct campaign_join *join,
 /* --- back: what may go, and what became of it ------------------------------
  */
 
+/* A message of it is on disk: it will not be undone any more. */
+void campaign_came(struct campaigns *campaigns, uint64_t id);
 /* Earlier messages of the same body that were accepted as personal mail: to be
  * moved over. Each id is given once; up to max; 0: there are no more now (ask
- * again with the campaign's next message: a commit may have been under way). */
+ * again while campaign_adopts: a commit may be under way). */
+#define CAMPAIGN_ADOPTED_MAX 128
 size_t campaign_take_adopted(struct campaigns *campaigns, uint64_t id,
 			     uint64_t *ids, size_t max);
+/* One of them cannot be moved now: it is given again. */
+void campaign_put_back_adopted(struct campaigns *campaigns, uint64_t id,
+			       uint64_t message);
+/* Some are not moved yet; it is not over while they are not. */
+bool campaign_adopts(struct campaigns *campaigns, uint64_t id);
 /* They are counted when they are moved: changes to be committed with the move
  * (or alone, when queued is 0: all of it is final already). queued: recipients
  * that were not final; the others count as delivered. Writes up to

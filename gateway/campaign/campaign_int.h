@@ -22,7 +22,7 @@
 #define CAMPAIGN_OPEN_MAX 256
 #define CLUSTERS_MAX 8192
 #define CLUSTERS_LOGIN_MAX 64
-#define CLUSTER_MAILS 128
+#define CLUSTER_MAILS CAMPAIGN_ADOPTED_MAX
 #define CLUSTER_SLOTS 8 /* of same_s */
 #define RECENT_SLOTS 10
 #define RECENT_SLOT_S 30
@@ -172,5 +172,7 @@ void cluster_detach(struct campaigns *campaigns, struct cluster *cluster);
 void cluster_attach(struct campaigns *campaigns, struct cluster *cluster,
 		    struct login *login);
 void cluster_forget(struct campaigns *campaigns, struct cluster *cluster);
+/* campaign_adopts, under the lock. */
+bool campaign_is_adopting(const struct campaign *campaign);
 
 #endif

@@ -313,6 +313,37 @@ campaign_join_end(struct campaigns *campaigns, struct campaign_join *join,
 
 /* --- earlier messages ----------------------------------------------------- */
 
+void
+campaign_came(struct campaigns *campaigns, uint64_t id)
+{
+	struct campaign *campaign;
+
+	pthread_mutex_lock(&campaigns->lock);
+	campaign = campaign_find(campaigns, id);
+	if (campaign != NULL)
+		campaign->durable = true;
+	pthread_mutex_unlock(&campaigns->lock);
+}
+
+bool
+campaign_is_adopting(const struct campaign *campaign)
+{
+	return campaign->adopted != NULL && campaign->adopted->mail_count > 0;
+}
+
+bool
+campaign_adopts(struct campaigns *campaigns, uint64_t id)
+{
+	struct campaign *campaign;
+	bool adopts;
+
+	pthread_mutex_lock(&campaigns->lock);
+	campaign = campaign_find(campaigns, id);
+	adopts = campaign != NULL && campaign_is_adopting(campaign);
+	pthread_mutex_unlock(&campaigns->lock);
+	return adopts;
+}
+
 size_t
 campaign_take_adopted(struct campaigns *campaigns, uint64_t id, uint64_t *ids,
 		      size_t max)
@@ -323,7 +354,9 @@ campaign_take_adopted(struct campaigns *campaigns, uint64_t id, uint64_t *ids,
 
 	pthread_mutex_lock(&campaigns->lock);
 	campaign = campaign_find(campaigns, id);
-	cluster = campaign != NULL ? campaign->adopted : NULL;
+	/* One that is undone gives them back. */
+	cluster =
+	    campaign != NULL && campaign->durable ? campaign->adopted : NULL;
 	for (uint32_t i = 0; cluster != NULL && i < cluster->mail_count; i++) {
 		struct mail *mail = &cluster->mails[i];
 
@@ -347,6 +380,21 @@ find_taken(struct campaign *campaign, uint64_t message)
 		if (cluster->mails[i].id == message && cluster->mails[i].taken)
 			return &cluster->mails[i];
 	return NULL;
+}
+
+void
+campaign_put_back_adopted(struct campaigns *campaigns, uint64_t id,
+			  uint64_t message)
+{
+	struct campaign *campaign;
+	struct mail *mail;
+
+	pthread_mutex_lock(&campaigns->lock);
+	campaign = campaign_find(campaigns, id);
+	mail = campaign != NULL ? find_taken(campaign, message) : NULL;
+	if (mail != NULL)
+		mail->taken = false;
+	pthread_mutex_unlock(&campaigns->lock);
 }
 
 size_t

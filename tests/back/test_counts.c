@@ -10,6 +10,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/id.h"
+#include "gateway/store/key.h"
 #include "tests/back/world.h"
 
 #define KEPT_MAX 64
@@ -263,6 +264,126 @@ START_TEST(test_purge_adopted)
 }
 END_TEST
 
+static bool
+is_of(uint64_t id, uint64_t campaign)
+{
+	struct spool_msg *msg;
+	bool is;
+
+	if (spool_load(w.spool, id, &msg) != 0)
+		return false;
+	is = msg->campaign == campaign && msg->lane == LANE_BULK;
+	spool_msg_destroy(&msg);
+	return is;
+}
+
+/* The disk does not take the move at once, nor what is sent meanwhile. */
+START_TEST(test_adoption_again)
+{
+	uint64_t id, c;
+
+	world_start(&w);
+	id = waiting_letter();
+	keep(true, false);
+	c = adopting_letter();
+	UNTIL(&w, kept_outcomes() == 2, "the move and a delivery");
+	ck_assert(!is_of(id, c));
+	let_go(GW_EIO);
+	UNTIL(&w, is_of(id, c), "it is moved all the same");
+	UNTIL(&w, on_disk(c).counts[CAMPAIGN_DELIVERED] == 1, "and the other");
+	UNTIL(&w,
+	      world_view(&w, c).counts[CAMPAIGN_RECIPIENTS] == 3 &&
+		  world_view(&w, c).left == 2,
+	      "counted");
+	ck_assert_uint_eq(on_disk(c).counts[CAMPAIGN_MESSAGES], 2);
+	ck_assert_uint_eq(on_disk(c).left, 2);
+}
+END_TEST
+
+/* The answer of its own commit is late: the last message of its text comes
+ * before it. */
+START_TEST(test_late)
+{
+	struct campaigns_conf conf = {.same = 2};
+	struct letter letter = {.cred = "pr",
+				.to = "a@x.test b@x.test",
+				.next_wall_s = clock_wall_s() + 3600};
+	struct campaign_mail mail = {
+	    .cred = "pr", .owner = "pr@example.org", .recipients = 2};
+	struct arena *arena = arena_create(1024);
+	struct campaign_join late;
+	uint64_t c;
+
+	campaigns_configure(w.campaigns, &conf);
+	mail.shape.exact[0] = 7;
+	world_start(&w);
+	mail.id = world_accept(&w, &letter);
+	campaign_join(w.campaigns, &mail, clock_wall_s(), arena, &late);
+	ck_assert_uint_eq(late.id, 0);
+	c = adopting_letter();
+	UNTIL(&w, world_view(&w, c).counts[CAMPAIGN_DELIVERED] == 1,
+	      "the last one");
+	ck_assert_int_eq(campaign_over_wall_s(w.campaigns, c), 0);
+	campaign_join_end(w.campaigns, &late, true);
+	UNTIL(&w, is_of(mail.id, c), "it is moved");
+	UNTIL(&w, world_view(&w, c).left == 2, "counted");
+	ck_assert_uint_eq(on_disk(c).left, 2);
+	ck_assert_uint_eq(on_disk(c).counts[CAMPAIGN_RECIPIENTS], 3);
+	arena_destroy(&arena);
+}
+END_TEST
+
+/* --- what cannot be written, or read ---------------------------------------
+ */
+
+/* The disk will never take what became of it: the campaign is over all the
+ * same. */
+START_TEST(test_never_written)
+{
+	uint64_t c;
+
+	world_start(&w);
+	c = world_campaign(&w, "pr", 2);
+	keep(true, false);
+	letter_to(c, "a@x.test b@x.test");
+	UNTIL(&w, kept_outcomes() == 1, "sent");
+	let_go(GW_EINVAL);
+	UNTIL(&w, world_view(&w, c).state == CAMPAIGN_DONE, "over");
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_DELIVERED], 2);
+}
+END_TEST
+
+/* A message whose record goes bad while it stands will never be sent. */
+START_TEST(test_never_read)
+{
+	struct store_change bad = {.table = STORE_MESSAGE,
+				   .kind = STORE_PUT,
+				   .value = SLICE_LIT("\xff bad")};
+	uint8_t key[8];
+	uint64_t c;
+
+	world_start(&w);
+	c = world_campaign(&w, "pr", 3);
+	set(c, CAMPAIGN_PAUSED);
+	letter_to(c, "c@x.test");
+	key_put_u64(key, letter_to(c, "a@x.test b@x.test"));
+	UNTIL(&w, status_of(&w).queued == 3, "all stand");
+	bad.key = slice_of(key, sizeof(key));
+	world_commit(&w, &bad, 1);
+	set(c, CAMPAIGN_RUNNING);
+	UNTIL(&w, world_view(&w, c).state == CAMPAIGN_DONE, "over");
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_DELIVERED], 1);
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_OTHER], 2);
+	ck_assert_uint_eq(on_disk(c).counts[CAMPAIGN_OTHER], 2);
+	world_stop(&w, 3000);
+	world_reopen_spool(&w);
+	world_start(&w);
+	world_work(&w, &(struct back_work){.verb = BACK_COUNT});
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_OTHER], 2);
+	ck_assert_uint_eq(world_view(&w, c).left, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -275,6 +396,10 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_undo);
 	tcase_add_test(tc, test_purge_adopted);
+	tcase_add_test(tc, test_adoption_again);
+	tcase_add_test(tc, test_late);
+	tcase_add_test(tc, test_never_written);
+	tcase_add_test(tc, test_never_read);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

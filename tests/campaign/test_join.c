@@ -196,6 +196,41 @@ START_TEST(earlier_messages)
 }
 END_TEST
 
+/* Of a campaign that nothing is on disk of they are not told yet: it may never
+ * have been. What cannot be moved is told again, and none is over before. */
+START_TEST(earlier_but_not_yet)
+{
+	struct campaign_mail early = kit_mail("ann", 'a', 6);
+	struct campaign_mail last = kit_mail("ann", 'a', 5);
+	struct campaign_join joins[2];
+	uint64_t ids[4];
+
+	kit_open(&conf);
+	kit_join(&early, NOW, true, &joins[0]);
+	campaign_join(all, &last, NOW, arena, &joins[1]);
+	ck_assert_uint_eq(joins[1].id, 1);
+	ck_assert_uint_eq(campaign_take_adopted(all, 1, ids, 4), 0);
+	campaign_join_end(all, &joins[1], false);
+	campaign_join(all, &last, NOW, arena, &joins[1]);
+	ck_assert_uint_eq(joins[1].id, 2);
+	kit_commit(joins[1].changes, joins[1].change_count);
+	campaign_came(all, 2);
+	(void)kit_count(2, CAMPAIGN_DELIVERED, 5, NOW);
+	ck_assert_uint_eq(campaign_take_adopted(all, 2, ids, 4), 1);
+	ck_assert_uint_eq(campaign_take_adopted(all, 2, ids + 1, 4), 0);
+	campaign_put_back_adopted(all, 2, ids[0]);
+	ck_assert_uint_eq(campaign_take_adopted(all, 2, ids, 4), 1);
+	ck_assert_uint_eq(ids[0], early.id);
+	ck_assert(campaign_adopts(all, 2));
+	ck_assert_int_eq(campaign_over_wall_s(all, 2), 0);
+	campaign_adopted(all, 2, early.id, 0);
+	ck_assert(!campaign_adopts(all, 2));
+	ck_assert_int_ne(campaign_over_wall_s(all, 2), 0);
+	campaign_join_end(all, &joins[1], true);
+	kit_close();
+}
+END_TEST
+
 /* A refused one among them is not told. */
 START_TEST(earlier_but_refused)
 {
@@ -418,6 +453,7 @@ main(void)
 	tcase_add_loop_test(tc, which_it_is_of, 0, COUNT(rows));
 	tcase_add_test(tc, the_first_is_refused);
 	tcase_add_test(tc, earlier_messages);
+	tcase_add_test(tc, earlier_but_not_yet);
 	tcase_add_test(tc, earlier_but_refused);
 	tcase_add_test(tc, alike_to_a_canceled_one);
 	tcase_add_loop_test(tc, where_it_begins, 0, 4);
