@@ -138,9 +138,8 @@ def letters_of_one_text(work):
               "all in the campaign")
     case.equal(hops.queue(sluice, "--lane", "personal"), {})
     hub.is_open = True
-    sluice.ctl("queue", "flush")
-    until(sluice, cid, sent=40)
     hops.drained(sluice)
+    until(sluice, cid, sent=40)
     once_each(hub, rcpts)
     counted(sluice, cid, recipients=40, sent=40)
     sluice.stop()

@@ -23,8 +23,8 @@ from campaign_help import Refusing, bulk, copies, letter, people, post, show
 
 ROUNDS = int(os.environ.get("SLUICE_ROUNDS", "5"))
 SEED = int(os.environ.get("SLUICE_SEED", random.randrange(1 << 30)))
-UNRECORDED_S = 1.0 * hops.PATIENCE  # as in test_crash.py
-SINK_LAG_S = 0.25
+UNRECORDED_S = 5.0 * hops.PATIENCE  # as in test_crash.py
+SINK_LAG_S = 1.0 * hops.PATIENCE
 OTHER = b"".join(b"the %s is open again from %s on\r\n" % (what, when) for what, when in (
     (b"library", b"Monday"), (b"swimming pool", b"noon"), (b"north gate", b"May"),
     (b"archive in the cellar", b"the end of the month"), (b"car park", b"today")))
@@ -48,7 +48,7 @@ class Letters(threading.Thread):
 
     def send(self, number, rcpt):
         with contextlib.suppress(OSError, talk.Closed, ssl.SSLError):
-            session = talk.session(self.sluice, "bob", "secret-b", timeout=30)
+            session = talk.session(self.sluice, "bob", "secret-b")
             post(session, [rcpt], letter(1000 + number, b"Dear %d," % number, OTHER),
                  "bob@example.com")
             session.close()
@@ -75,7 +75,7 @@ class Administrators:
     def __exit__(self, *rest):
         self.enough.set()
         for thread in self.threads:
-            thread.join(120)
+            thread.join(2 * hops.peers.HANG_S)
             assert not thread.is_alive(), "a command hangs"
 
     def run(self, dice):
@@ -126,7 +126,7 @@ def finish(sluice):
         return all(row["left"] == 0 and row["state"] == (
             "done" if row["messages"] == 1 else "running") for row in rows.values())
     try:
-        hops.wait(over, "all of them to be done")
+        hops.wait(over, "all of them to be done", 120)
     except AssertionError as error:
         raise AssertionError("%s: %r" % (error, [
             show(sluice, cid) for cid in campaign_help.campaigns(sluice)])) from None

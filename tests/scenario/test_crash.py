@@ -256,7 +256,7 @@ def killed_while_the_hop_is_down(work):
     hops.ledger(sluice, accepted=crowd.last, queued=crowd.last,
                 duplicates=hops.stats(sluice)["ledger_duplicates"])
     hop.open()
-    sluice.ctl("queue", "flush")
+    hops.drained(sluice, 240)
     settle(sluice, crowd)
     case.equal(sorted(int(m["to"][0][1:].split("@")[0]) for m in hop.mails),
                list(range(1, crowd.last + 1)), "each once")

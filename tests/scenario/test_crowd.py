@@ -1,4 +1,5 @@
 """More clients than there is room for: who waits, who goes, who stays."""
+import json
 import os
 import resource
 import time
@@ -136,7 +137,11 @@ def descriptors_run_out(work):
     for talk in talks:
         talk.close()
     resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
-    sluice.ctl("queue", "flush")
+
+    def gone():  # what is tried just now may fail for the last time
+        sluice.ctl("queue", "flush")
+        return json.loads(sluice.ctl("--json", "stats").stdout)["ledger_queued"] == 0
+    peers.wait_for(gone, "the queue to empty")
     delivered(work)
     for talk in users:
         talk.quit()
