@@ -167,6 +167,7 @@ leave_out(struct dest *dest, struct sieve *sieve, struct job **jobp,
 		}
 	}
 	sieve->count = kept;
+	feeder_cut(relay, job, gone_count);
 	if (kept > 0) {
 		job = mail_split(relay, job, sieve->msg, indexes, gone_count);
 		job->mail = (*jobp)->mail;

@@ -216,7 +216,7 @@ detach(struct relay *relay, struct job *job)
 	}
 	if (!marked)
 		job->holds = 0;
-	feeder_out(relay, job);
+	feeder_untried(relay, job);
 	mail_release(relay, job);
 }
 

@@ -63,7 +63,7 @@ load_job(struct relay *relay, struct job **job)
 		return false;
 	default:
 		log_event(GW_LOG_ERROR, "load", LF_ERR(err));
-		feeder_out(relay, *job);
+		feeder_untried(relay, *job);
 		sched_wait(relay->sched, *job, clock_wall_s() + LOAD_RETRY_S);
 		return false;
 	}
@@ -92,6 +92,7 @@ sift_job(struct relay *relay, struct job **jobp, struct spool_rcpt **rcpts)
 	if (n == job->rcpt_count)
 		return true;
 	mail_uncount(relay, job, job->rcpt_count - n);
+	feeder_cut(relay, job, job->rcpt_count - n);
 	if (n == 0)
 		mail_job_end(relay, jobp);
 	else

@@ -35,7 +35,9 @@ bool feeder_passes(struct relay *relay, struct job **job);
 /* It leaves the way, or stands no more: before it is put into another list, or
  * ends. Of one that was not fed: fine. */
 void feeder_out(struct relay *relay, struct job *job);
-/* The same, and it counts as not tried: its rate is given back. */
+/* The same, and it counts as not tried: its rate is given back. Not of what
+ * finds its hop down, or no answer from DNS: a whole campaign would be put off
+ * at the disk's pace. */
 void feeder_untried(struct relay *relay, struct job *job);
 /* Of one under way so many recipients leave that were not tried. */
 void feeder_cut(struct relay *relay, const struct job *job, uint32_t rcpts);

@@ -103,6 +103,7 @@ split_off(struct gate *gate, struct job *job, struct spool_rcpt **rcpts,
 		rcpts[n++] = rcpts[i];
 	}
 	if (n > 0) {
+		feeder_cut(gate->relay, job, gone_count);
 		other = mail_split(gate->relay, job, job->mail->msg, gone,
 				   gone_count);
 		held_by_rule(gate->relay, &other, rule);

@@ -81,7 +81,7 @@ held_by_rule(struct relay *relay, struct job **jobp, uint64_t id)
 	struct job *job = *jobp;
 
 	*jobp = NULL;
-	feeder_out(relay, job);
+	feeder_untried(relay, job);
 	mail_release(relay, job);
 	job->state = JOB_RULED;
 	job->rule = rule;
@@ -95,7 +95,7 @@ held_by_mark(struct relay *relay, struct job **jobp)
 	struct job *job = *jobp;
 
 	*jobp = NULL;
-	feeder_out(relay, job);
+	feeder_untried(relay, job);
 	mail_release(relay, job);
 	job->state = JOB_MARKED;
 	stat_add(&relay->stats->held, job->rcpt_count);

@@ -162,7 +162,7 @@ summary_add(struct relay *relay, struct job *job,
 	struct summary *summary = get(relay, job->id);
 	struct doom *doom = mem_zalloc(sizeof(*doom));
 
-	feeder_out(relay, job);
+	feeder_untried(relay, job);
 	doom->job = job;
 	doom->summary = summary;
 	doom->result = copy_result(why->result);
