@@ -150,6 +150,12 @@ escape_text(struct buf *out, struct slice s)
 	add_escaped(out, s, "\\");
 }
 
+void
+escape_again(struct buf *out, struct slice s)
+{
+	add_escaped(out, s, "");
+}
+
 static bool
 is_plain_word(struct slice s)
 {

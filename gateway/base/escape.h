@@ -13,6 +13,10 @@
 /* For a terminal: additionally the backslash is doubled. No quotes added. */
 void escape_text(struct buf *out, struct slice s);
 
+/* The same of what is escaped already, and is to be as it was: the backslash
+ * passes. */
+void escape_again(struct buf *out, struct slice s);
+
 /* For `key=value`: bare when it is a plain word, else "quoted" with \" and \\.
  */
 void escape_logfmt(struct buf *out, struct slice s);

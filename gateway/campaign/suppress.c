@@ -13,11 +13,13 @@
 #include <string.h>
 
 #include "gateway/base/error.h"
+#include "gateway/base/escape.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
 #include "gateway/campaign/suppress_int.h"
 #include "gateway/store/env.h"
 
+#define TEXT_READ_MAX 1024
 #define SOFT_COUNT 3
 #define SOFT_S (7 * INT64_C(86400))
 
@@ -165,12 +167,30 @@ keep(struct arena *arena, struct slice s)
 	return slice_of(arena_dup(arena, s), s.n);
 }
 
+/* As it is shown, exported and read again: printable, without blanks at its
+ * ends, and all of it kept. */
+static const char *
+text_of(const char *text, struct arena *arena)
+{
+	struct slice s = slice_head(slice_str(text), TEXT_READ_MAX);
+	struct buf out = {.cap = 4 * TEXT_READ_MAX};
+	const char *kept;
+
+	escape_again(&out, s);
+	s = suppress_cut(slice_trim(buf_slice(&out)), SUPPRESS_TEXT_MAX - 1);
+	kept = arena_dup(arena, slice_trim(s));
+	buf_fini(&out);
+	return kept;
+}
+
 static void
-put(const struct suppress_entry *entry, struct slice key, struct arena *arena,
+put(const struct suppress_entry *given, struct slice key, struct arena *arena,
     struct store_change *change)
 {
 	struct buf value = {.cap = SUPPRESS_RECORD_MAX};
+	struct suppress_entry copy = *given, *entry = &copy;
 
+	copy.text = text_of(given->text, arena);
 	suppress_encode(entry, &value);
 	*change =
 	    (struct store_change){.table = STORE_SUPPRESS,

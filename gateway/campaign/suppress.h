@@ -41,7 +41,7 @@ struct suppress_entry {	     /* borrowed */
 	    counting; /* soft bounces that are not enough yet: not suppressed */
 	uint32_t count;
 	int64_t since_wall_s, last_wall_s;
-	const char *text; /* the reply, or who said why; escaped */
+	const char *text; /* the reply, or who said why; kept escaped */
 };
 
 struct suppress *suppress_create(void);

@@ -27,6 +27,9 @@ struct suppress_record { /* an entry with room for its strings */
 int suppress_decode(struct slice key, struct slice value,
 		    struct suppress_record *record); /* GW_ECORRUPT */
 
+/* The head of it; UTF-8 is not cut within a character. */
+struct slice suppress_cut(struct slice s, size_t max);
+
 /* --- sets of keyed hashes (suppress_set.c) -------------------------------- */
 
 /* Of 256 parts, so that one that grows is small. */

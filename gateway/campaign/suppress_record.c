@@ -52,9 +52,8 @@ suppress_key(struct slice address, char out[SUPPRESS_KEY_MAX])
 	return local.n + 1 + n;
 }
 
-/* UTF-8 is not cut within a character. */
-static struct slice
-cut(struct slice s, size_t max)
+struct slice
+suppress_cut(struct slice s, size_t max)
 {
 	size_t n = max;
 
@@ -75,7 +74,8 @@ suppress_encode(const struct suppress_entry *entry, struct buf *value)
 	buf_put_u64(value, (uint64_t)entry->since_wall_s);
 	buf_put_u64(value, (uint64_t)entry->last_wall_s);
 	buf_put_bytes(value, slice_str(entry->address));
-	buf_put_bytes(value, cut(slice_str(entry->text), SUPPRESS_TEXT_MAX));
+	buf_put_bytes(value,
+		      suppress_cut(slice_str(entry->text), SUPPRESS_TEXT_MAX));
 }
 
 static bool

@@ -238,7 +238,8 @@ rate_of(const char *text, int64_t *per_h)
 	if (s.n > 0 && (s.p[0] < '0' || s.p[0] > '9'))
 		buf_add_byte(&span, '1');
 	buf_add_slice(&span, s);
-	ok = when_span(buf_slice(&span), &period_s) == 0 && period_s > 0;
+	ok = !span.overflow && when_span(buf_slice(&span), &period_s) == 0 &&
+	     period_s > 0;
 	buf_fini(&span);
 	if (!ok)
 		return false;

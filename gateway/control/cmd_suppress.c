@@ -17,6 +17,7 @@
 #include "gateway/control/listing.h"
 #include "gateway/control/suppress_text.h"
 #include "gateway/control/text.h"
+#include "gateway/smtp/path.h"
 
 #define LIST_SLICE 500
 #define SOFT_BOUNCES 3
@@ -67,16 +68,22 @@ put_line(struct list *list, const struct suppress_entry *entry)
 	buf_fini(&why);
 }
 
+/* A file for import is exact; on a terminal it is looked at. */
 static void
-put_export(struct buf *out, const struct suppress_entry *entry)
+put_export(struct buf *out, bool tty, const struct suppress_entry *entry)
 {
 	char since[CLOCK_ISO_SIZE];
 
 	clock_iso(entry->since_wall_s * 1000, since);
-	escape_text(out, slice_str(entry->address));
+	if (tty)
+		escape_text(out, slice_str(entry->address));
+	else if (entry->address[0] == '#') /* no comment */
+		buf_printf(out, "<%s>", entry->address);
+	else
+		buf_add_str(out, entry->address);
 	buf_printf(out, "\t%s\t%s\t", suppress_reason_word(entry->reason),
 		   since);
-	escape_text(out, slice_str(entry->text));
+	escape_again(out, slice_str(entry->text));
 	buf_add_byte(out, '\n');
 }
 
@@ -115,7 +122,8 @@ on_entry(void *arg, const struct suppress_entry *entry)
 		if (list->call->request.json)
 			json_entry(&list->json, entry);
 		else if (list->export)
-			put_export(&list->call->out, entry);
+			put_export(&list->call->out, list->call->request.tty,
+				   entry);
 		else
 			put_line(list, entry);
 	}
@@ -228,8 +236,8 @@ suppress_text_put(char text[SUPPRESS_TEXT_MAX], const char *head,
 	struct buf out = {.cap = (size_t)16 * SUPPRESS_TEXT_MAX};
 	size_t n;
 
-	escape_text(&out, slice_head(slice_str(head), SUPPRESS_TEXT_MAX));
-	escape_text(&out, slice_head(given, (size_t)2 * SUPPRESS_TEXT_MAX));
+	escape_again(&out, slice_head(slice_str(head), SUPPRESS_TEXT_MAX));
+	escape_again(&out, slice_head(given, (size_t)2 * SUPPRESS_TEXT_MAX));
 	n = out.n;
 	if (n >= SUPPRESS_TEXT_MAX) /* never half a character */
 		for (n = SUPPRESS_TEXT_MAX - 1;
@@ -297,6 +305,23 @@ add_one(struct call *call, const struct change *change,
 	return suppress_add(call->control->suppress, &entry, arena, row);
 }
 
+static void
+not_address(struct call *call)
+{
+	call_usage(call, "ADDRESS is a mail address, such as bob@example.com");
+}
+
+/* As a client may give it, and import reads it. */
+static bool
+is_address(const char *text)
+{
+	struct slice rest = slice_str(text);
+	struct path path;
+
+	return text[0] != '<' && path_parse(&rest, &path) == PATH_FINE &&
+	       path.domain.n > 0 && rest.n == 0;
+}
+
 static enum call_next
 change_one(struct call *call, bool add, enum suppress_reason reason)
 {
@@ -319,8 +344,7 @@ change_one(struct call *call, bool add, enum suppress_reason reason)
 	} else {
 		change_destroy(&change);
 		if (err == GW_EINVAL)
-			call_usage(call, "ADDRESS is a mail address, such as "
-					 "bob@example.com");
+			not_address(call);
 		else if (err == GW_ENOENT)
 			call_fail(call, "it is not suppressed ('sluice "
 					"suppress list')");
@@ -339,6 +363,10 @@ command_suppress_add(struct call *call)
 
 	if (!suppress_there(call) || !suppress_as_option(call, &reason))
 		return CALL_DONE;
+	if (!is_address(command_operand(&call->line, 0))) {
+		not_address(call);
+		return CALL_DONE;
+	}
 	return change_one(call, true, reason);
 }
 

@@ -112,10 +112,12 @@ parse_behind(struct slice rest, struct line *line)
 	if (suppress_reason_find(take_word(&rest), &line->reason) != 0)
 		return "behind the address stands why: manual, unsubscribed, "
 		       "complaint, hardbounce or softbounce";
-	if (rest.n > 0 && !parse_since(take_word(&rest), &line->since_wall_s))
+	if (rest.n == 0)
+		return NULL;
+	if (!parse_since(take_word(&rest), &line->since_wall_s))
 		return "then since when: 2026-12-31T16:40:00Z";
-	if (rest.n > 0)
-		suppress_text_put(line->text, "", rest);
+	/* what export wrote comes back as it was, also if it is nothing */
+	suppress_text_put(line->text, "", rest);
 	return NULL;
 }
 

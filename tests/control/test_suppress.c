@@ -1,5 +1,7 @@
 /* sluice suppress: what is said, and what comes through an export and an
  * import; what people and files say of an address, however long. */
+#include "gateway/control/suppress_text.h"
+#include "gateway/smtp/path.h"
 #include "tests/control/trail.h"
 
 static const struct {
@@ -195,6 +197,110 @@ START_TEST(there_and_back)
 }
 END_TEST
 
+/* --- whatever there is, there and back --- */
+
+#define ODD 400
+
+static uint64_t seed = 20261122;
+
+static uint8_t
+next_byte(void)
+{
+	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (uint8_t)(seed >> 56);
+}
+
+/* Of bytes that a client might give: half of them in quotes. */
+static void
+make_address(char out[SUPPRESS_ADDRESS_SIZE], unsigned i)
+{
+	static const char *const first[] = {"#",
+					    "\"#\\\"\\\\\"",
+					    "\"a\\\\\"",
+					    "m\xc3\xbcller",
+					    "a\xe2\x80\x8b",
+					    "\"a, b\"",
+					    "\"<a@b>\"",
+					    "'='"};
+	struct slice rest;
+	struct path path;
+	char *p;
+
+	do {
+		p = out;
+		if (i < sizeof(first) / sizeof(first[0])) {
+			p += sprintf(p, "%s", first[i]);
+		} else {
+			bool quoted = i % 2;
+
+			p += sprintf(p, "%s", quoted ? "\"" : "");
+			for (int n = 1 + next_byte() % 12; n > 0; n--)
+				*p++ = (char)next_byte();
+			p += sprintf(p, "%s", quoted ? "\"" : "");
+		}
+		p += sprintf(p, "@d%u.example", i);
+		rest = slice_of(out, (size_t)(p - out));
+	} while (slice_find(rest, '\0') < rest.n || out[0] == '<' ||
+		 path_parse(&rest, &path) != PATH_FINE || rest.n > 0);
+}
+
+static void
+put_odd(unsigned i)
+{
+	char address[SUPPRESS_ADDRESS_SIZE], text[400];
+	const struct suppress_entry entry = {
+	    .address = address,
+	    .reason = (enum suppress_reason)(i % SUPPRESS_REASONS),
+	    .count = 1,
+	    .since_wall_s = 1700000000 + i,
+	    .last_wall_s = 1700000000 + i,
+	    .text = text};
+	struct arena *arena = arena_create(1024);
+	size_t n = i % 5 ? next_byte() : (size_t)next_byte() + 140;
+	struct store_change row;
+	struct store_txn *txn;
+
+	make_address(address, i);
+	for (size_t k = 0; k < n; k++)
+		do
+			text[k] = (char)next_byte();
+		while (text[k] == '\0');
+	text[n] = '\0';
+	ck_assert_int_eq(suppress_add(world.suppress, &entry, arena, &row), 0);
+	txn = store_write(world.spool.store);
+	store_apply(txn, &row, 1);
+	ck_assert_int_eq(store_commit(&txn), 0);
+	arena_destroy(&arena);
+}
+
+START_TEST(odd_there_and_back)
+{
+	char address[SUPPRESS_ADDRESS_SIZE];
+	struct answer out, again;
+	uint64_t began = seed;
+
+	world_start(true, NULL);
+	for (unsigned i = 0; i < ODD; i++)
+		put_odd(i);
+	out = command("suppress export", NULL, false);
+	ck_assert_uint_eq(suppress_count(world.suppress), ODD);
+	world_stop();
+	world_start(true, NULL);
+	import("suppress import -", buf_cstr(&out.out), 0, "Imported 400");
+	again = command("suppress export", NULL, false);
+	ck_assert(strcmp(buf_cstr(&out.out), buf_cstr(&again.out)) == 0);
+	seed = began;
+	for (unsigned i = 0; i < 8; i++) {
+		make_address(address, i);
+		ck_assert_msg(suppress_has(world.suppress, slice_str(address)),
+			      "%s", address);
+	}
+	answer_fini(&out);
+	answer_fini(&again);
+	world_stop();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -207,6 +313,7 @@ main(void)
 	tcase_add_test(tc, suppressing);
 	tcase_add_test(tc, importing);
 	tcase_add_test(tc, there_and_back);
+	tcase_add_test(tc, odd_there_and_back);
 	tcase_add_loop_test(tc, imported_text, 0,
 			    (int)(sizeof(texts) / sizeof(texts[0])));
 	tcase_add_loop_test(tc, reason, 0,
