@@ -64,11 +64,13 @@ class Lane:
 
     def __init__(self, work, name, tls):
         self.icap = Recorder(tls)
-        self.sluice = scan_help.gateway(
-            work, self.icap.url, "wait 25s; part-timeout 30s; verify off;", name=name,
-            start=False)
         # what fails alone is tried again after half a minute
-        self.sluice.start(scan_help.quick(work, 5))
+        env = scan_help.quick(work, 5)
+        times = 5 if "QUICK_CLOCK" in env else 1
+        self.sluice = scan_help.gateway(
+            work, self.icap.url, "wait %ds; part-timeout %ds; verify off;" % (
+                5 * times, 6 * times), name=name, start=False)
+        self.sluice.start(env)
         scan_help.up(self.sluice)
         self.out, self.caught, self.refused = [], 0, 0
         self.wrong = []
