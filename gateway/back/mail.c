@@ -294,6 +294,9 @@ mail_split(struct relay *relay, struct job *job, const struct spool_msg *msg,
 	other->undecided = job->undecided;
 	other->state = JOB_ACTIVE;
 	catalog_add(relay->catalog, other);
+	/* The message may have been read before it was adopted on disk. */
+	catalog_set_campaign(relay->catalog, other, job_campaign(job));
+	other->lane = job->lane;
 	keep_others(job, indexes, count);
 	return other;
 }

@@ -214,7 +214,7 @@ static uint64_t
 waiting_letter(void)
 {
 	struct letter letter = {.cred = "pr",
-				.to = "a@x.test b@x.test",
+				.to = "a@x.test b@y.test",
 				.next_wall_s = clock_wall_s() + 3600};
 	struct campaigns_conf conf = {.same = 2};
 	uint64_t id;
@@ -261,6 +261,36 @@ START_TEST(test_purge_adopted)
 	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_DELIVERED], 1);
 	ck_assert_uint_eq(on_disk(c).left, 0);
 	ck_assert_uint_eq(on_disk(c).counts[CAMPAIGN_PURGED], 2);
+}
+END_TEST
+
+/* A part of it is purged while the disk does not know of which campaign it is:
+ * the message has to be read for that. */
+START_TEST(test_part_adopted)
+{
+	struct back_work work = {.verb = BACK_PURGE, .done = on_ended};
+	uint64_t id, c;
+
+	world_start(&w);
+	id = waiting_letter();
+	keep(true, false);
+	c = adopting_letter();
+	UNTIL(&w, kept_outcomes() == 2, "the move and a delivery");
+	work.select.domain = "y.test";
+	ended = false;
+	back_work_start(w.back, &work);
+	UNTIL(&w, kept_outcomes() == 3, "the purge");
+	let_go(0);
+	UNTIL(&w, ended, "it ends");
+	ck_assert_uint_eq(work.recipients, 1);
+	UNTIL(&w, world_view(&w, c).counts[CAMPAIGN_PURGED] == 1, "counted");
+	UNTIL(&w, world_view(&w, c).left == 1, "the other is left");
+	ck_assert_uint_eq(on_disk(c).left, 1);
+	work = (struct back_work){.verb = BACK_COUNT};
+	work.select.campaign = c;
+	world_work(&w, &work);
+	ck_assert_uint_eq(work.recipients, 1);
+	ck_assert_uint_eq(work.sample[0], id);
 }
 END_TEST
 
@@ -396,6 +426,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_undo);
 	tcase_add_test(tc, test_purge_adopted);
+	tcase_add_test(tc, test_part_adopted);
 	tcase_add_test(tc, test_adoption_again);
 	tcase_add_test(tc, test_late);
 	tcase_add_test(tc, test_never_written);

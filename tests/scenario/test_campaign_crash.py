@@ -193,6 +193,8 @@ def killed_while_they_are_steered(work):
     case.equal([r for r in lists["C1"] + lists["C2"] + merge
                 if (had[r] > 0) == (r in gone)], [], "lost, or nobody there")
     only_by_kills(hub, kills)
+    # whatever a commit was in the middle of, the next start found it right
+    case.equal(sluice.log_lines("campaign-recounted"), [], "counts that were not true")
     sluice.stop()
 
 
