@@ -122,9 +122,10 @@ def finish(sluice):
             if row["left"] > 0:
                 sluice.ctl("campaign", "rate", cid, "10000000/h", check=False)
         time.sleep(0.2)
-        # a mail merge may go on for a while: it is running yet
-        return all(row["left"] == 0 and row["state"] == (
-            "done" if row["messages"] == 1 else "running") for row in rows.values())
+        # a mail merge may go on for two minutes: so long it is running yet
+        return all(row["left"] == 0 and (row["state"] == "done" or (
+            row["state"] == "running" and row["messages"] > 1))
+            for row in rows.values())
     try:
         hops.wait(over, "all of them to be done", 120)
     except AssertionError as error:
