@@ -10,7 +10,7 @@
 #include "gateway/base/clock.h"
 #include "tests/auth/auth_help.h"
 
-#define WAIT_MS 50000
+#define WAIT_MS 240000
 
 static const char *socket_path;
 static struct loop *loop;

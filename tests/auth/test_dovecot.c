@@ -13,7 +13,7 @@
 #include "gateway/base/clock.h"
 #include "tests/auth/auth_help.h"
 
-#define WAIT_MS 50000
+#define WAIT_MS 240000
 #define HELLO                                                                 \
 	"VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tCRAM-MD5\tdictionary\n" \
 	"MECH\tANONYMOUS\tanonymous\nMECH\tEXTERNAL\nMECH\tOTP\tprivate\n"    \

@@ -10,7 +10,7 @@
 #include "gateway/base/error.h"
 #include "tests/auth/store_help.h"
 
-#define WAIT_MS 50000
+#define WAIT_MS 240000
 
 static struct loop *loop;
 static struct auth_pool *pool;

@@ -11,7 +11,7 @@
 #include "gateway/base/clock.h"
 #include "tests/auth/store_help.h"
 
-#define WAIT_MS 50000
+#define WAIT_MS 240000
 #define AHEAD_COUNT 8
 #define DELAY_MS 600
 #define GAP_MS 20

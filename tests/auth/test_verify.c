@@ -5,7 +5,7 @@
 #include "gateway/base/clock.h"
 #include "tests/auth/auth_help.h"
 
-#define WAIT_MS 30000
+#define WAIT_MS 240000
 
 static struct loop *loop;
 static struct verify_pool *pool;

@@ -20,7 +20,7 @@
 #include "gateway/base/error.h"
 #include "gateway/net/loop.h"
 
-#define HELP_PATIENCE_MS 50000
+#define HELP_PATIENCE_MS 240000
 
 /* Turns until cond holds; a test that hangs fails here, with its line. */
 #define TURN_UNTIL(loop, cond)                                       \

@@ -8,7 +8,7 @@
 #include "gateway/net/loop.h"
 
 /* Under a sanitizer, on a machine that has other things to do. */
-#define TURN_PATIENCE_MS 50000
+#define TURN_PATIENCE_MS 240000
 
 /* Turns until cond holds; a test that hangs fails here, with its label. */
 #define TURN_UNTIL(loop, cond, label)                                      \
