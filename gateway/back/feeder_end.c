@@ -88,7 +88,7 @@ check_told(struct relay *relay, uint64_t campaign, const struct feed *feed)
 		return;
 	if (view.state == CAMPAIGN_STOPPED || view.state == CAMPAIGN_DONE ||
 	    (view.state == CAMPAIGN_CANCELED && view.left == 0 &&
-	     is_empty(feed)))
+	     is_empty(feed) && !campaign_adopts(relay->campaigns, campaign)))
 		campaign_report_start(relay, campaign);
 }
 
@@ -105,10 +105,11 @@ feeder_check_done(struct relay *relay, uint64_t campaign)
 	feed = feed_find(feeder, campaign);
 	over = campaign_over_wall_s(relay->campaigns, campaign);
 	if (over == 0) {
-		if (feed && !campaign_adopts(relay->campaigns, campaign))
-			feed_unwatch(feeder, feed);
 		check_told(relay, campaign, feed);
-		if (feed && is_empty(feed) && has_ended(feed))
+		if (!feed || campaign_adopts(relay->campaigns, campaign))
+			return;
+		feed_unwatch(feeder, feed);
+		if (is_empty(feed) && has_ended(feed))
 			feed_destroy(feeder, feed);
 		return;
 	}

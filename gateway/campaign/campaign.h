@@ -297,6 +297,9 @@ int campaign_get(struct campaigns *campaigns, uint64_t id, int64_t now_wall_s,
 /* Numbers, the newest first; before: exclusive, 0 from the newest. */
 size_t campaigns_list(struct campaigns *campaigns, uint64_t before,
 		      uint64_t *ids, size_t max);
+/* Up to max of those that were canceled and have recipients left. */
+size_t campaigns_canceled(struct campaigns *campaigns, uint64_t *ids,
+			  size_t max);
 struct campaigns_status {
 	uint64_t by_state[CAMPAIGN_STATES];
 	uint64_t left; /* recipients of those that have not ended */

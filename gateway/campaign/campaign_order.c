@@ -218,6 +218,10 @@ find_old(struct campaigns *campaigns, int64_t now_wall_s)
 		if (!campaign_has_ended(campaign) || campaign->pending > 0 ||
 		    campaign->ended_wall_s >= now_wall_s - keep_s)
 			continue;
+		/* What is of none is sent. */
+		if (campaign->state == CAMPAIGN_CANCELED &&
+		    campaign_left(campaign) > 0)
+			continue;
 		id = campaign->id;
 		break;
 	}

@@ -87,6 +87,23 @@ campaigns_list(struct campaigns *campaigns, uint64_t before, uint64_t *ids,
 	return n;
 }
 
+size_t
+campaigns_canceled(struct campaigns *campaigns, uint64_t *ids, size_t max)
+{
+	struct campaign *campaign, *next;
+	size_t n = 0;
+
+	pthread_mutex_lock(&campaigns->lock);
+	HASH_ITER(hh, campaigns->by_id, campaign, next)
+	{
+		if (n < max && campaign->state == CAMPAIGN_CANCELED &&
+		    campaign_left(campaign) > 0)
+			ids[n++] = campaign->id;
+	}
+	pthread_mutex_unlock(&campaigns->lock);
+	return n;
+}
+
 void
 campaigns_status_get(struct campaigns *campaigns,
 		     struct campaigns_status *status)

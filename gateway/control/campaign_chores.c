@@ -113,19 +113,13 @@ sweep_one(struct control *control, const struct campaign_view *view)
 		cancels_sweep(control->cancels, view->id, trash, until_wall_s);
 }
 
-/* The newest alone: what is left of older ones was swept long ago. */
 static void
 sweep(struct control *control)
 {
-	struct campaigns_status status;
 	struct campaign_view view;
 	uint64_t ids[LOOKED_AT];
-	size_t n;
+	size_t n = campaigns_canceled(control->campaigns, ids, LOOKED_AT);
 
-	campaigns_status_get(control->campaigns, &status);
-	if (status.by_state[CAMPAIGN_CANCELED] == 0)
-		return;
-	n = campaigns_list(control->campaigns, 0, ids, LOOKED_AT);
 	for (size_t i = 0; i < n; i++) {
 		if (campaign_get(control->campaigns, ids[i], clock_wall_s(),
 				 &view) == 0 &&

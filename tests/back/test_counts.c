@@ -363,6 +363,46 @@ START_TEST(test_late)
 }
 END_TEST
 
+/* It is told of as canceled when that is moved, too, and gone. */
+START_TEST(test_late_canceled)
+{
+	struct back_work work = {.verb = BACK_PURGE};
+	struct campaigns_conf conf = {.same = 2};
+	struct letter letter = {.cred = "pr",
+				.to = "a@x.test b@x.test",
+				.next_wall_s = clock_wall_s() + 3600};
+	struct campaign_mail mail = {
+	    .cred = "pr", .owner = "pr@example.org", .recipients = 2};
+	struct arena *arena = arena_create(1024);
+	struct campaign_join late;
+	uint64_t c, other;
+
+	campaigns_configure(w.campaigns, &conf);
+	mail.shape.exact[0] = 7;
+	world_start(&w);
+	mail.id = world_accept(&w, &letter);
+	campaign_join(w.campaigns, &mail, clock_wall_s(), arena, &late);
+	c = adopting_letter();
+	UNTIL(&w, world_view(&w, c).left == 0, "the last one");
+	set(c, CAMPAIGN_CANCELED);
+	other = world_campaign(&w, "hr", 1);
+	letter_to(other, "a@x.test");
+	UNTIL(&w,
+	      campaign_is_told(w.campaigns, other) &&
+		  world_view(&w, other).state == CAMPAIGN_DONE,
+	      "behind it");
+	ck_assert(!campaign_is_told(w.campaigns, c));
+	campaign_join_end(w.campaigns, &late, true);
+	UNTIL(&w, world_view(&w, c).left == 2, "it is moved");
+	ck_assert(!campaign_is_told(w.campaigns, c));
+	work.select.campaign = c;
+	world_work(&w, &work);
+	ck_assert_uint_eq(work.recipients, 2);
+	UNTIL(&w, campaign_is_told(w.campaigns, c), "told of");
+	arena_destroy(&arena);
+}
+END_TEST
+
 /* --- what cannot be written, or read ---------------------------------------
  */
 
@@ -429,6 +469,7 @@ main(void)
 	tcase_add_test(tc, test_part_adopted);
 	tcase_add_test(tc, test_adoption_again);
 	tcase_add_test(tc, test_late);
+	tcase_add_test(tc, test_late_canceled);
 	tcase_add_test(tc, test_never_written);
 	tcase_add_test(tc, test_never_read);
 	suite_add_tcase(suite, tc);

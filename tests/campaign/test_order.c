@@ -400,6 +400,39 @@ START_TEST(forgotten)
 }
 END_TEST
 
+/* What was canceled and stands in the queue yet is not forgotten: it would be
+ * sent as of none. */
+START_TEST(not_forgotten_before_it_is_gone)
+{
+	struct store_change changes[CAMPAIGN_EXPIRE_MIN];
+	struct campaign_view view;
+	int64_t later = NOW + 90 * 86400;
+	uint64_t ids[2];
+	size_t n;
+
+	kit_open(&conf);
+	kit_send("ann", 'a', 101, NOW);
+	kit_send("ann", 'b', 101, NOW);
+	kit_order(1, CAMPAIGN_CANCELED, NOW);
+	kit_order(2, CAMPAIGN_CANCELED, NOW);
+	(void)kit_count(1, CAMPAIGN_PURGED, 100, NOW);
+	(void)kit_count(2, CAMPAIGN_PURGED, 101, NOW);
+	while ((n = campaigns_expire(all, env, later, arena, changes,
+				     COUNT(changes))) > 0)
+		kit_commit(changes, n);
+	ck_assert_int_eq(campaign_get(all, 1, NOW, &view), 0);
+	ck_assert_int_eq(campaign_get(all, 2, NOW, &view), GW_ENOENT);
+	ck_assert_uint_eq(campaigns_canceled(all, ids, COUNT(ids)), 1);
+	ck_assert_uint_eq(ids[0], 1);
+	(void)kit_count(1, CAMPAIGN_PURGED, 1, NOW);
+	ck_assert_uint_eq(campaigns_canceled(all, ids, COUNT(ids)), 0);
+	ck_assert_uint_gt(
+	    campaigns_expire(all, env, later, arena, changes, COUNT(changes)),
+	    0);
+	kit_close();
+}
+END_TEST
+
 /* One whose record cannot be read waits for a person; the others are as they
  * were. */
 START_TEST(a_bad_record)
@@ -565,6 +598,7 @@ main(void)
 	tcase_add_test(tc, not_over_before_it_is_back);
 	tcase_add_test(tc, failures);
 	tcase_add_test(tc, forgotten);
+	tcase_add_test(tc, not_forgotten_before_it_is_gone);
 	tcase_add_test(tc, a_bad_record);
 	tcase_add_test(tc, listed);
 	tcase_add_loop_test(tc, model, 0, 4);
