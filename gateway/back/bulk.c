@@ -6,9 +6,9 @@
  * What was delivered is known by a keyed hash of message and address, of the
  * last two times DELIVERED_MAX; a restart forgets it.
  *
- * The guard counts recipients at a receiver's consumers since midnight UTC (or
- * the start of the process). At the limit it stops the campaign that would pass
- * it, once a day: whoever resumes it was asked.
+ * The guard counts recipients at a receiver's consumers since midnight UTC
+ * (days.h). At the limit it stops the campaign that would pass it, once a day:
+ * whoever resumes it was asked.
  */
 #include "gateway/back/bulk.h"
 
@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "gateway/back/campaign_report.h"
+#include "gateway/back/days.h"
 #include "gateway/back/feeder.h"
 #include "gateway/back/pacing.h"
 #include "gateway/base/address.h"
@@ -30,13 +31,9 @@
 
 #define DELIVERED_MAX 1000000
 #define TEXT_MAX 600
-#define DAY_S INT64_C(86400)
 
 struct bulk {
 	struct idset delivered[2]; /* [0], then [1] before it */
-	int64_t day;
-	uint64_t counts[RECEIVERS]; /* of that day */
-	struct idset asked;	    /* campaigns the guard stopped that day */
 };
 
 struct bulk *
@@ -55,7 +52,6 @@ bulk_destroy(struct bulk **bulk)
 	*bulk = NULL;
 	idset_fini(&b->delivered[0]);
 	idset_fini(&b->delivered[1]);
-	idset_fini(&b->asked);
 	free(b);
 }
 
@@ -199,14 +195,12 @@ keep_batch(struct dest *dest, struct sieve *sieve, struct job *job)
 
 /* --- the guard ------------------------------------------------------------ */
 
-static void
-begin_day(struct bulk *bulk, int64_t now_wall_s)
+static uint64_t
+count_of(struct relay *relay, enum receiver receiver, int64_t now_wall_s)
 {
-	if (bulk->day == now_wall_s / DAY_S)
-		return;
-	bulk->day = now_wall_s / DAY_S;
-	memset(bulk->counts, 0, sizeof(bulk->counts));
-	idset_fini(&bulk->asked);
+	struct day_key key = day_key_receiver(receiver);
+
+	return days_count(relay->days, &key, now_wall_s);
 }
 
 static void
@@ -219,19 +213,19 @@ stop_campaign(struct relay *relay, uint64_t id, enum receiver receiver,
 				       .rate_per_h = -1,
 				       .connections = -1,
 				       .reason = reason};
+	uint64_t count = count_of(relay, receiver, now_wall_s);
 	struct arena *arena = arena_create(1024);
 	struct store_change change;
 
 	(void)snprintf(reason, sizeof(reason),
 		       "%llu recipients at %s today: more may make a bulk "
 		       "sender of us; resume to go on",
-		       (unsigned long long)relay->bulk->counts[receiver],
-		       receiver_name(receiver));
+		       (unsigned long long)count, receiver_name(receiver));
 	if (campaign_order(relay->campaigns, &order, now_wall_s, arena,
 			   &change) == 0) {
 		log_event(GW_LOG_WARN, "campaign-guard", LF_U64("campaign", id),
 			  LF_STR("receiver", receiver_name(receiver)),
-			  LF_U64("rcpts", relay->bulk->counts[receiver]));
+			  LF_U64("rcpts", count));
 		/* The report commits the state. */
 		campaign_report_start(relay, id);
 		feeder_refresh(relay, id);
@@ -245,24 +239,24 @@ guard(struct relay *relay, const struct sieve *sieve)
 {
 	uint32_t max = relay->settings->conf.bulk.guard;
 	uint64_t campaign = sieve->msg->campaign;
-	uint32_t here[RECEIVERS] = {0};
 	int64_t now_wall_s = clock_wall_s();
-	struct bulk *bulk = relay->bulk;
+	uint32_t here[RECEIVERS] = {0};
 
-	begin_day(bulk, now_wall_s);
+	if (max == 0 || !relay->campaigns || campaign == 0)
+		return true;
 	for (uint32_t i = 0; i < sieve->count; i++)
 		here[receiver_of(
 		    address_domain(slice_str(sieve->rcpts[i]->address)))]++;
 	for (int r = RECEIVER_NONE + 1; r < RECEIVERS; r++) {
-		if (max == 0 || here[r] == 0 ||
-		    bulk->counts[r] + here[r] <= max || !relay->campaigns ||
-		    campaign == 0 || !idset_add(&bulk->asked, campaign))
+		enum receiver receiver = (enum receiver)r;
+
+		if (here[r] == 0 ||
+		    count_of(relay, receiver, now_wall_s) + here[r] <= max ||
+		    !days_ask(relay->days, campaign, now_wall_s))
 			continue;
-		stop_campaign(relay, campaign, (enum receiver)r, now_wall_s);
+		stop_campaign(relay, campaign, receiver, now_wall_s);
 		return false;
 	}
-	for (int r = RECEIVER_NONE + 1; r < RECEIVERS; r++)
-		bulk->counts[r] += here[r];
 	return true;
 }
 
@@ -293,8 +287,7 @@ bulk_pass(struct dest *dest, struct job **job, struct spool_rcpt **rcpts)
 	}
 	if (!*job)
 		return false;
-	/* What is put off unsent is not the receiver's to count. */
-	if (dest->kind == DEST_LOBBY || dest_is_down(dest))
+	if (!bulk_sends(dest))
 		return true;
 	keep_batch(dest, &sieve, *job);
 	return guard(relay, &sieve) || feeder_passes(relay, job);

@@ -125,6 +125,7 @@ delivery_begin(struct dest *dest, struct job **jobp)
 {
 	struct relay *relay = dest->hop->relay;
 	struct spool_rcpt **rcpts;
+	struct delivery *delivery;
 
 	if (!load_job(relay, jobp))
 		return NULL;
@@ -134,7 +135,9 @@ delivery_begin(struct dest *dest, struct job **jobp)
 		free(rcpts);
 		return NULL;
 	}
-	return make(dest, jobp, rcpts);
+	delivery = make(dest, jobp, rcpts);
+	bulk_began(delivery);
+	return delivery;
 }
 
 void
@@ -169,6 +172,7 @@ delivery_undo(struct delivery **delivery)
 	struct relay *relay = (*delivery)->relay;
 	struct job *job = (*delivery)->job;
 
+	bulk_undone(*delivery);
 	delivery_free(delivery);
 	sched_ready(relay->sched, &dest->ready, job, true);
 	relay_kick(relay, dest);
@@ -457,6 +461,7 @@ sum_up(struct ending *e, struct outcome *outcome, const struct result *results)
 	expire_results(e);
 	for (uint32_t i = 0; i < d->count; i++)
 		add_result(e, outcome, i);
+	bulk_ended(outcome, d, e->results);
 	if (e->results[0].fate == FATE_ALTERED)
 		stat_add(&d->relay->stats->altered, 1);
 }

@@ -15,6 +15,10 @@ struct delivery {
 	const struct spool_msg *msg;
 	uint32_t count;
 	struct spool_rcpt **rcpts; /* of msg */
+	/* bulk.c: the day that its recipients count in, 0: in none; and
+	 * whether that is so at the site too. */
+	int64_t day;
+	bool warms;
 };
 
 /* Where it went, for the log and the DSN. */

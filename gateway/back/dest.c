@@ -54,7 +54,7 @@ join_pool(struct dest *dest, struct conn_pool *pools, unsigned lane)
 	    &pools[source_of_lane(&dest->hop->conf, lane, &dest->source)];
 	dest->pool->dests[lane] = dest;
 	if (lane == LANE_BULK && dest->kind != DEST_MAILDIR)
-		dest->pacing = pacing_create(dest->hop->relay);
+		dest->pacing = pacing_create(dest);
 }
 
 static struct dest *

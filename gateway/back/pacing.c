@@ -1,13 +1,14 @@
 /*
  * The pure pace (gateway/campaign/pace.h) with a clock, the settings that hold
- * now, and the day's count of the warm-up plan.
+ * now, and the day's share of the warm-up plan, which days.c counts.
  *
- * The plan counts from the start of the process: a restart begins its day anew.
+ * A restart forgets the pace: the first reply that says "slower" tells of it.
  */
 #include "gateway/back/pacing.h"
 
 #include <stdlib.h>
 
+#include "gateway/back/days.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/mem.h"
@@ -19,9 +20,8 @@
 struct pacing {
 	struct relay *relay;
 	struct pace pace;
-	int64_t day; /* since the epoch, that started is of */
-	uint64_t started;
-	bool warm_said; /* that the day's share is used up */
+	struct day_key key;
+	int64_t said_day; /* that the share of it is used up */
 };
 
 static const struct back_bulk *
@@ -31,11 +31,13 @@ terms(const struct pacing *pacing)
 }
 
 struct pacing *
-pacing_create(struct relay *relay)
+pacing_create(const struct dest *dest)
 {
 	struct pacing *pacing = mem_zalloc(sizeof(*pacing));
+	struct relay *relay = dest->hop->relay;
 
 	pacing->relay = relay;
+	pacing->key = day_key_site(dest);
 	pace_init(&pacing->pace, &terms(pacing)->site, relay_now_ms(relay));
 	return pacing;
 }
@@ -65,34 +67,48 @@ renew(struct pacing *pacing)
 		pace_rule_set(&pacing->pace, rule, relay_now_ms(pacing->relay));
 }
 
-static bool
-is_warm(struct pacing *pacing)
+bool
+pacing_warms(const struct pacing *pacing)
+{
+	return pacing && terms(pacing)->warmup_days > 0;
+}
+
+const struct day_key *
+pacing_day_key(const struct pacing *pacing)
+{
+	return &pacing->key;
+}
+
+/* What is left of the day's share. */
+static uint64_t
+share_left(const struct pacing *pacing)
 {
 	const struct back_bulk *bulk = terms(pacing);
-	int64_t now_s, day;
+	int64_t now_s = clock_wall_s();
+	uint64_t count;
 	uint32_t most;
 
-	if (bulk->warmup_days == 0)
-		return true;
-	now_s = clock_wall_s();
-	day = now_s / DAY_S;
-	if (day != pacing->day) {
-		pacing->day = day;
-		pacing->started = 0;
-		pacing->warm_said = false;
-	}
+	if (!pacing_warms(pacing))
+		return UINT64_MAX;
 	most = pace_warmup(bulk->warmup, bulk->warmup_days,
 			   (now_s - bulk->warmup_since_wall_s) / DAY_S);
-	return most == 0 || pacing->started < most;
+	if (most == 0)
+		return UINT64_MAX;
+	count = days_count(pacing->relay->days, &pacing->key, now_s);
+	return count < most ? most - count : 0;
 }
 
 static void
 say_warm(struct pacing *pacing)
 {
-	if (pacing->warm_said)
+	int64_t now_s = clock_wall_s();
+
+	if (pacing->said_day == now_s / DAY_S)
 		return;
-	pacing->warm_said = true;
-	log_event(GW_LOG_INFO, "warm-up", LF_U64("rcpts", pacing->started),
+	pacing->said_day = now_s / DAY_S;
+	log_event(GW_LOG_INFO, "warm-up",
+		  LF_U64("rcpts",
+			 days_count(pacing->relay->days, &pacing->key, now_s)),
 		  LF_STR("what", "the rest goes tomorrow"));
 }
 
@@ -102,7 +118,7 @@ pacing_may_start(struct pacing *pacing)
 	if (!pacing)
 		return true;
 	renew(pacing);
-	if (!is_warm(pacing)) {
+	if (share_left(pacing) == 0) {
 		say_warm(pacing);
 		return false;
 	}
@@ -135,10 +151,17 @@ pacing_is_worn(const struct pacing *pacing, uint64_t messages)
 uint32_t
 pacing_batch(struct pacing *pacing)
 {
+	uint64_t left;
+	uint32_t batch;
+
 	if (!pacing)
 		return 0;
 	renew(pacing);
-	return pace_batch(&pacing->pace, relay_now_ms(pacing->relay));
+	batch = pace_batch(&pacing->pace, relay_now_ms(pacing->relay));
+	left = share_left(pacing);
+	if (left > 0 && left < JOB_RCPTS_MAX && (batch == 0 || left < batch))
+		return (uint32_t)left;
+	return batch;
 }
 
 void
@@ -147,7 +170,6 @@ pacing_started(struct pacing *pacing, uint32_t rcpts)
 	if (!pacing)
 		return;
 	pace_take(&pacing->pace, rcpts, relay_now_ms(pacing->relay));
-	pacing->started += rcpts;
 }
 
 void
@@ -156,7 +178,6 @@ pacing_undone(struct pacing *pacing, uint32_t rcpts)
 	if (!pacing)
 		return;
 	pace_give_back(&pacing->pace, rcpts);
-	pacing->started -= rcpts < pacing->started ? rcpts : pacing->started;
 }
 
 bool
@@ -178,14 +199,9 @@ pacing_hears(struct pacing *pacing, const struct dest *dest, int code,
 	return true;
 }
 
-/* The day's count matters until the day is over. */
 bool
 pacing_matters(struct pacing *pacing)
 {
-	if (!pacing)
-		return false;
-	if (pace_is_slowed(&pacing->pace, relay_now_ms(pacing->relay)))
-		return true;
-	return terms(pacing)->warmup_days > 0 && pacing->started > 0 &&
-	       pacing->day == clock_wall_s() / DAY_S;
+	return pacing &&
+	       pace_is_slowed(&pacing->pace, relay_now_ms(pacing->relay));
 }

@@ -11,6 +11,7 @@
 #include "gateway/back/campaign_report.h"
 #include "gateway/back/chores.h"
 #include "gateway/back/conn_slots.h"
+#include "gateway/back/days.h"
 #include "gateway/back/delivery.h"
 #include "gateway/back/feeder.h"
 #include "gateway/back/held.h"
@@ -263,6 +264,7 @@ on_tick(void *arg)
 		feeder_tick(relay);
 		conn_slots_tick(relay->slots);
 		scanning_tick(relay);
+		days_tick(relay->days, clock_wall_s());
 	}
 	bury_hops(relay);
 	outcome_tick(relay);
@@ -366,6 +368,7 @@ relay_start(struct relay *relay)
 	relay->reports = campaign_reports_create(relay);
 	relay->preflights = preflights_create(relay);
 	relay->bulk = bulk_create();
+	relay->days = days_create(relay, clock_wall_s());
 	relay->weights = weights_create();
 	weights_apply(relay->weights, &relay->settings->conf);
 	relay->hostmem = hostmem_create(0);

@@ -29,6 +29,7 @@ struct rebuild;
 struct scanning;
 struct bulk;
 struct campaign_reports;
+struct days;
 struct preflights;
 struct chores;
 struct domains;
@@ -61,6 +62,7 @@ struct relay {
 	struct campaign_reports *reports;
 	struct preflights *preflights;
 	struct bulk *bulk;
+	struct days *days;
 	back_dead_domain_fn *dead_domain;
 	void *dead_domain_arg;
 	struct dns *dns;

@@ -12,6 +12,7 @@
 #include "gateway/back/chores.h"
 #include "gateway/back/conn.h"
 #include "gateway/back/conn_slots.h"
+#include "gateway/back/days.h"
 #include "gateway/back/delivery.h"
 #include "gateway/back/disk.h"
 #include "gateway/back/feeder.h"
@@ -258,6 +259,7 @@ relay_fini(struct relay *relay)
 	scanning_destroy(&relay->scanning);
 	campaign_reports_destroy(&relay->reports);
 	bulk_destroy(&relay->bulk);
+	days_destroy(&relay->days);
 	weights_destroy(&relay->weights);
 	chores_destroy(&relay->chores);
 	settings_destroy(&relay->settings);

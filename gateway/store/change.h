@@ -27,6 +27,7 @@ enum store_table {
 	STORE_QUARANTINE, /* id -> envelope and verdict (gateway/scan) */
 	STORE_CAMPAIGN, /* id -> record, counts, failures (gateway/campaign) */
 	STORE_SUPPRESS, /* address -> why no mailing goes there (the same) */
+	STORE_DAY,	/* day, what -> recipients that day (gateway/back) */
 	STORE_TABLES
 };
 

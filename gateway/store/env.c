@@ -43,6 +43,7 @@ static const char *const table_names[STORE_TABLES] = {
     [STORE_TRASH] = "trash",	   [STORE_DNS] = "dns",
     [STORE_DOMAIN] = "domain",	   [STORE_QUARANTINE] = "quarantine",
     [STORE_CAMPAIGN] = "campaign", [STORE_SUPPRESS] = "suppress",
+    [STORE_DAY] = "day",
 };
 
 /* Tables of earlier versions that nobody reads any more. */

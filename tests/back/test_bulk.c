@@ -189,6 +189,95 @@ START_TEST(guard)
 }
 END_TEST
 
+/* Who was not reached leaves his place: tries that end so are no mail at the
+ * receiver, however many there are. */
+static const struct {
+	const char *label, *to;
+} unreached[] = {
+    {"4xx at RCPT", "450-a@gmail.com"},
+    {"4xx at the dot", "dot451-a@gmail.com"},
+    {"closed before it was asked for", "drop-a@gmail.com"},
+    {"no reply to the dot", "lose-a@gmail.com"},
+};
+
+START_TEST(guard_gives_back)
+{
+	static const int64_t retry_s[] = {1, 1, 3600};
+	uint64_t c;
+
+	w.conf.bulk.guard = 2;
+	w.conf.retry_s = retry_s;
+	w.conf.retry_count = 3;
+	world_start(&w);
+	c = world_campaign(&w, "pr", 3);
+	letter_to(c, unreached[_i].to);
+	UNTIL(&w, status_of(&w).deferred == 3, unreached[_i].label);
+	ck_assert_msg(world_view(&w, c).state == CAMPAIGN_RUNNING, "%s",
+		      unreached[_i].label);
+	letter_to(c, "b@gmail.com");
+	letter_to(c, "c@gmail.com");
+	UNTIL(&w, world_view(&w, c).counts[CAMPAIGN_DELIVERED] == 2,
+	      "all the places there are");
+	letter_to(c, "d@gmail.com");
+	UNTIL(&w, world_view(&w, c).state == CAMPAIGN_STOPPED, "and no more");
+}
+END_TEST
+
+/* He was asked for, and his receiver said so: that one counts. */
+START_TEST(guard_counts_refused)
+{
+	uint64_t c;
+
+	w.conf.bulk.guard = 1;
+	world_start(&w);
+	c = world_campaign(&w, "pr", 2);
+	letter_to(c, "550-a@gmail.com");
+	UNTIL(&w, status_of(&w).bounced == 1, "refused for good");
+	letter_to(c, "b@gmail.com");
+	UNTIL(&w, world_view(&w, c).state == CAMPAIGN_STOPPED, "it asks");
+	ck_assert(!sent_to("b@gmail.com"));
+}
+END_TEST
+
+/* The day goes on after a restart: what was sent, and who was asked. */
+START_TEST(guard_survives)
+{
+	struct campaign_order resume = {
+	    .state = CAMPAIGN_RUNNING, .rate_per_h = -1, .connections = -1};
+	uint64_t c;
+
+	w.conf.bulk.guard = 3;
+	w.retry_s[0] = w.retry_s[1] = 3600;
+	world_start(&w);
+	c = world_campaign(&w, "pr", 20);
+	letter_to(c, "a@gmail.com b@gmail.com 550-x@gmail.com a@yahoo.com "
+		     "b@yahoo.com");
+	letter_to(c, "lose-y@yahoo.com");
+	UNTIL(&w,
+	      world_ledger(&w).by_state[RCPT_DELIVERED] == 4 &&
+		  status_of(&w).deferred == 1,
+	      "three of one, two of the other");
+	world_stop(&w, 3000);
+	world_reopen_spool(&w);
+	world_start(&w);
+	c = world_campaign(&w, "press", 5);
+	letter_to(c, "c@yahoo.com");
+	UNTIL(&w, sent_to("c@yahoo.com"), "below it");
+	letter_to(c, "c@gmail.com");
+	UNTIL(&w, world_view(&w, c).state == CAMPAIGN_STOPPED, "it asks");
+	UNTIL(&w, report(0) != NULL, "and says so");
+	ck_assert(!sent_to("c@gmail.com"));
+	ck_assert_ptr_nonnull(strstr(world_view(&w, c).reason, "3 recipients"));
+	world_stop(&w, 3000);
+	world_reopen_spool(&w);
+	world_start(&w);
+	resume.id = c;
+	ck_assert_int_eq(world_order(&w, &resume), 0);
+	back_campaign(w.back, c);
+	UNTIL(&w, sent_to("c@gmail.com"), "asked, it goes");
+}
+END_TEST
+
 /* What cannot be sent, however often it is tried, is not at the receiver. */
 START_TEST(guard_down)
 {
@@ -219,6 +308,10 @@ main(void)
 	tcase_add_test(t, suppressed_survives);
 	tcase_add_test(t, guard);
 	tcase_add_test(t, guard_down);
+	tcase_add_loop_test(t, guard_gives_back, 0,
+			    sizeof(unreached) / sizeof(unreached[0]));
+	tcase_add_test(t, guard_counts_refused);
+	tcase_add_test(t, guard_survives);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -216,6 +216,43 @@ START_TEST(warm_up)
 }
 END_TEST
 
+/* A restart goes on where the day was, and a message is cut to what is left. */
+START_TEST(warm_up_survives)
+{
+	static const struct letter many = {
+	    .to = "a@example.net 450-x@example.net 550-x@example.net "
+		  "b@example.net c@example.net d@example.net",
+	    .lane = LANE_BULK};
+	static const uint32_t plan[] = {4};
+	struct world w;
+
+	world_open(&w, NULL);
+	w.retry_s[0] = 3600;
+	w.conf.bulk.warmup = plan;
+	w.conf.bulk.warmup_days = 1;
+	w.conf.bulk.warmup_since_wall_s = clock_wall_s();
+	world_start(&w);
+	world_accept_many(&w, &bulk, 2);
+	UNTIL(&w, world_ledger(&w).by_state[RCPT_DELIVERED] == 2, "two of it");
+	world_stop(&w, 3000);
+	world_reopen_spool(&w);
+	world_start(&w);
+	world_accept(&w, &many);
+	/* Of two that it asks for the second is put off, and gives way to the
+	 * next, who is refused for good. */
+	UNTIL(&w, world_ledger(&w).by_state[RCPT_BOUNCED] == 1, "the rest");
+	wait_ms(&w, 500);
+	ck_assert_uint_eq(count_to(&w, "bob@example.net"), 2);
+	ck_assert_uint_eq(count_to(&w, "a@example.net"), 1);
+	/* The report of who was refused is the only other. */
+	ck_assert_uint_le(sink_count(w.sink), 4);
+	UNTIL(&w, status_of(&w).queued == 4, "four of them another day");
+	world_accept(&w, &personal);
+	UNTIL(&w, count_to(&w, "eve@example.net") == 1, "people have no plan");
+	world_close(&w);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -233,6 +270,7 @@ main(void)
 	tcase_add_test(t, per_connection);
 	tcase_add_test(t, connections);
 	tcase_add_test(t, warm_up);
+	tcase_add_test(t, warm_up_survives);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
