@@ -52,9 +52,21 @@ delete_in_between(struct spool *spool)
 	arena_destroy(&arena);
 }
 
+/* The outcome of a verdict, while it is on its way to the disk. */
+static struct {
+	_Atomic bool keep;
+	struct spool_outcome *_Atomic op;
+} late;
+
 void
 __wrap_spool_outcome_start(struct spool *spool, struct spool_outcome *op)
 {
+	if (late.keep && op->rcpt_count > 0 &&
+	    op->rcpts[0].state == RCPT_QUARANTINED) {
+		late.keep = false;
+		late.op = op;
+		return;
+	}
 	if (deleted.world && op->change_count > 0)
 		delete_in_between(spool);
 	__real_spool_outcome_start(spool, op);
@@ -480,6 +492,55 @@ START_TEST(test_kept)
 }
 END_TEST
 
+/* --- one of a mailing ------------------------------------------------------
+ */
+
+static uint64_t
+join(struct world *w, uint64_t id, uint32_t recipients)
+{
+	struct campaign_mail mail = {
+	    .id = id, .cred = "ann", .owner = OWNER, .recipients = recipients};
+	struct campaign_join join;
+
+	mail.shape.exact[0] = 7;
+	world_join(w, &mail, &join);
+	return join.id;
+}
+
+static const enum scan_infected late_acts[] = {SCAN_INFECTED_QUARANTINE,
+					       SCAN_INFECTED_CLEAN};
+
+/* It was personal mail when its verdict went to the disk: what was kept back is
+ * counted all the same, and a copy is not of the campaign. */
+START_TEST(test_adopted)
+{
+	struct campaigns_conf conf = {.same = 2};
+	struct letter letter = {
+	    .to = "p@a.test q@b.test", .body = evil, .holds = HOLD_SCAN};
+	struct letter other = {.to = "r@a.test"};
+	struct world w;
+	uint64_t c;
+
+	open_scanned(&w);
+	world_campaigns(&w);
+	campaigns_configure(w.campaigns, &conf);
+	w.conf.scan_infected = late_acts[_i];
+	world_start(&w);
+	late.keep = true;
+	ck_assert_uint_eq(join(&w, world_accept(&w, &letter), 2), 0);
+	UNTIL(&w, late.op != NULL, "a verdict");
+	c = other.campaign = join(&w, id_next(), 1);
+	ck_assert_uint_ne(c, 0);
+	world_accept(&w, &other);
+	UNTIL(&w, world_view(&w, c).counts[CAMPAIGN_RECIPIENTS] == 3, "moved");
+	__real_spool_outcome_start(w.spool, late.op);
+	UNTIL(&w, world_view(&w, c).left == 0, "counted");
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_OTHER], 2);
+	ck_assert_uint_eq(world_view(&w, c).counts[CAMPAIGN_DELIVERED], 1);
+	close_scanned(&w);
+}
+END_TEST
+
 /* --- other holds -----------------------------------------------------------
  */
 
@@ -797,6 +858,7 @@ main(void)
 			    sizeof(cases) / sizeof(cases[0]));
 	tcase_add_test(tc, test_cleaned);
 	tcase_add_test(tc, test_kept);
+	tcase_add_loop_test(tc, test_adopted, 0, 2);
 	tcase_add_test(tc, test_unscannable_released);
 	tcase_add_loop_test(tc, test_release_while_pending, 0,
 			    sizeof(others) / sizeof(others[0]));
