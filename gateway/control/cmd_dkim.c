@@ -8,11 +8,11 @@
 
 #include "gateway/base/address.h"
 #include "gateway/base/arena.h"
-#include "gateway/base/escape.h"
 #include "gateway/base/json.h"
 #include "gateway/base/mem.h"
 #include "gateway/control/control_int.h"
 #include "gateway/control/dkim_names.h"
+#include "gateway/control/text.h"
 #include "gateway/dkim/keys.h"
 
 #define STRING_MAX 255
@@ -70,7 +70,7 @@ tell_none(struct call *call, const char *asked)
 	struct buf shown = {.cap = 1024};
 
 	if (asked != NULL) {
-		escape_text(&shown, slice_head(slice_str(asked), 255));
+		text_last(&shown, slice_str(asked), 60);
 		call_fail(call, "there is no 'dkim %s' in the configuration",
 			  buf_cstr(&shown));
 	} else {
