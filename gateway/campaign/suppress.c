@@ -369,3 +369,74 @@ suppress_list(struct store_env *env, struct slice after, size_t max,
 	store_abort(&txn);
 	return err == 0 ? (int)listing.count : GW_EIO;
 }
+
+/* --- what counts no more -------------------------------------------------- */
+
+struct expire {
+	const struct suppress *suppress;
+	struct suppress_place *at;
+	struct arena *arena;
+	struct store_change *changes;
+	size_t left, count;
+	int64_t now_wall_s;
+	bool more;
+	struct suppress_record record;
+};
+
+static bool
+is_forgotten(const struct expire *expire, struct slice key)
+{
+	const struct suppress_entry *entry = &expire->record.entry;
+
+	return entry->counting &&
+	       expire->now_wall_s - entry->last_wall_s >= SOFT_S &&
+	       !has_key(expire->suppress, key);
+}
+
+static bool
+expire_one(void *arg, struct slice key, struct slice value)
+{
+	struct expire *expire = arg;
+
+	if (key.n > sizeof(expire->at->key) ||
+	    slice_eq(key, slice_of(expire->at->key, expire->at->n)))
+		return true;
+	expire->more = expire->left == 0;
+	if (expire->more)
+		return false;
+	expire->left--;
+	memcpy(expire->at->key, key.p, key.n);
+	expire->at->n = key.n;
+	if (suppress_decode(key, value, &expire->record) == 0 &&
+	    is_forgotten(expire, key))
+		expire->changes[expire->count++] =
+		    (struct store_change){.table = STORE_SUPPRESS,
+					  .kind = STORE_DELETE,
+					  .key = keep(expire->arena, key)};
+	return true;
+}
+
+size_t
+suppress_expire(const struct suppress *suppress, struct store_env *env,
+		int64_t now_wall_s, struct suppress_place *at,
+		struct arena *arena, struct store_change *changes, size_t max)
+{
+	struct expire expire = {.suppress = suppress,
+				.at = at,
+				.arena = arena,
+				.changes = changes,
+				.left = max,
+				.now_wall_s = now_wall_s};
+	struct suppress_place from = *at;
+	struct store_txn *txn = store_read(env);
+
+	store_each(txn, STORE_SUPPRESS,
+		   from.n > 0 ? slice_of(from.key, from.n) : SLICE_NONE,
+		   expire_one, &expire);
+	store_abort(&txn);
+	if (!expire.more)
+		at->n = 0;
+	return expire.count;
+}
+
+_Static_assert(SUPPRESS_KEY_MAX <= SUPPRESS_PLACE_MAX, "a place is a key");

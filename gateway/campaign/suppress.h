@@ -63,6 +63,20 @@ int suppress_add(struct suppress *suppress, const struct suppress_entry *entry,
 /* GW_ENOENT. */
 int suppress_remove(struct suppress *suppress, struct slice address,
 		    struct arena *arena, struct store_change *change);
+/* Soft bounces that nobody counts any more, as a week has passed, are
+ * forgotten, some at a time: looks at max records behind *at (n 0: from the
+ * start, which is also how it comes back when all were looked at). Returns how
+ * many changes are to be committed. On the thread on which persons add: what
+ * one adds right behind it is not lost. A bounce in that very moment may be. */
+#define SUPPRESS_PLACE_MAX 400
+struct suppress_place {
+	char key[SUPPRESS_PLACE_MAX];
+	size_t n;
+};
+size_t suppress_expire(const struct suppress *suppress, struct store_env *env,
+		       int64_t now_wall_s, struct suppress_place *at,
+		       struct arena *arena, struct store_change *changes,
+		       size_t max);
 /* From the store, in the order of keys; after: an address, or none. Any
  * thread. Returns how many, or GW_EIO. */
 typedef bool suppress_entry_fn(void *arg, const struct suppress_entry *entry);

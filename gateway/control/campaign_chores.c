@@ -1,9 +1,9 @@
 /*
- * Two chores, and what there is to be told of. What ended long ago is
- * forgotten, some records at a time. And of a canceled campaign that still has
- * recipients left (they were being delivered when it was canceled, and came
- * back) these go where the others went: into the same trash while it can be
- * undone, then away.
+ * Chores, and what there is to be told of. What ended long ago is forgotten,
+ * some records at a time, and so are soft bounces that count no more. And of a
+ * canceled campaign that still has recipients left (they were being delivered
+ * when it was canceled, and came back) these go where the others went: into the
+ * same trash while it can be undone, then away.
  *
  * A forgetting is one commit, which may outlast control: its memory is freed on
  * the store's thread, by whoever is last.
@@ -30,10 +30,13 @@
 #define SWEEP_MS 10000
 #define CHANGES_MAX 500
 #define LOOKED_AT 200
+#define SOFT_MS 1000
+#define SOFT_ROUND_MS 3600000 /* from one round's end to the next */
 
 struct campaign_chores {
 	struct control *control;
-	int64_t forget_ms, sweep_ms; /* not before */
+	int64_t forget_ms, sweep_ms, soft_ms; /* not before */
+	struct suppress_place soft;	      /* this round is there */
 };
 
 struct forgetting {
@@ -75,16 +78,19 @@ on_forgotten(struct spool_change *op)
 	forgetting_free((struct forgetting *)(void *)op);
 }
 
-static void
-forget(struct control *control)
+static struct forgetting *
+forgetting_create(void)
 {
 	struct forgetting *forgetting = mem_zalloc(sizeof(*forgetting));
-	size_t n;
 
 	forgetting->arena = arena_create(4096);
-	n = campaigns_expire(control->campaigns, spool_store(control->spool),
-			     clock_wall_s(), forgetting->arena,
-			     forgetting->changes, CHANGES_MAX);
+	return forgetting;
+}
+
+/* Takes it; n of its changes. */
+static void
+commit(struct control *control, struct forgetting *forgetting, size_t n)
+{
 	if (n == 0) {
 		forgetting_free(forgetting);
 		return;
@@ -93,6 +99,29 @@ forget(struct control *control)
 					       .change_count = n,
 					       .done = on_forgotten};
 	spool_change_start(control->spool, &forgetting->op);
+}
+
+static void
+forget(struct control *control)
+{
+	struct forgetting *forgetting = forgetting_create();
+
+	commit(control, forgetting,
+	       campaigns_expire(control->campaigns, spool_store(control->spool),
+				clock_wall_s(), forgetting->arena,
+				forgetting->changes, CHANGES_MAX));
+}
+
+static void
+forget_soft(struct campaign_chores *chores)
+{
+	struct control *control = chores->control;
+	struct forgetting *forgetting = forgetting_create();
+
+	commit(control, forgetting,
+	       suppress_expire(control->suppress, spool_store(control->spool),
+			       clock_wall_s(), &chores->soft, forgetting->arena,
+			       forgetting->changes, CHANGES_MAX));
 }
 
 /* While there may be an undo, only with the others. Without others a stop may
@@ -138,6 +167,11 @@ campaign_chores_tick(struct campaign_chores *chores, int64_t now_ms)
 	if (now_ms >= chores->forget_ms) {
 		chores->forget_ms = now_ms + FORGET_MS;
 		forget(control);
+	}
+	if (control->suppress != NULL && now_ms >= chores->soft_ms) {
+		forget_soft(chores);
+		chores->soft_ms =
+		    now_ms + (chores->soft.n > 0 ? SOFT_MS : SOFT_ROUND_MS);
 	}
 	if (now_ms >= chores->sweep_ms) {
 		chores->sweep_ms = now_ms + SWEEP_MS;

@@ -147,6 +147,72 @@ START_TEST(soft)
 }
 END_TEST
 
+static bool
+count_entry(void *arg, const struct suppress_entry *entry)
+{
+	(void)entry;
+	++*(size_t *)arg;
+	return true;
+}
+
+static size_t
+records(void)
+{
+	size_t n = 0;
+
+	ck_assert_int_ge(suppress_list(env, SLICE_NONE, 10000, count_entry, &n),
+			 0);
+	return n;
+}
+
+/* A round over all of them, a few at a time: how many went. */
+static size_t
+expire_all(int64_t now)
+{
+	struct arena *arena = arena_create(256);
+	struct suppress_place at = {.n = 0};
+	struct store_change changes[7];
+	size_t n, sum = 0, slices = 0;
+
+	do {
+		n = suppress_expire(list, env, now, &at, arena, changes,
+				    COUNT(changes));
+		for (size_t i = 0; i < n; i++)
+			commit(&changes[i]);
+		sum += n;
+		ck_assert_uint_lt(++slices, 100);
+	} while (at.n > 0);
+	arena_destroy(&arena);
+	return sum;
+}
+
+/* What a week has passed over counts no more, and is not kept; who is on the
+ * list stays. */
+START_TEST(soft_is_forgotten)
+{
+	char address[40];
+
+	for (int i = 0; i < 40; i++) {
+		snprintf(address, sizeof(address), "soft%d@example.com", i);
+		note(address, BOUNCE_INACTIVE, NOW + (i % 2) * DAY);
+		snprintf(address, sizeof(address), "hard%d@example.com", i);
+		note(address, BOUNCE_MAILBOX, NOW);
+	}
+	for (int i = 0; i < 3; i++)
+		note("three@example.com", BOUNCE_INACTIVE, NOW);
+	ck_assert_uint_eq(records(), 81);
+	ck_assert_uint_eq(expire_all(NOW + 7 * DAY - 1), 0);
+	ck_assert_uint_eq(expire_all(NOW + 7 * DAY), 20);
+	ck_assert_uint_eq(expire_all(NOW + 7 * DAY), 0);
+	ck_assert_uint_eq(expire_all(NOW + 8 * DAY), 20);
+	ck_assert_uint_eq(expire_all(NOW + 800 * DAY), 0);
+	ck_assert_uint_eq(records(), 41);
+	restart();
+	ck_assert(has("three@example.com"));
+	ck_assert(has("hard0@example.com"));
+}
+END_TEST
+
 START_TEST(idn)
 {
 	ck_assert_int_eq(note("a@b\xc3\xbc"
@@ -391,6 +457,7 @@ main(void)
 	tcase_add_test(t, hard);
 	tcase_add_test(t, says_nothing);
 	tcase_add_loop_test(t, soft, 0, COUNT(softs));
+	tcase_add_test(t, soft_is_forgotten);
 	tcase_add_test(t, idn);
 	tcase_add_test(t, no_address);
 	tcase_add_test(t, by_a_person);

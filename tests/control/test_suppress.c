@@ -1,5 +1,7 @@
 /* sluice suppress: what is said, and what comes through an export and an
  * import; what people and files say of an address, however long. */
+#include "gateway/control/campaign_chores.h"
+#include "gateway/control/control_int.h"
 #include "gateway/control/suppress_text.h"
 #include "gateway/smtp/path.h"
 #include "tests/control/trail.h"
@@ -197,6 +199,53 @@ START_TEST(there_and_back)
 }
 END_TEST
 
+static void
+put_entry(const struct suppress_entry *entry)
+{
+	struct arena *arena = arena_create(1024);
+	struct store_change row;
+	struct store_txn *txn;
+
+	ck_assert_int_eq(suppress_add(world.suppress, entry, arena, &row), 0);
+	txn = store_write(world.spool.store);
+	store_apply(txn, &row, 1);
+	ck_assert_int_eq(store_commit(&txn), 0);
+	arena_destroy(&arena);
+}
+
+static bool
+is_listed(const char *address)
+{
+	struct answer a = command("suppress list", NULL, false);
+	bool listed = strstr(buf_cstr(&a.out), address) != NULL;
+
+	answer_fini(&a);
+	return listed;
+}
+
+/* A soft bounce of long ago; nobody asked for it to go. */
+START_TEST(soft_is_forgotten)
+{
+	const struct suppress_entry entry = {.address = "soft@example.com",
+					     .reason = SUPPRESS_SOFT,
+					     .counting = true,
+					     .count = 1,
+					     .since_wall_s = 1000,
+					     .last_wall_s = 1000,
+					     .text = ""};
+
+	world_start(true, NULL);
+	expect("suppress add a@example.com", NULL, 0, "leave out");
+	put_entry(&entry);
+	expect("suppress list", NULL, 0, "soft@example.com");
+	campaign_chores_tick(world.control->chores,
+			     loop_now_ms(world.loop) + 4000000);
+	TURN_UNTIL(world.loop, !is_listed("soft@"));
+	ck_assert(is_listed("a@"));
+	world_stop();
+}
+END_TEST
+
 /* --- whatever there is, there and back --- */
 
 #define ODD 400
@@ -255,10 +304,7 @@ put_odd(unsigned i)
 	    .since_wall_s = 1700000000 + i,
 	    .last_wall_s = 1700000000 + i,
 	    .text = text};
-	struct arena *arena = arena_create(1024);
 	size_t n = i % 5 ? next_byte() : (size_t)next_byte() + 140;
-	struct store_change row;
-	struct store_txn *txn;
 
 	make_address(address, i);
 	for (size_t k = 0; k < n; k++)
@@ -266,11 +312,7 @@ put_odd(unsigned i)
 			text[k] = (char)next_byte();
 		while (text[k] == '\0');
 	text[n] = '\0';
-	ck_assert_int_eq(suppress_add(world.suppress, &entry, arena, &row), 0);
-	txn = store_write(world.spool.store);
-	store_apply(txn, &row, 1);
-	ck_assert_int_eq(store_commit(&txn), 0);
-	arena_destroy(&arena);
+	put_entry(&entry);
 }
 
 START_TEST(odd_there_and_back)
@@ -313,6 +355,7 @@ main(void)
 	tcase_add_test(tc, suppressing);
 	tcase_add_test(tc, importing);
 	tcase_add_test(tc, there_and_back);
+	tcase_add_test(tc, soft_is_forgotten);
 	tcase_add_test(tc, odd_there_and_back);
 	tcase_add_loop_test(tc, imported_text, 0,
 			    (int)(sizeof(texts) / sizeof(texts[0])));
