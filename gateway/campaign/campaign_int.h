@@ -141,6 +141,9 @@ uint32_t campaign_recent(const struct campaign *campaign, int64_t now_wall_s);
 void campaign_recent_add(struct campaign *campaign, uint64_t n,
 			 int64_t now_wall_s);
 void campaign_recent_reset(struct campaign *campaign);
+/* Recipients of earlier messages that are not moved over yet; some of them may
+ * have had it. */
+uint64_t campaign_to_adopt(const struct campaign *campaign);
 int64_t campaign_eta(const struct campaign *campaign, int64_t now_wall_s);
 
 /* What is to be committed; bytes in arena. */

@@ -210,8 +210,8 @@ place(struct campaigns *campaigns, struct login *login,
 	return campaign;
 }
 
-static uint64_t
-count_adopted(const struct campaign *campaign)
+uint64_t
+campaign_to_adopt(const struct campaign *campaign)
 {
 	const struct cluster *cluster = campaign->adopted;
 	uint64_t sum = 0;
@@ -265,7 +265,7 @@ campaign_join(struct campaigns *campaigns, const struct campaign_mail *mail,
 		join->state = campaign->state;
 		join->confirm = campaign->confirm;
 		join->recipients = campaign->counts[CAMPAIGN_RECIPIENTS];
-		join->recipients += count_adopted(campaign);
+		join->recipients += campaign_to_adopt(campaign);
 		join->eta_wall_s = campaign_eta(campaign, now_wall_s);
 		write_changes(campaigns, campaign, arena, join);
 	}

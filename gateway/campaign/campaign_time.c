@@ -56,7 +56,7 @@ campaign_recent(const struct campaign *campaign, int64_t now_wall_s)
 int64_t
 campaign_eta(const struct campaign *campaign, int64_t now_wall_s)
 {
-	uint64_t left = campaign_left(campaign);
+	uint64_t left = campaign_left(campaign) + campaign_to_adopt(campaign);
 	uint32_t rate = campaign->rate_per_h;
 	uint32_t recent = campaign_recent(campaign, now_wall_s);
 

@@ -166,6 +166,8 @@ START_TEST(earlier_messages)
 	kit_join(&last, NOW, true, &joins[2]);
 	ck_assert_uint_eq(joins[2].id, 1);
 	ck_assert_uint_eq(joins[2].recipients, 12);
+	ck_assert_int_eq(joins[2].eta_wall_s, NOW + 72); /* of ten a minute */
+	ck_assert_int_eq(kit_view(1, NOW).eta_wall_s, NOW + 72);
 	ck_assert_uint_eq(campaign_take_adopted(all, 1, ids, 4), 1);
 	ck_assert_uint_eq(ids[0], early.id);
 	campaign_join_end(all, &joins[1], true);
