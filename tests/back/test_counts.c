@@ -330,6 +330,33 @@ START_TEST(test_adoption_again)
 }
 END_TEST
 
+/* The end comes before the disk takes the move: what is left of the campaign
+ * after the restart is what of the queue is its. */
+START_TEST(test_adoption_stopped)
+{
+	struct back_work count = {.verb = BACK_COUNT};
+	struct campaign_order pause = {
+	    .state = CAMPAIGN_PAUSED, .rate_per_h = -1, .connections = -1};
+	uint64_t c;
+
+	world_start(&w);
+	(void)waiting_letter();
+	keep(true, false);
+	c = adopting_letter();
+	UNTIL(&w, kept_outcomes() == 2, "the move and a delivery");
+	let_go(GW_EIO);
+	world_stop(&w, 3000);
+	world_reopen_spool(&w);
+	pause.id = c;
+	ck_assert_int_eq(world_order(&w, &pause), 0);
+	world_start(&w);
+	count.select.campaign = c;
+	world_work(&w, &count);
+	UNTIL(&w, world_view(&w, c).left == count.recipients, "it is right");
+	ck_assert_uint_eq(on_disk(c).left, count.recipients);
+}
+END_TEST
+
 /* The answer of its own commit is late: the last message of its text comes
  * before it. */
 START_TEST(test_late)
@@ -468,6 +495,7 @@ main(void)
 	tcase_add_test(tc, test_purge_adopted);
 	tcase_add_test(tc, test_part_adopted);
 	tcase_add_test(tc, test_adoption_again);
+	tcase_add_test(tc, test_adoption_stopped);
 	tcase_add_test(tc, test_late);
 	tcase_add_test(tc, test_late_canceled);
 	tcase_add_test(tc, test_never_written);
