@@ -111,13 +111,22 @@ add_counts(struct buf *out, const struct campaign_view *view)
 	add_count(out, "Dead domains:", counts[CAMPAIGN_DEAD],
 		  "the domain does not exist, or takes no mail");
 	add_count(out, "Suppressed:", counts[CAMPAIGN_SUPPRESSED],
-		  "not written to: they bounced before, or do not want it");
+		  "left out: they bounced before, or want no mailings");
 	add_count(out, "Duplicates:", counts[CAMPAIGN_DUPLICATE],
 		  "had this message already");
 	add_count(out, "Canceled:", counts[CAMPAIGN_PURGED], NULL);
 	add_count(out, "Other:", counts[CAMPAIGN_OTHER],
 		  "held, discarded or expired");
 	add_count(out, "Complaints:", counts[CAMPAIGN_COMPLAINTS], NULL);
+}
+
+/* Who is not there any more. */
+static uint64_t
+gone_count(const struct campaign_view *view)
+{
+	return view->counts[CAMPAIGN_DEAD] +
+	       view->counts[CAMPAIGN_BOUNCED + BOUNCE_MAILBOX] +
+	       view->counts[CAMPAIGN_BOUNCED + BOUNCE_DOMAIN];
 }
 
 static void
@@ -138,7 +147,7 @@ add_advice(struct buf *out, const struct report_mail *mail)
 		buf_add_str(out, "\r\nThe table that comes with this message "
 				 "names the recipients that did not get\r\nit, "
 				 "one in a line.\r\n");
-	if (failed > 0)
+	if (gone_count(mail->view) > 0)
 		buf_add_str(out, "Please take those of the class bad-mailbox "
 				 "or bad-domain out of your address\r\nbook: "
 				 "mailings are not sent to them any more.\r\n");

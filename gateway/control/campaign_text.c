@@ -88,7 +88,7 @@ is_over(const struct campaign_view *view)
 /* --- a list -----------------------------------------------------------------
  */
 
-#define LINE_FIXED 61 /* columns in front of the name */
+#define LINE_FIXED 62 /* columns in front of the name */
 
 void
 campaign_head(struct buf *out, size_t width)

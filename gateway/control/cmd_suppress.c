@@ -61,7 +61,7 @@ put_line(struct list *list, const struct suppress_entry *entry)
 	buf_add_byte(out, '\n');
 	if (entry->text != NULL && entry->text[0] != '\0') {
 		buf_add_str(out, "              ");
-		text_last(out, slice_str(entry->text),
+		text_kept(out, slice_str(entry->text),
 			  list->width == 0 ? 0 : list->width - 14);
 		buf_add_byte(out, '\n');
 	}

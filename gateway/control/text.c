@@ -33,17 +33,12 @@ columns_head(struct slice s, size_t columns)
 	return slice_head(s, i);
 }
 
-/* Returns the columns it took. */
+/* Of what is escaped. Returns the columns it took. */
 static size_t
-add_cut(struct buf *out, struct slice s, size_t width)
+add_cut_of(struct buf *out, struct slice text, size_t width)
 {
-	struct buf safe = {.cap = CELL_MAX * 4};
-	struct slice text;
-	size_t n;
+	size_t n = columns_of(text);
 
-	escape_text(&safe, slice_head(s, CELL_MAX));
-	text = buf_slice(&safe);
-	n = columns_of(text);
 	if (width > 0 && n > width) {
 		buf_add_slice(out, columns_head(text, width - 1));
 		buf_add_byte(out, '~');
@@ -51,6 +46,17 @@ add_cut(struct buf *out, struct slice s, size_t width)
 	} else {
 		buf_add_slice(out, text);
 	}
+	return n;
+}
+
+static size_t
+add_cut(struct buf *out, struct slice s, size_t width)
+{
+	struct buf safe = {.cap = CELL_MAX * 4};
+	size_t n;
+
+	escape_text(&safe, slice_head(s, CELL_MAX));
+	n = add_cut_of(out, buf_slice(&safe), width);
 	buf_fini(&safe);
 	return n;
 }
@@ -66,6 +72,16 @@ void
 text_last(struct buf *out, struct slice s, size_t width)
 {
 	add_cut(out, s, width);
+}
+
+void
+text_kept(struct buf *out, struct slice s, size_t width)
+{
+	struct buf safe = {.cap = CELL_MAX * 4};
+
+	escape_again(&safe, slice_head(s, CELL_MAX));
+	add_cut_of(out, buf_slice(&safe), width);
+	buf_fini(&safe);
 }
 
 void

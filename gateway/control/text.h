@@ -13,6 +13,8 @@
 void text_cell(struct buf *out, struct slice s, size_t width);
 /* The last cell of a line: width 0 does not cut. Never padded. */
 void text_last(struct buf *out, struct slice s, size_t width);
+/* The same of what is kept escaped. */
+void text_kept(struct buf *out, struct slice s, size_t width);
 
 void text_count(struct buf *out, uint64_t n);	  /* 1,234,567 */
 void text_size(struct buf *out, uint64_t bytes);  /* 512 B, 41.2 GiB */

@@ -305,6 +305,38 @@ START_TEST(word)
 }
 END_TEST
 
+/* A terminal's width, whatever the numbers; and nobody is advised to forget
+ * whom nothing is wrong with. */
+START_TEST(words_fit)
+{
+	struct campaign_view view = usual();
+	struct buf mail = {.cap = 1 << 20}, text, csv;
+	struct slice rest, line;
+
+	for (int i = 0; i < CAMPAIGN_COUNTS; i++)
+		view.counts[i] = i == CAMPAIGN_PURGED ? 10000000 : 1234567;
+	view.bounce = true;
+	build(&mail, &view, "ann@ours.test", NULL, 0);
+	take_apart(&mail, &text, &csv);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&text), "address\r\nbook"));
+	for (rest = buf_slice(&text); slice_split(&rest, '\n', &line);)
+		ck_assert_msg(line.n <= 80 + 1, "%.*s", (int)line.n, line.p);
+	buf_fini(&mail);
+	buf_fini(&text);
+	buf_fini(&csv);
+	memset(view.counts, 0, sizeof(view.counts));
+	view.counts[CAMPAIGN_PURGED] = 3;
+	mail = (struct buf){.cap = 1 << 20};
+	build(&mail, &view, "ann@ours.test", NULL, 0);
+	take_apart(&mail, &text, &csv);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&text), "names the recipients"));
+	ck_assert_ptr_null(strstr(buf_cstr(&text), "book"));
+	buf_fini(&mail);
+	buf_fini(&text);
+	buf_fini(&csv);
+}
+END_TEST
+
 START_TEST(header)
 {
 	static const char *const lines[] = {
@@ -358,6 +390,7 @@ main(void)
 
 	tcase_add_loop_test(t, row, 0, COUNT(rows));
 	tcase_add_loop_test(t, word, 0, COUNT(words));
+	tcase_add_test(t, words_fit);
 	tcase_add_test(t, header);
 	tcase_add_test(t, many);
 	suite_add_tcase(s, t);

@@ -214,6 +214,24 @@ START_TEST(progress_fits)
 }
 END_TEST
 
+/* A line of the list, too: the name is cut. */
+START_TEST(line_fits)
+{
+	struct campaign_view view = {.id = 12345,
+				     .state = CAMPAIGN_CANCELED,
+				     .ended_wall_s = 1790000000};
+	struct buf out = {.cap = 1024};
+
+	memset(view.name, 'x', sizeof(view.name) - 1);
+	memset(view.cred, 'y', 100);
+	view.counts[CAMPAIGN_RECIPIENTS] = 12345678;
+	view.counts[CAMPAIGN_DEAD] = 12345;
+	campaign_line(&view, 1790000000, 80, &out);
+	ck_assert_msg(out.n == 81, "%s", buf_cstr(&out));
+	buf_fini(&out);
+}
+END_TEST
+
 START_TEST(orders)
 {
 	static const struct {
@@ -548,6 +566,7 @@ main(void)
 	    json,
 	    watching,
 	    progress_fits,
+	    line_fits,
 	    orders,
 	    disk_fails,
 	    cancel_and_back,
