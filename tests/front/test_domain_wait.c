@@ -131,6 +131,8 @@ START_TEST(one_after_the_other)
 	/* what is left of the message's time */
 	rcpt("3@c.held.lab", UNVERIFIED);
 	ck_assert_int_ge(clock_mono_ms() - began_ms, 700);
+	/* (a millisecond may be, when a timer was early) */
+	rcpt("4@c2.held.lab", UNVERIFIED);
 	/* and no more: not even a question */
 	rcpt("4@d.held.lab", UNVERIFIED);
 	ck_assert_uint_eq(names_count(names, "c.held.lab") > 0, 1);
@@ -145,7 +147,7 @@ START_TEST(one_after_the_other)
 	letter("250");
 	world_accepts(&world, 1);
 	ck_assert_str_eq(world.recipients, "5@e.held.lab undecided\n");
-	ck_assert_uint_eq(status().domain_unverified, 5);
+	ck_assert_uint_eq(status().domain_unverified, 6);
 	close_all();
 }
 END_TEST
