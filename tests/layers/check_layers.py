@@ -83,7 +83,8 @@ class Table:
 def files(root):
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(f for f in folders if not any(
-            fnmatch.fnmatch(f, s) for s in SKIPPED))
+            fnmatch.fnmatch(f, s) for s in SKIPPED) and not os.path.exists(
+                os.path.join(folder, f, 'CMakeCache.txt')))
         for name in sorted(names):
             yield os.path.relpath(os.path.join(folder, name), root)
 
