@@ -226,7 +226,7 @@ stop_campaign(struct relay *relay, uint64_t id, enum receiver receiver,
 		log_event(GW_LOG_WARN, "campaign-guard", LF_U64("campaign", id),
 			  LF_STR("receiver", receiver_name(receiver)),
 			  LF_U64("rcpts", count));
-		/* The report commits the state. */
+		days_asked(relay->days, id, &arena, &change);
 		campaign_report_start(relay, id);
 		feeder_refresh(relay, id);
 	}

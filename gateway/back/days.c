@@ -295,8 +295,9 @@ on_written(struct spool_change *op)
 	queue_push(write->relay->queue, &write->in.item);
 }
 
+/* Takes the arena. */
 static struct day_write *
-write_create(struct days *days)
+write_create(struct days *days, struct arena **arena)
 {
 	struct day_write *write = mem_zalloc(sizeof(*write));
 
@@ -304,7 +305,8 @@ write_create(struct days *days)
 	write->op.changes = write->changes;
 	write->op.done = on_written;
 	write->relay = days->relay;
-	write->arena = arena_create(1024);
+	write->arena = *arena;
+	*arena = NULL;
 	return write;
 }
 
@@ -318,17 +320,21 @@ write_start(struct day_write *write)
 bool
 days_ask(struct days *days, uint64_t campaign, int64_t now_wall_s)
 {
-	struct day_key key = key_of_number(KIND_ASKED, campaign);
-	struct day_write *write;
-
 	(void)days_begin(days, now_wall_s);
-	if (!idset_add(&days->asked, campaign))
-		return false;
-	write = write_create(days);
-	write->op.change_count = 1;
+	return idset_add(&days->asked, campaign);
+}
+
+void
+days_asked(struct days *days, uint64_t campaign, struct arena **arena,
+	   const struct store_change *stop)
+{
+	struct day_key key = key_of_number(KIND_ASKED, campaign);
+	struct day_write *write = write_create(days, arena);
+
 	days_change(days->day, &key, 1, write->arena, &write->changes[0]);
+	write->changes[1] = *stop;
+	write->op.change_count = 2;
 	write_start(write);
-	return true;
 }
 
 static bool
@@ -356,11 +362,13 @@ days_tick(struct days *days, int64_t now_wall_s)
 {
 	struct store_txn *txn;
 	struct day_write *write;
+	struct arena *arena;
 
 	if (days->sweeping || days->swept_day == now_wall_s / DAY_S ||
 	    now_wall_s < days->sweep_wall_s)
 		return;
-	write = write_create(days);
+	arena = arena_create(1024);
+	write = write_create(days, &arena);
 	write->sweeps = true;
 	write->now_wall_s = now_wall_s;
 	txn = store_read(spool_store(days->relay->spool));

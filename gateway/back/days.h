@@ -40,6 +40,10 @@ void days_change(int64_t day, const struct day_key *key, uint32_t n,
 		 struct arena *arena, struct store_change *change);
 /* The guard stops this campaign: true at the first time of a day. */
 bool days_ask(struct days *days, uint64_t campaign, int64_t now_wall_s);
+/* It is stopped by this order, in the arena that is taken. Both are one commit:
+ * one that was asked and goes on all the same would go past the guard. */
+void days_asked(struct days *days, uint64_t campaign, struct arena **arena,
+		const struct store_change *stop);
 /* Days that are over leave the store. */
 void days_tick(struct days *days, int64_t now_wall_s);
 

@@ -260,6 +260,28 @@ START_TEST(test_told_of_stop)
 }
 END_TEST
 
+/* The guard asks once a day: nobody is asked again by a stop that was only in
+ * memory. */
+START_TEST(test_guard_holds)
+{
+	static const char *const to[] = {"a@gmail.com", "b@gmail.com"};
+	uint64_t c;
+
+	w.conf.bulk.guard = 1;
+	restart();
+	c = campaign_of(to, 2);
+	no_reports = true;
+	order(c, CAMPAIGN_RUNNING, 0, false);
+	UNTIL(&w, refused > 0, "the report of its stop fails");
+	ck_assert_int_eq(world_view(&w, c).state, CAMPAIGN_STOPPED);
+	no_reports = false;
+	restart();
+	ck_assert_int_eq(world_view(&w, c).state, CAMPAIGN_STOPPED);
+	UNTIL(&w, reports(c, NULL) == 1, "the report");
+	ck_assert_uint_eq(world_view(&w, c).left, 1);
+}
+END_TEST
+
 /* --- who is named ------------------------------------------------------------
  */
 
@@ -325,6 +347,7 @@ main(void)
 	tcase_add_test(tc, test_told_once);
 	tcase_add_test(tc, test_told_again);
 	tcase_add_test(tc, test_told_of_stop);
+	tcase_add_test(tc, test_guard_holds);
 	tcase_add_loop_test(tc, test_bounce, 0, 2);
 	tcase_add_test(tc, test_feed_ends);
 	suite_add_tcase(suite, tc);
