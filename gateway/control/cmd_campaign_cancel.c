@@ -26,6 +26,7 @@
 #include "gateway/control/plan_text.h"
 #include "gateway/control/rule.h"
 #include "gateway/control/text.h"
+#include "gateway/control/trail.h"
 
 struct cancel {
 	struct json json;
@@ -190,6 +191,22 @@ cancel_told(struct call *call)
 	return CALL_DONE;
 }
 
+/* Once more of one that is canceled: with what the last time took, unless the
+ * disk did not take that order, and the trail does not know it. */
+static bool
+has_trash(struct call *call)
+{
+	const struct campaign_view *view =
+	    &((const struct cancel *)call->state)->view;
+	struct told told;
+
+	if (view->state != CAMPAIGN_CANCELED || view->trash == 0 ||
+	    clock_wall_s() - view->ended_wall_s >= TRASH_S)
+		return false;
+	trail_find(call, view->trash, &told);
+	return told.found;
+}
+
 static enum call_next
 cancel_it(struct call *call)
 {
@@ -205,10 +222,7 @@ cancel_it(struct call *call)
 				  .change = change,
 				  .trash = change_id(change)};
 
-	/* once more of one that is canceled: what the last time left */
-	if (cancel->view.state == CAMPAIGN_CANCELED &&
-	    cancel->view.trash != 0 &&
-	    clock_wall_s() - cancel->view.ended_wall_s < TRASH_S)
+	if (has_trash(call))
 		req.trash = cancel->view.trash;
 	order.trash = req.trash;
 	if (campaign_do(call, &order, &cancel->view, change) != 0) {

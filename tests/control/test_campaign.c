@@ -483,6 +483,28 @@ START_TEST(undone_in_parts)
 }
 END_TEST
 
+/* The trail knows nothing of a cancel that the disk did not take: what lay in
+ * its trash would be found by nobody. */
+START_TEST(canceled_again_after_the_disk_failed)
+{
+	uint64_t trash;
+
+	start();
+	world.spool.change_err = GW_EIO;
+	expect("campaign cancel C1", NULL, 1, "stays in the queue");
+	world.spool.change_err = 0;
+	expect("campaign cancel C1", NULL, 0, "taken out of the queue");
+	trash = world.back.trash;
+	put_trash(trash);
+	ck_assert_uint_eq(on_disk(1).trash, trash);
+	buf_clear(&world.back.asked);
+	expect("campaign cancel C1 --undo", NULL, 0, "C1 is back, and paused");
+	ck_assert_str_eq(buf_cstr(&world.back.asked), "undo;");
+	ck_assert_uint_eq(world.back.trash, trash);
+	world_stop();
+}
+END_TEST
+
 /* A stop came between the order and its purge: the chore has the trail, however
  * many came behind it. */
 START_TEST(purge_that_never_began)
@@ -575,6 +597,7 @@ main(void)
 	    canceled_while_it_comes_back,
 	    stopped_on_its_way,
 	    undone_in_parts,
+	    canceled_again_after_the_disk_failed,
 	    purge_that_never_began,
 	    stopped_is_an_alert,
 	};
