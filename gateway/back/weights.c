@@ -14,6 +14,7 @@
 struct weights {
 	struct weight *table; /* by class, "" is none */
 	const struct back_conf *conf;
+	bool some; /* not all of them 1: somebody has to be asked for */
 };
 
 struct weights *
@@ -56,6 +57,9 @@ weights_apply(struct weights *weights, const struct back_conf *conf)
 	struct weight *weight, *next;
 
 	weights->conf = conf;
+	weights->some = false;
+	for (size_t i = 0; i < conf->class_count; i++)
+		weights->some |= conf->classes[i].weight > 1;
 	HASH_ITER(hh, weights->table, weight, next)
 	weight->value = value_of(conf, weight->class);
 }
@@ -82,7 +86,7 @@ weights_find(struct weights *weights, struct store_env *store, const char *cred)
 	const struct weight *weight;
 	struct user user = {0};
 
-	if (!weights->conf->local_users || cred[0] == '\0' ||
+	if (!weights->some || !weights->conf->local_users || cred[0] == '\0' ||
 	    user_get(store, slice_str(cred), &user) != 0)
 		return weight_get(weights, "");
 	weight = weight_get(weights, user.class ? user.class : "");

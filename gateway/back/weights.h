@@ -21,7 +21,8 @@ struct weights *weights_create(void);
 void weights_destroy(struct weights **weights);
 /* What was found before says what these settings say, from now on. */
 void weights_apply(struct weights *weights, const struct back_conf *conf);
-/* Of a login's class as it is now; lives as long as weights. */
+/* Of a login's class as it is now; lives as long as weights. While all classes
+ * weigh 1 nothing is read. */
 const struct weight *weights_find(struct weights *weights,
 				  struct store_env *store, const char *cred);
 

@@ -80,6 +80,28 @@ START_TEST(of_the_class)
 }
 END_TEST
 
+/* While all of them weigh 1, nobody is looked up. */
+START_TEST(nobody_asked)
+{
+	static const struct back_class all_one[] = {{"press", 1}, {"none", 1}};
+	struct back_conf conf = w.conf;
+	struct weights *weights = weights_create();
+	struct store_env *store = spool_store(w.spool);
+	const struct weight *none;
+
+	conf.classes = all_one;
+	weights_apply(weights, &conf);
+	none = weights_find(weights, store, "nobody");
+	ck_assert_ptr_eq(weights_find(weights, store, "pia"), none);
+	conf.classes = classes;
+	weights_apply(weights, &conf);
+	ck_assert_uint_eq(none->value, 1);
+	ck_assert_uint_eq(weights_find(weights, store, "pia")->value, 3);
+	weights_destroy(&weights);
+	world_start(&w);
+}
+END_TEST
+
 static char
 first_letter(size_t i)
 {
@@ -121,6 +143,7 @@ main(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, of_the_class, 0, sizeof(rows) / sizeof(rows[0]));
+	tcase_add_test(t, nobody_asked);
 	tcase_add_loop_test(t, three_for_one, 0, 2); /* personal, bulk */
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
