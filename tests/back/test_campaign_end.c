@@ -316,19 +316,20 @@ START_TEST(test_bounce)
 }
 END_TEST
 
-/* --- nothing is kept ---------------------------------------------------------
- */
+/* --- nothing is kept ------------------------------------------------------ */
 
 START_TEST(test_feed_ends)
 {
 	uint64_t c = campaign_of(three, 3);
+	unsigned ended;
 
 	order(c, CAMPAIGN_CANCELED, 77, false);
 	purge(c, 77);
-	UNTIL(&w, feeds_ended == 1, "its feed");
-	/* and one that looked again */
+	/* by itself it may look more than once */
+	UNTIL(&w, status_of(&w).queued == 0 && feeds_ended > 0, "its feed");
+	ended = feeds_ended;
 	back_campaign(w.back, c);
-	UNTIL(&w, feeds_ended == 2, "the other feed");
+	UNTIL(&w, feeds_ended > ended, "the other feed");
 }
 END_TEST
 

@@ -526,6 +526,7 @@ START_TEST(purge_that_never_began)
 	change_effect(change, "begun");
 	change_commit(&change, NULL, NULL);
 	trail_has("campaign cancel C1 () => begun");
+	thread_end();
 	ck_assert_int_eq(campaign_order(world.campaigns, &order, clock_wall_s(),
 					arena, &row),
 			 0);

@@ -374,11 +374,19 @@ change_thread(void *arg)
 	return NULL;
 }
 
+/* What was begun is over: the store is the test's own again. */
 static inline void
-thread_run(void *(*fn)(void *), void *arg)
+thread_end(void)
 {
 	if (world.spool.threaded)
 		pthread_join(world.spool.thread, NULL);
+	world.spool.threaded = false;
+}
+
+static inline void
+thread_run(void *(*fn)(void *), void *arg)
+{
+	thread_end();
 	world.spool.threaded = true;
 	pthread_create(&world.spool.thread, NULL, fn, arg);
 }
@@ -778,8 +786,7 @@ world_stop(void)
 	char command[128];
 
 	control_destroy(&world.control);
-	if (world.spool.threaded)
-		pthread_join(world.spool.thread, NULL);
+	thread_end();
 	for (size_t i = 0; i < world.spool.msg_count; i++)
 		spool_msg_destroy(&world.spool.msgs[i]);
 	free(world.spool.msgs);
