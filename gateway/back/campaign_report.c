@@ -421,13 +421,15 @@ copy(char *out, size_t size, const char *s)
 	return out;
 }
 
-/* Not of one that a person let go on meanwhile. */
+/* Not of one that a person let go on meanwhile, or canceled while some of it is
+ * still to be purged: that is told of when they are gone. */
 static bool
 is_news(const struct campaign_view *view)
 {
-	return !view->told && (view->state == CAMPAIGN_DONE ||
-			       view->state == CAMPAIGN_STOPPED ||
-			       view->state == CAMPAIGN_CANCELED);
+	return !view->told &&
+	       (view->state == CAMPAIGN_DONE ||
+		view->state == CAMPAIGN_STOPPED ||
+		(view->state == CAMPAIGN_CANCELED && view->left == 0));
 }
 
 static void

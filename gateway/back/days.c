@@ -210,7 +210,7 @@ load_record(void *arg, struct slice key, struct slice value)
 {
 	struct days *days = arg;
 	struct day_key what;
-	uint64_t n;
+	uint64_t n, campaign;
 
 	if (key.n != RECORD_KEY_SIZE || value.n != 8 ||
 	    key_get_u32(key.p) != (uint32_t)days->day)
@@ -219,10 +219,11 @@ load_record(void *arg, struct slice key, struct slice value)
 	n = key_get_u64(value.p);
 	if (n > INT64_MAX)
 		n = 0;
+	campaign = key_get_u64(key.p + 5);
 	if (what.b[0] != KIND_ASKED)
 		count_add(days, &what, n);
-	else if (key_get_u64(what.b + 1) != 0)
-		(void)idset_add(&days->asked, key_get_u64(what.b + 1));
+	else if (campaign != 0)
+		(void)idset_add(&days->asked, campaign);
 	return true;
 }
 
